@@ -1,0 +1,73 @@
+# `make demo` and `make test` need only Python 3.11+, git and make; they create .venv and install what they need.
+# PYTHON=/path/to/python3.12 chooses the interpreter, LONG=1 adds the tests that take minutes.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench wheel clean
+
+BIN := .venv/bin
+MESSAGE := arm-hyp needs Python 3.11 or newer
+
+# The installation is up to date when the stamp of this checkout, pyproject.toml and setup.py exists.
+KEY := $(shell { pwd; cat pyproject.toml setup.py; } | cksum | tr ' ' '-')
+RUN_STAMP := .venv/.run-$(KEY)
+DEV_STAMP := .venv/.dev-$(KEY)
+# No stamp holds when the interpreter that made the environment is gone.
+$(shell test -x $(BIN)/python || rm -f .venv/.run-* .venv/.dev-*)
+
+help:
+	@echo 'make demo   show the first trap'
+	@echo 'make test   lint and run the tests (LONG=1: the long ones too)'
+	@echo 'make bench  run the benchmarks'
+	@echo 'make lint   ruff, mypy, import-linter'
+	@echo 'make wheel  build the wheel into dist/'
+	@echo 'make clean  remove .venv and all that was built'
+
+demo: $(RUN_STAMP)
+	@$(BIN)/arm-hyp demo
+
+# Lint first, but run the tests even if it fails: who broke both wants to know both.
+test: $(DEV_STAMP)
+	@failed=0; \
+	$(MAKE) --no-print-directory lint || failed=1; \
+	$(BIN)/pytest -n 2 -p no:benchmark $(if $(filter-out 0,$(LONG)),-m '') || failed=1; \
+	exit $$failed
+
+lint: $(DEV_STAMP)
+	@failed=0; \
+	$(BIN)/ruff check . || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	$(BIN)/lint-imports || failed=1; \
+	test $$failed = 0 || echo 'make lint: failed, see above' >&2; \
+	exit $$failed
+
+bench: $(DEV_STAMP)
+	@$(BIN)/pytest bench --benchmark-only
+
+wheel: $(RUN_STAMP)
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean:
+	rm -rf .venv dist build *.egg-info
+
+$(RUN_STAMP): EXTRAS :=
+$(DEV_STAMP): EXTRAS := [dev]
+$(RUN_STAMP) $(DEV_STAMP):
+	@set -e; python='$(PYTHON)'; \
+	supported() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }; \
+	if [ -z "$$python" ]; then \
+	  for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	    if supported $$name; then python=$$name; break; fi; \
+	  done; \
+	  [ -n "$$python" ] || { echo '$(MESSAGE), and found none: install it, or say PYTHON=/path/to/it' >&2; exit 1; }; \
+	elif ! supported "$$python"; then \
+	  echo "$(MESSAGE), and PYTHON=$$python is not one: install it, or name another" >&2; exit 1; \
+	fi; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$$python cannot make virtual environments: install its venv module (Debian: apt install python3-venv)" >&2; \
+	  exit 1; }; \
+	echo 'Setting up .venv (once; about a minute)' >&2; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'; \
+	rm -f .venv/.run-* .venv/.dev-*; \
+	touch $(RUN_STAMP) $(if $(EXTRAS),$(DEV_STAMP))
