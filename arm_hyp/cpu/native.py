@@ -1,0 +1,231 @@
+"""The thin layer over Unicorn: registers in batches, the native exception record, the counter, TLB and translations.
+
+Read `docs/reading-guide.md` before this file and `cpu/core.py` after it. Everything here is mechanism: it knows where
+Unicorn keeps a thing and what a call costs, never what the architecture says about it. `cpu/self_test.py` checks every
+assumption made here at start-up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from unicorn import UC_ARCH_ARM64, UC_MODE_ARM, Uc, UcError
+from unicorn import arm64_const as a64
+from unicorn import unicorn_const as uc_const
+from unicorn.unicorn_py3.unicorn import uclib
+
+from arm_hyp.errors import UserError
+
+UNREACHABLE: Final = 0xFFFF_FFFF_FFFF_FFFC
+"""`until` for every emu_start: reaching a real one imitates a WFI."""
+
+MODELS: Final = {"a72": a64.UC_CPU_ARM64_A72, "max": a64.UC_CPU_ARM64_MAX}
+SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531}
+"""NS, RW, HCE (and APK, API on max): what lets software run below EL3."""
+
+_SLOT_BYTES: Final = 32
+_VALUE_OFFSET_BYTES: Final = 24
+
+CpReg = tuple[int, int, int, int, int]
+"""(op0, op1, CRn, CRm, op2), in the order of the assembler's generic name."""
+
+RegisterId = int | CpReg
+
+
+class NativeRecord(NamedTuple):
+    """What the core noted about the exception it is about to report (its `env->exception`)."""
+
+    syndrome: int
+    vaddress: int
+    target_el: int
+
+
+class InternalsError(UserError):
+    """This Unicorn does not keep its internals where this project needs them."""
+
+
+class Batch:
+    """A prepared list of registers that is read or written in one call (about 1 us for 30 registers)."""
+
+    def __init__(self, handle: ctypes.c_void_p, registers: Sequence[RegisterId]) -> None:
+        count = len(registers)
+        self._handle, self._count = handle, count
+        self._slots = ctypes.create_string_buffer(_SLOT_BYTES * count)
+        self._values = memoryview(self._slots).cast("B").cast("Q")
+        base = ctypes.addressof(self._slots)
+        self._ids, self._pointers = (ctypes.c_int * count)(), (ctypes.c_void_p * count)()
+        for index, register in enumerate(registers):
+            self._prepare(index, base + index * _SLOT_BYTES, register)
+
+    def _prepare(self, index: int, address: int, register: RegisterId) -> None:
+        if isinstance(register, int):
+            self._ids[index], self._pointers[index] = register, address + _VALUE_OFFSET_BYTES
+            return
+        op0, op1, crn, crm, op2 = register
+        struct.pack_into("<5I", self._slots, index * _SLOT_BYTES, crn, crm, op0, op1, op2)
+        self._ids[index], self._pointers[index] = a64.UC_ARM64_REG_CP_REG, address
+
+    def read(self) -> list[int]:
+        """Return the values in the order of the registers."""
+        status = uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
+        if status:
+            raise UcError(status)
+        return self._values[3::4].tolist()
+
+    def write(self, *values: int) -> None:
+        """Write all registers, in order."""
+        slots = self._values
+        for index, value in enumerate(values):
+            slots[index * 4 + 3] = value
+        status = uclib.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
+        if status:
+            raise UcError(status)
+
+
+def _pin_prototypes() -> None:
+    """Declare the C functions that are called past the binding, for speed or because the binding lacks them."""
+    pointer = ctypes.c_void_p
+    for name, arguments in {
+        "uc_reg_read_batch": [pointer, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(pointer), ctypes.c_int],
+        "uc_reg_write_batch": [pointer, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(pointer), ctypes.c_int],
+        "uc_vmem_read": [pointer, ctypes.c_uint64, ctypes.c_uint32, pointer, ctypes.c_size_t],
+        "uc_vmem_translate": [pointer, ctypes.c_uint64, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint64)],
+        "uc_emu_start": [pointer, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_size_t],
+        "uc_emu_stop": [pointer],
+        "uc_context_save": [pointer, pointer],
+        "uc_context_restore": [pointer, pointer],
+    }.items():
+        function = getattr(uclib, name)
+        function.argtypes, function.restype = arguments, ctypes.c_int
+
+
+def _control(operation: int, arguments: int, access: int) -> int:
+    return operation | arguments << 26 | access << 30
+
+
+_TLB_FLUSH: Final = _control(uc_const.UC_CTL_TLB_FLUSH, 0, uc_const.UC_CTL_IO_WRITE)
+_TB_FLUSH: Final = _control(uc_const.UC_CTL_TB_FLUSH, 0, uc_const.UC_CTL_IO_WRITE)
+
+
+class Internals(NamedTuple):
+    """Where this Unicorn keeps what its interface does not offer. Offsets in bytes."""
+
+    record_offset: int
+    counter_offset: int
+
+
+class NativeCore:
+    """One Unicorn CPU out of EL3, with its memory mappings."""
+
+    def __init__(self, model: str, internals: Internals | None = None) -> None:
+        _pin_prototypes()
+        self.model = model
+        self.uc = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
+        self.uc.ctl_set_cpu_model(MODELS[model])
+        self.uc.ctl_set_tlb_mode(uc_const.UC_TLB_CPU)
+        self.handle: ctypes.c_void_p = self.uc._uch
+        self._context = self.uc.context_save()
+        self._context_pointer = ctypes.cast(self._context.context, ctypes.c_void_p)
+        self._word = ctypes.c_uint32()
+        self._physical = ctypes.c_uint64()
+        self._use(internals or Internals(0, 0))
+
+    def _use(self, internals: Internals) -> None:
+        self.internals = internals
+        base = self._context_pointer.value
+        assert base is not None and self.handle.value is not None
+        self._record = (ctypes.c_char * 20).from_address(base + internals.record_offset)
+        self.counter = ctypes.c_uint64.from_address(self.handle.value + internals.counter_offset)
+
+    # --- registers ---------------------------------------------------------------------------------------------------
+
+    def batch(self, registers: Sequence[RegisterId]) -> Batch:
+        """Prepare a batch of registers: Unicorn ids, or (op0, op1, CRn, CRm, op2)."""
+        return Batch(self.handle, registers)
+
+    def read_cp(self, register: CpReg) -> int:
+        """Read a system register raw: no access check, no side effect."""
+        op0, op1, crn, crm, op2 = register
+        return int(self.uc.reg_read(a64.UC_ARM64_REG_CP_REG, (crn, crm, op0, op1, op2)))
+
+    def write_cp(self, register: CpReg, value: int) -> None:
+        """Write a system register raw, and rebuild the translator's flags. The caller flushes the TLB if needed."""
+        op0, op1, crn, crm, op2 = register
+        self.uc.reg_write(a64.UC_ARM64_REG_CP_REG, (crn, crm, op0, op1, op2, value))
+
+    def read(self, register: int) -> int:
+        """Read one Unicorn register."""
+        return int(self.uc.reg_read(register))
+
+    def write(self, register: int, value: int) -> None:
+        """Write one Unicorn register."""
+        self.uc.reg_write(register, value)
+
+    def record(self) -> NativeRecord:
+        """Read the native exception record (about 1.5 us: it lies in a saved context)."""
+        uclib.uc_context_save(self.handle, self._context_pointer)
+        syndrome, _, vaddress, target = struct.unpack("<IIQI", self._record.raw)
+        return NativeRecord(syndrome, vaddress, target)
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def start(self, pc: int, count: int) -> int:
+        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+        self.counter.value = 0
+        return int(uclib.uc_emu_start(self.handle, pc, UNREACHABLE, 0, count))
+
+    def stop(self) -> None:
+        """Ask the running `start` to return before the next instruction. From a hook only."""
+        uclib.uc_emu_stop(self.handle)
+
+    def hook(self, kind: int, callback: Callable[..., Any], begin: int = 1, end: int = 0, extra: int = 0) -> int:
+        """Add a hook; without bounds it covers all addresses."""
+        return int(self.uc.hook_add(kind, callback, None, begin, end, extra))
+
+    # --- memory, TLB, translations -----------------------------------------------------------------------------------
+
+    def fetch_word(self, pc: int) -> int | None:
+        """Read the instruction at a virtual address as the core fetches it, or None where it could not."""
+        if uclib.uc_vmem_read(self.handle, pc, uc_const.UC_PROT_EXEC, ctypes.addressof(self._word), 4):
+            return None
+        return self._word.value
+
+    def fetch_words(self, pc: int, size_bytes: int) -> tuple[int, ...]:
+        """Read a block of instructions at a virtual address; empty where it could not be fetched."""
+        buffer = ctypes.create_string_buffer(size_bytes)
+        if uclib.uc_vmem_read(self.handle, pc, uc_const.UC_PROT_EXEC, ctypes.addressof(buffer), size_bytes):
+            return ()
+        return struct.unpack_from(f"<{size_bytes // 4}I", buffer)
+
+    def translate(self, address: int, access: int = uc_const.UC_PROT_EXEC) -> int | None:
+        """Translate a virtual address through the core's TLB, or None where it faults."""
+        if uclib.uc_vmem_translate(self.handle, address, access, ctypes.byref(self._physical)):
+            return None
+        return self._physical.value
+
+    def flush_tlb(self) -> None:
+        """Empty the TLB (0.6 us)."""
+        uclib.uc_ctl(self.handle, ctypes.c_int(_TLB_FLUSH))
+
+    def flush_translations(self) -> None:
+        """Drop every translated block."""
+        uclib.uc_ctl(self.handle, ctypes.c_int(_TB_FLUSH))
+
+    def drop_translations(self, start: int, end: int) -> None:
+        """Drop the translated blocks in a range of virtual addresses."""
+        self.uc.ctl_remove_cache(start, end)
+
+    def map_ram(self, base: int, size_bytes: int, host_address: int) -> None:
+        """Map host memory as guest RAM at a physical address."""
+        self.uc.mem_map_ptr(base, size_bytes, uc_const.UC_PROT_ALL, host_address)
+
+    def map_mmio(
+        self, base: int, size_bytes: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]
+    ) -> None:
+        """Route accesses to a physical range: `read(offset, size_bytes)`, `write(offset, size_bytes, value)`."""
+        self.uc.mmio_map(
+            base, size_bytes, lambda _uc, o, s, _d: read(o, s), None, lambda _uc, o, s, v, _d: write(o, s, v), None
+        )
