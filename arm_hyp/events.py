@@ -1,0 +1,170 @@
+"""What a run reports: frozen event types, declared low and consumed high.
+
+Read `arch/` before this file and `cpu/core.py` after it. The core, the devices and the firmware emit; traces, tables,
+explanations and checkers listen. `docs/trace-format.md` documents the fields as they appear in a JSON Lines trace;
+`SCHEMA_VERSION` grows with them, and fields are only ever added.
+
+Every event carries its position: `n` is the number of instructions retired by the machine, `seq` counts exceptions,
+returns, handler effects and inputs since `n` last advanced.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+SCHEMA_VERSION: Final = 1
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="event"):
+    """Where and when: position, CPU index, exception level and PC at the time of the event."""
+
+    n: int
+    seq: int
+    cpu: int
+    el: int
+    pc: int
+
+
+class ExceptionTaken(Event, frozen=True, tag="exception_taken"):
+    """An exception was taken. `el` and `pc` are those it was taken from; `esr`, `far`, `hpfar` are None if not written.
+
+    `controls` holds the control registers that the trap rules read, so that the trap can be explained later.
+    `instruction` is the word at `pc`, if it could be fetched. `python` says that Python sits at the target EL.
+    """
+
+    kind: str
+    from_el: int
+    to_el: int
+    vector: int
+    ec: int | None
+    esr: int | None
+    far: int | None
+    hpfar: int | None
+    elr: int
+    spsr: int
+    virtual: bool
+    python: bool
+    instruction: int | None
+    controls: dict[str, int]
+
+
+class ExceptionReturned(Event, frozen=True, tag="exception_returned"):
+    """An ERET was executed at `el`, or done by a Python hypervisor. `illegal` is the reason of an illegal return."""
+
+    from_el: int
+    to_el: int
+    elr: int
+    spsr: int
+    illegal: str | None
+
+
+class RegisterAccess(Event, frozen=True, tag="register_access"):
+    """A system register that the machine implements was read or written."""
+
+    register: str
+    is_read: bool
+    value: int
+
+
+class Maintenance(Event, frozen=True, tag="maintenance"):
+    """A TLB or instruction-cache maintenance operation ran."""
+
+    operation: str
+    operand: int
+
+
+class NotWaited(Event, frozen=True, tag="not_waited"):
+    """A WFI or WFE completed at once, for the stated reason."""
+
+    instruction: str
+    reason: str
+
+
+class Waited(Event, frozen=True, tag="waited"):
+    """A WFI or WFE was executed and the CPU waits."""
+
+    instruction: str
+
+
+class ConsoleOutput(Event, frozen=True, tag="console_output"):
+    """A guest printed. Text is decoded as Latin-1: one character a byte."""
+
+    device: str
+    text: str
+
+
+class InterruptLine(Event, frozen=True, tag="interrupt_line"):
+    """An interrupt line into the CPU changed."""
+
+    line: str
+    level: bool
+
+
+class FirmwareCall(Event, frozen=True, tag="firmware_call"):
+    """The firmware below EL2 answered an SMC (or HVC, where that is the conduit)."""
+
+    conduit: str
+    function: int
+    name: str
+    result: int
+
+
+class Ended(Event, frozen=True, tag="ended"):
+    """The run ended: `reason` is one of the machine's stop reasons, `text` says it in words."""
+
+    reason: str
+    status: int
+    text: str
+
+
+AnyEvent = (
+    ExceptionTaken
+    | ExceptionReturned
+    | RegisterAccess
+    | Maintenance
+    | NotWaited
+    | Waited
+    | ConsoleOutput
+    | InterruptLine
+    | FirmwareCall
+    | Ended
+)
+
+
+class EventSink(Protocol):
+    """Whoever listens. A sink leaves no mark on the machine."""
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+
+
+class NullSink:
+    """Nobody listens; the core does not even make the events."""
+
+    def emit(self, event: Event) -> None:
+        """Drop the event."""
+
+
+class RecordingSink:
+    """Keeps every event, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        """Append the event."""
+        self.events.append(event)
+
+
+class FanOut:
+    """Passes every event to several sinks, in order."""
+
+    def __init__(self, *sinks: EventSink) -> None:
+        self.sinks = sinks
+
+    def emit(self, event: Event) -> None:
+        """Pass the event on."""
+        for sink in self.sinks:
+            sink.emit(event)
