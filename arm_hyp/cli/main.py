@@ -1,8 +1,8 @@
 """Start `arm-hyp COMMAND`: import that command's module only, and turn what went wrong into one line and a status.
 
 Read `arm_hyp/errors.py` before this file, then the command's module, e.g. `run.py`. Each module exports `app`, a
-Typer application (`Typer(add_completion=False)`). Start-up time is a feature (a guest should run at once), so nothing heavy is imported up here, and
-a command that was not asked for is known by its name and summary alone.
+Typer application (`Typer(add_completion=False)`). Start-up time is a feature (a guest should run at once), so
+nothing heavy is imported up here, and a command that was not asked for is known by its name and summary alone.
 
 Exit status: what the command says (`raise typer.Exit(code)`), 2 for bad input, 130 after Ctrl-C.
 """
