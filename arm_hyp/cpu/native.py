@@ -138,7 +138,8 @@ class NativeCore:
         base = self._context_pointer.value
         assert base is not None and self.handle.value is not None
         self._record = (ctypes.c_char * 20).from_address(base + internals.record_offset)
-        self.counter = ctypes.c_uint64.from_address(self.handle.value + internals.counter_offset)
+        where = internals.counter_offset
+        self.counter = ctypes.c_uint64.from_address(self.handle.value + where) if where else ctypes.c_uint64()
 
     # --- registers ---------------------------------------------------------------------------------------------------
 
