@@ -36,7 +36,7 @@ lint: $(DEV_STAMP)
 	@failed=0; \
 	$(BIN)/ruff check . || failed=1; \
 	$(BIN)/mypy || failed=1; \
-	$(BIN)/lint-imports || failed=1; \
+	$(BIN)/lint-imports --no-logo || failed=1; \
 	test $$failed = 0 || echo 'make lint: failed, see above' >&2; \
 	exit $$failed
 
