@@ -7,8 +7,8 @@
 BIN := .venv/bin
 MESSAGE := arm-hyp needs Python 3.11 or newer
 
-# The installation is up to date when the stamp of this checkout, pyproject.toml and setup.py exists.
-KEY := $(shell { pwd; cat pyproject.toml setup.py; } | cksum | tr ' ' '-')
+# The installation is up to date when the stamp of this checkout, its build files and its C helpers exists.
+KEY := $(shell { pwd; cat pyproject.toml setup.py $(wildcard arm_hyp/cpu/*.c); } | cksum | tr ' ' '-')
 RUN_STAMP := .venv/.run-$(KEY)
 DEV_STAMP := .venv/.dev-$(KEY)
 # No stamp holds when the interpreter that made the environment is gone.
@@ -44,6 +44,7 @@ bench: $(DEV_STAMP)
 	@$(BIN)/pytest bench --benchmark-only
 
 wheel: $(RUN_STAMP)
+	@rm -rf build dist
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 

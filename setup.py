@@ -1,7 +1,7 @@
 """What `pyproject.toml` cannot say: guests and lessons go into the wheel, and optional C helpers are built.
 
 Both folders live at the top of the checkout; in a wheel they lie under `arm_hyp/data/`, where `arm_hyp/resources.py`
-looks first. A file `arm_hyp/native/NAME.c` becomes `arm_hyp.native.NAME`; each is optional, so an installation
+looks first. A file `arm_hyp/cpu/NAME.c` becomes `arm_hyp.cpu.NAME`; each is optional, so an installation
 without a C compiler succeeds and runs without it.
 """
 
@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 SHIPPED = ("guests", "lessons")
-NATIVE = Path("arm_hyp/native")
+NATIVE = Path("arm_hyp/cpu")
 
 
 class BuildWithData(build_py):
@@ -38,9 +38,9 @@ class BuildWithData(build_py):
 
 
 def native_helpers() -> list[Extension]:
-    """Describe one optional extension for each C file in `arm_hyp/native/`."""
+    """Describe one optional extension for each C file in `arm_hyp/cpu/`."""
     return [
-        Extension(f"arm_hyp.native.{source.stem}", [str(source)], optional=True)
+        Extension(f"arm_hyp.cpu.{source.stem}", [str(source)], optional=True)
         for source in sorted(NATIVE.glob("*.c"))
     ]
 
