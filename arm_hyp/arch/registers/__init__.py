@@ -1,8 +1,8 @@
 """The registers of the Arm ARM as declared bit fields, one class a register, under Arm's names.
 
 Read `arch/bitfields.py` before this package; in it `pstate`, `syndrome`, `hypervisor`, `control`, `translation`,
-`timers`, `gic`, `gic_virtual`, `identification`, `features`, in this order. `arch/sysregs.py` comes after: encodings and
-access.
+`timers`, `gic`, `gic_virtual`, `identification`, `features`, in this order. `arch/sysregs.py` comes after: encodings
+and access.
 
 A register whose layout depends on a state has one class for each layout, with a suffix: `CPTR_EL2` and `CPTR_EL2_E2H`
 (HCR_EL2.E2H), `PAR_EL1` and `PAR_EL1_FAULT` (F), `CCSIDR_EL1` and `CCSIDR_EL1_CCIDX` (FEAT_CCIDX). A register that

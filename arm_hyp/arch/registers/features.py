@@ -244,7 +244,7 @@ class ID_AA64MMFR1_EL1(Register):
     HPDS = _feature(12, "hierarchical permission disables", "FEAT_HPDS", "FEAT_HPDS2")
     VH = _feature(8, "virtualization host extensions", "FEAT_VHE")
     VMIDBits = _coded(4, "VMID size", {0: "8 bits", 2: "16 bits"})
-    HAFDBS = _feature(0, "hardware access flag and dirty state", "access flag", "and dirty state", "and table access flag")
+    HAFDBS = _feature(0, "hardware access flag, dirty state", "access flag", "and dirty state", "and table access flag")
 
 
 class ID_AA64MMFR2_EL1(Register):

@@ -232,3 +232,9 @@ class VBAR_EL2(Register):
     """Vector base of EL2. Ref: Arm ARM, VBAR_EL2."""
 
     VBA = Field(63, 11, meaning="vector base address, bits <63:11>")
+
+
+class CONTEXTIDR_EL2(Register):
+    """Context ID of EL2 (VHE). Ref: Arm ARM, CONTEXTIDR_EL2."""
+
+    PROCID = Field(31, 0, meaning="process identifier")

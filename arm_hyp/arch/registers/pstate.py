@@ -129,3 +129,9 @@ class SSBS(Register):
     """Speculative store bypass safe. Ref: Arm ARM, SSBS."""
 
     SSBS = Field(12, meaning="speculative store bypass safe")
+
+
+class TCO(Register):
+    """Tag check override. Ref: Arm ARM, TCO."""
+
+    TCO = Field(25, meaning="tag check override")

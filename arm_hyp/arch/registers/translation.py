@@ -3,7 +3,7 @@
 Read `arch/registers/control.py` before and `arch/registers/timers.py` after this file.
 
 TCR_EL2 has two layouts: the plain name is the one with HCR_EL2.E2H = 0, `TCR_EL2_E2H` the one with 1. PAR_EL1 has two
-as well: the plain name is that of a translation that succeeded (F = 0), `PAR_EL1_FAULT` that of one that failed (F = 1).
+as well: the plain name is for a translation that succeeded (F = 0), `PAR_EL1_FAULT` for one that failed (F = 1).
 """
 
 from __future__ import annotations
