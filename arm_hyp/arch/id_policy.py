@@ -2,14 +2,15 @@
 
 Read `arch/types.py` before; `arch/sysregs.py`, which asks here whether a register exists, and `arch/traps.py` after.
 
-The rule: claim what the core or we implement, and nothing else. Software that reads the ID registers and believes them must
-never meet an instruction or a register that behaves otherwise. From it follow the differences to the core's own constants:
+The rule: claim what the core or we implement, and nothing else. Software that reads the ID registers and believes
+them must never meet an instruction or a register that behaves otherwise. From it follow the differences to the core's
+own constants:
 
-- An AArch64-only machine: EL0 to EL3 say 1, and all AArch32 ID registers read as zero. The core runs AArch32 at EL0, but with
-  a meaningless PSTATE.
+- An AArch64-only machine: EL0 to EL3 say 1, and all AArch32 ID registers read as zero. The core runs AArch32 at EL0,
+  but with a meaningless PSTATE.
 - EL3 is there, with the firmware (PSCI) in it.
-- `max` claims no SVE: its access traps are never raised by the core. It claims the 16K granule, which the core walks but
-  denies, and PMUv3 for Armv8.1 instead of 8.4, whose PMMIR_EL1 does not exist.
+- `max` claims no SVE: its access traps are never raised by the core. It claims the 16K granule, which the core walks
+  but denies, and PMUv3 for Armv8.1 instead of 8.4: no more than our own counters do.
 - ID_AA64PFR0_EL1.GIC is 1 with a GICv3 only: with GICv2 the ICC_* and ICH_* registers are UNDEFINED.
 
 Ref: Arm ARM D17.2 (the ID registers), A2.2 (features by name); Cortex-A72 MPCore TRM, 4.3.
@@ -48,7 +49,7 @@ ID_AA64PFR1_EL1   SME      24  0 0
 ID_AA64PFR1_EL1   NMI      36  0 0
 ID_AA64DFR0_EL1   DebugVer  0  6 6
 ID_AA64DFR0_EL1   TraceVer  4  0 0
-ID_AA64DFR0_EL1   PMUVer    8  1 4   # 4: Armv8.1; the core says 8.4 on max without having PMMIR_EL1
+ID_AA64DFR0_EL1   PMUVer    8  1 4   # 4: Armv8.1; the core says 8.4 on max
 ID_AA64DFR0_EL1   BRPs     12  5 5
 ID_AA64DFR0_EL1   WRPs     20  3 3
 ID_AA64DFR0_EL1   CTX_CMPs 28  1 1
@@ -138,15 +139,15 @@ _WITH_GICV3_VALUES = {
     "ICH_VTR_EL2": 0x9038_0003,
 }
 
-_AARCH32 = (
-    "ID_PFR0_EL1 ID_PFR1_EL1 ID_PFR2_EL1 ID_DFR0_EL1 ID_DFR1_EL1 ID_AFR0_EL1 ID_MMFR0_EL1 ID_MMFR1_EL1 ID_MMFR2_EL1 "
-    "ID_MMFR3_EL1 ID_MMFR4_EL1 ID_MMFR5_EL1 ID_ISAR0_EL1 ID_ISAR1_EL1 ID_ISAR2_EL1 ID_ISAR3_EL1 ID_ISAR4_EL1 ID_ISAR5_EL1 "
-    "ID_ISAR6_EL1 MVFR0_EL1 MVFR1_EL1 MVFR2_EL1"
-).split()
-_NOTHING_CLAIMED = (
-    "ID_AA64PFR2_EL1 ID_AA64ZFR0_EL1 ID_AA64SMFR0_EL1 ID_AA64FPFR0_EL1 ID_AA64DFR1_EL1 ID_AA64DFR2_EL1 ID_AA64AFR0_EL1 "
-    "ID_AA64AFR1_EL1 ID_AA64ISAR3_EL1 ID_AA64MMFR4_EL1"
-).split()
+# Registers that claim nothing, on both models: all of AArch32, and what came after Armv8.5.
+_ZERO = """
+ID_PFR0_EL1 ID_PFR1_EL1 ID_PFR2_EL1 ID_DFR0_EL1 ID_DFR1_EL1 ID_AFR0_EL1
+ID_MMFR0_EL1 ID_MMFR1_EL1 ID_MMFR2_EL1 ID_MMFR3_EL1 ID_MMFR4_EL1 ID_MMFR5_EL1
+ID_ISAR0_EL1 ID_ISAR1_EL1 ID_ISAR2_EL1 ID_ISAR3_EL1 ID_ISAR4_EL1 ID_ISAR5_EL1 ID_ISAR6_EL1
+MVFR0_EL1 MVFR1_EL1 MVFR2_EL1
+ID_AA64PFR2_EL1 ID_AA64ZFR0_EL1 ID_AA64SMFR0_EL1 ID_AA64FPFR0_EL1 ID_AA64DFR1_EL1 ID_AA64AFR0_EL1 ID_AA64AFR1_EL1
+ID_AA64ISAR3_EL1 ID_AA64MMFR4_EL1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _fields() -> dict[tuple[str, str], IdField]:
 
 FIELDS: dict[tuple[str, str], IdField] = _fields()
 NAMES: frozenset[str] = frozenset(
-    [*(register for register, _ in FIELDS), *_VALUES, *_WITH_GICV3_VALUES, *_AARCH32, *_NOTHING_CLAIMED, "MPIDR_EL1"]
+    [*(register for register, _ in FIELDS), *_VALUES, *_WITH_GICV3_VALUES, *_ZERO.split(), "MPIDR_EL1"]
 )
 
 
@@ -321,9 +322,10 @@ def _counted_rules() -> dict[str, FeatureRule]:
     rules |= {f"event-counter-{n}": FeatureRule("PMCR_EL0", 11, 5, n + 1, "PMCR_EL0.N") for n in range(31)}
     rules |= {f"list-register-{n}": FeatureRule(vtr, 0, 5, n, f"{vtr}.ListRegs") for n in range(16)}
     rules |= {
-        f"active-priorities-{n}": FeatureRule(vtr, 26, 3, least, f"{vtr}.PREbits") for n, least in enumerate((4, 5, 6, 6))
+        f"active-priorities-{n}": FeatureRule(vtr, 26, 3, least, f"{vtr}.PREbits")
+        for n, least in enumerate((4, 5, 6, 6))
     }
-    return rules | {"Cortex-A72": FeatureRule("MIDR_EL1", 4, 12, 0xD08, "MIDR_EL1.PartNum")}
+    return rules
 
 
 RULES: dict[str, FeatureRule] = _named_rules() | _counted_rules()
@@ -331,6 +333,7 @@ RULES: dict[str, FeatureRule] = _named_rules() | _counted_rules()
 _NEVER = {
     "highest-el-1": "it exists only where EL1 is the highest exception level, and EL3 is implemented here",
     "highest-el-2": "it exists only where EL2 is the highest exception level, and EL3 is implemented here",
+    "not-modelled": "it is an implementation-defined register of the Cortex-A72 that this machine does not model",
     "debug-state": "it is accessible only in Debug state, which this machine never enters",
 }
 

@@ -2,6 +2,9 @@
 
 Read `arch/sysreg_rows_id.py` before, `arch/sysreg_rows_gic.py` after.
 
+The debug communications channel, the claim tags, OSDLR_EL1 and MDCCINT_EL1 are architecturally mandatory, but the
+core lacks them or leaves Xt of an MRS unchanged; so they are ours to emulate.
+
 Ref: Arm ARM D17.5 (debug), D17.6 (performance monitors), D17.7 (activity monitors), D17.8 (statistical profiling).
 """
 
@@ -16,28 +19,28 @@ _DEBUG = "\n".join(
         numbered("DBGWVR{n}_EL1 2 0 0 {n} 6 1 RW native watchpoint-{n}", 16),
         numbered("DBGWCR{n}_EL1 2 0 0 {n} 7 1 RW native watchpoint-{n}", 16),
         """
-DBGAUTHSTATUS_EL1  2 0 7 14 6  1  RO native
-DBGCLAIMCLR_EL1    2 0 7 9 6   1  RW native
-DBGCLAIMSET_EL1    2 0 7 8 6   1  RW native
-DBGDTRRX_EL0       2 3 0 5 0   0  RO native
-DBGDTRTX_EL0       2 3 0 5 0   0  WO native
-DBGDTR_EL0         2 3 0 4 0   0  RW native
-DBGPRCR_EL1        2 0 1 4 4   1  RW native
+DBGAUTHSTATUS_EL1  2 0 7 14 6  1  RO emulated
+DBGCLAIMCLR_EL1    2 0 7 9 6   1  RW emulated
+DBGCLAIMSET_EL1    2 0 7 8 6   1  RW emulated
+DBGDTRRX_EL0       2 3 0 5 0   0  RO emulated
+DBGDTRTX_EL0       2 3 0 5 0   0  WO emulated
+DBGDTR_EL0         2 3 0 4 0   0  RW emulated
+DBGPRCR_EL1        2 0 1 4 4   1  RW emulated
 DBGVCR32_EL2       2 4 0 7 0   2  RW native AArch32AtEL1
 DLR_EL0            3 3 4 5 1   0  RW native debug-state
 DSPSR_EL0          3 3 4 5 0   0  RW native debug-state
-MDCCINT_EL1        2 0 0 2 0   1  RW native
-MDCCSR_EL0         2 3 0 1 0   0  RO native
-MDCR_EL2           3 4 1 1 1   2  RW shadow
+MDCCINT_EL1        2 0 0 2 0   1  RW emulated
+MDCCSR_EL0         2 3 0 1 0   0  RO emulated
+MDCR_EL2           3 4 1 1 1   2  RW shadow reset=4
 MDCR_EL3           3 6 1 3 1   3  RW shadow
 MDRAR_EL1          2 0 1 0 0   1  RO native
 MDSCR_EL1          2 0 0 2 2   1  RW native
-OSDLR_EL1          2 0 1 3 4   1  RW native
-OSDTRRX_EL1        2 0 0 0 2   1  RW native
-OSDTRTX_EL1        2 0 0 3 2   1  RW native
-OSECCR_EL1         2 0 0 6 2   1  RW native
+OSDLR_EL1          2 0 1 3 4   1  RW emulated
+OSDTRRX_EL1        2 0 0 0 2   1  RW emulated
+OSDTRTX_EL1        2 0 0 3 2   1  RW emulated
+OSECCR_EL1         2 0 0 6 2   1  RW emulated
 OSLAR_EL1          2 0 1 0 4   1  WO native
-OSLSR_EL1          2 0 1 1 4   1  RO native
+OSLSR_EL1          2 0 1 1 4   1  RO native reset=0xa
 """,
     )
 )

@@ -54,8 +54,8 @@ ICH_VTR_EL2      3 4 12 11 1  2  RO emulated GICv3
 )
 
 _TIMERS = """
-CNTFRQ_EL0       3 3 14 0 0   0/3 RW emulated
-CNTHCTL_EL2      3 4 14 1 0   2   RW shadow
+CNTFRQ_EL0       3 3 14 0 0   0/3 RW native reset=62500000
+CNTHCTL_EL2      3 4 14 1 0   2   RW shadow reset=3
 CNTHP_CTL_EL2    3 4 14 2 1   2   RW emulated
 CNTHP_CVAL_EL2   3 4 14 2 2   2   RW emulated
 CNTHP_TVAL_EL2   3 4 14 2 0   2   RW emulated

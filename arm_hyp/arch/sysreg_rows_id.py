@@ -2,8 +2,9 @@
 
 Read `arch/sysreg_rows_system.py` before, `arch/sysreg_rows_debug.py` after.
 
-The architecture reserves the whole space op0=3, op1=0, CRn=0, CRm=1..7 for identification: what has no name there reads as
-zero instead of being UNDEFINED, and HCR_EL2.TID3 traps it. So each unnamed encoding has a row of its own, by generic name.
+The architecture reserves the whole space op0=3, op1=0, CRn=0, CRm=1..7 for identification: what has no name there
+reads as zero instead of being UNDEFINED, and HCR_EL2.TID3 traps it. So each unnamed encoding has a row of its own, by
+generic name.
 
 Ref: Arm ARM D17.3.1 (reserved encodings of the ID space).
 """

@@ -2,8 +2,8 @@
 
 Read `arch/sysreg_rows_gic.py` before, `arch/sysregs.py` after.
 
-The regular part of TLBI is generated: each operation exists for the PE alone, for the inner (IS) and the outer shareable (OS)
-domain, which differ in CRm.
+The regular part of TLBI is generated: each operation exists for the PE alone, for the inner (IS) and the outer
+shareable (OS) domain, which differ in CRm.
 
 Ref: Arm ARM D17.4 (A64 system instructions), C5.3-C5.5.
 """

@@ -27,9 +27,9 @@ RVBAR_EL1       3 0 12 0 1  1  RO native   highest-el-1
 RVBAR_EL2       3 4 12 0 1  2  RO native   highest-el-2
 RVBAR_EL3       3 6 12 0 1  3  RO native
 SCR_EL3         3 6 1 1 0   3  RW shadow
-SCTLR_EL1       3 0 1 0 0   1  RW native
+SCTLR_EL1       3 0 1 0 0   1  RW native   reset=0xc50838
 SCTLR_EL2       3 4 1 0 0   2  RW native
-SCTLR_EL3       3 6 1 0 0   3  RW native
+SCTLR_EL3       3 6 1 0 0   3  RW native   reset=0xc50838
 SCTLR2_EL1      3 0 1 0 3   1  RW emulated SCTLR2
 SCTLR2_EL2      3 4 1 0 3   2  RW emulated SCTLR2
 HFGRTR_EL2      3 4 1 1 4   2  RW emulated FGT
@@ -114,8 +114,8 @@ SPSR_UND        3 4 4 3 2   2  RW native   AArch32AtEL1
 """
 
 _PSTATE = """
-CurrentEL       3 0 4 2 2   1  RO native
-DAIF            3 3 4 2 1   0  RW native
+CurrentEL       3 0 4 2 2   1  RO native   reset=0xc
+DAIF            3 3 4 2 1   0  RW native   reset=0x3c0
 DIT             3 3 4 2 5   0  RW native   DIT
 NZCV            3 3 4 2 0   0  RW native
 PAN             3 0 4 2 3   1  RW native   PAN
@@ -205,14 +205,14 @@ MPAMVPMV_EL2    3 4 10 4 1  2  RW emulated MPAM
 """ + numbered("MPAMVPM{n}_EL2 3 4 10 6 {n} 2 RW emulated MPAM", 8)
 
 _CORTEX_A72 = """
-CBAR_EL1        3 1 15 3 0  1  RO native   Cortex-A72
-CPUACTLR_EL1    3 1 15 2 0  1  RW native   Cortex-A72
-CPUECTLR_EL1    3 1 15 2 1  1  RW native   Cortex-A72
-CPUMERRSR_EL1   3 1 15 2 2  1  RW native   Cortex-A72
-L2ACTLR_EL1     3 1 15 0 0  1  RW native   Cortex-A72
-L2CTLR_EL1      3 1 11 0 2  1  RW native   Cortex-A72
-L2ECTLR_EL1     3 1 11 0 3  1  RW native   Cortex-A72
-L2MERRSR_EL1    3 1 15 2 3  1  RW native   Cortex-A72
+CBAR_EL1        3 1 15 3 0  1  RO native   not-modelled
+CPUACTLR_EL1    3 1 15 2 0  1  RW native   not-modelled
+CPUECTLR_EL1    3 1 15 2 1  1  RW native   not-modelled
+CPUMERRSR_EL1   3 1 15 2 2  1  RW native   not-modelled
+L2ACTLR_EL1     3 1 15 0 0  1  RW native   not-modelled
+L2CTLR_EL1      3 1 11 0 2  1  RW native   not-modelled
+L2ECTLR_EL1     3 1 11 0 3  1  RW native   not-modelled
+L2MERRSR_EL1    3 1 15 2 3  1  RW native   not-modelled
 """
 
 _GROUPS = {

@@ -1,6 +1,7 @@
 """The row types of the system register table, and how its text rows are read.
 
-Read `arch/types.py` before, then the rows (`arch/sysreg_rows_*.py`), then `arch/sysregs.py`, which joins and indexes them.
+Read `arch/types.py` before, then the rows (`arch/sysreg_rows_*.py`), then `arch/sysregs.py`, which joins and indexes
+them.
 
 A register row is a line of text, so that the tables read like the manual's (section D17 of the Arm ARM)::
 
@@ -8,8 +9,8 @@ A register row is a line of text, so that the tables read like the manual's (sec
     SCTLR_EL1    3   0   1   0   0   1    RW     native   reset=0xc50838
     TPIDRRO_EL0  3   3  13   0   3   0/1  RW     native
 
-`EL` is the lowest exception level that may read and write; `0/1` means "EL0 reads, EL1 writes". Controls that move these
-limits (traps, enables for EL0) are the business of `arch/traps.py`, not of this table.
+`EL` is the lowest exception level that may read and write; `0/1` means "EL0 reads, EL1 writes". Controls that move
+these limits (traps, enables for EL0) are the business of `arch/traps.py`, not of this table.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast, get_args
 
 Route = Literal["native", "shadow", "emulated", "undefined"]
-"""Who implements a register: the core does it right; the core does it but loses bits, so that we keep all of them beside
-it; we do it alone; nobody, because our ID registers do not claim it."""
+"""Who implements a register: the core does it right; the core does it but loses bits, so that we keep all of them
+beside it; we do it alone; nobody, because our ID registers do not claim it."""
 
 Access = Literal["RW", "RO", "WO"]
 
@@ -49,9 +50,9 @@ class Encoding(NamedTuple):
 class SystemRegister:
     """One system register as MRS and MSR see it.
 
-    `min_el` is the lowest EL that may access it, `min_write_el` the lowest that may write it. `route` holds where `feature`
-    is claimed (or is empty); `arch.sysregs.route` has the last word. `reset` is the value after a reset, 0 where
-    the architecture says UNKNOWN; that of the group "id" comes from `arch/id_policy.py`.
+    `min_el` is the lowest EL that may access it, `min_write_el` the lowest that may write it. `route` holds where
+    `feature` is claimed (or is empty); `arch.sysregs.route` has the last word. `reset` is the value after a reset, 0
+    where the architecture says UNKNOWN; that of the group "id" comes from `arch/id_policy.py`.
     """
 
     encoding: Encoding

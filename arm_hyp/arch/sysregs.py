@@ -1,7 +1,7 @@
 """System registers and operations: one sorted table, names both ways, VHE redirection, and who implements what.
 
-Read `arch/sysreg_table.py` (row types) and `arch/id_policy.py` (what this machine claims) before, `arch/instructions.py` and
-`arch/traps.py` after. The rows themselves are in `arch/sysreg_rows_*.py`.
+Read `arch/sysreg_table.py` (row types) and `arch/id_policy.py` (what this machine claims) before,
+`arch/instructions.py` and `arch/traps.py` after. The rows themselves are in `arch/sysreg_rows_*.py`.
 
     by_name("SCTLR_EL1").encoding == parse_name("s3_0_c1_c0_0")
     resolve(parse_name("HFGRTR_EL2"), is_read=True, model="a72", gic=2).reason
@@ -41,6 +41,7 @@ __all__ = [
     "aliases",
     "by_encoding",
     "by_name",
+    "core_extras",
     "is_el12",
     "name_of",
     "operation_by_encoding",
@@ -67,11 +68,18 @@ OTHER_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "ICH_ELSR_EL2": "ICH_ELRSR_EL2",
         "DBGDTRRX": "DBGDTRRX_EL0",
-        **{f"ICV_{row.name[4:]}": row.name for row in TABLE if row.name.startswith("ICC_") and row.name.endswith("_EL1")
-           and "SGI" not in row.name and "SRE" not in row.name},
+        **{
+            f"ICV_{row.name[4:]}": row.name
+            for row in TABLE
+            if row.name.startswith("ICC_")
+            and row.name.endswith("_EL1")
+            and "SGI" not in row.name
+            and "SRE" not in row.name
+        },
     }
 )
-"""Further names of registers in the table: old spellings, and the virtual CPU interface (ICV_*), which shares encodings."""
+"""Further names of registers in the table: old spellings, and the virtual CPU interface (ICV_*), which shares
+encodings."""
 
 _BY_NAME = {row.name.upper(): row for row in TABLE}
 _BY_NAME |= {other: _BY_NAME[name] for other, name in OTHER_NAMES.items()}
@@ -200,9 +208,9 @@ _E2H_TGE_AT_EL0 = {source: target for source, target in _E2H.items() if source.o
 def redirect(encoding: Encoding, el: int, e2h: bool | int, tge: bool | int = 0) -> Encoding:
     """Return the encoding of the register that an access really reaches.
 
-    With `e2h` (HCR_EL2.E2H): at EL2 the EL1 names reach EL2's registers, and at EL2 and EL3 the _EL12 and _EL02 names reach
-    EL1's and EL0's; with `tge` too, EL0's timer names reach EL2's timers. All else comes back as it is; an _EL12 or
-    _EL02 encoding that comes back is UNDEFINED there (see `is_el12`).
+    With `e2h` (HCR_EL2.E2H): at EL2 the EL1 names reach EL2's registers, and at EL2 and EL3 the _EL12 and _EL02 names
+    reach EL1's and EL0's; with `tge` too, EL0's timer names reach EL2's timers. All else comes back as it is; an
+    _EL12 or _EL02 encoding that comes back is UNDEFINED there (see `is_el12`).
 
     Ref: Arm ARM D17.1.3 "System register access redirection", AArch64.SysRegRead of each register.
     """
@@ -228,6 +236,23 @@ def route(register: SystemRegister | SystemOperation, model: str, gic: int = 3) 
 def undefined_reason(register: SystemRegister | SystemOperation, model: str, gic: int = 3) -> str | None:
     """Say in words why this machine does not have a register or operation, or return None when it has."""
     return id_policy.missing_reason(register.feature, model, gic)
+
+
+_CORE_EXTRAS = {
+    "a72": "CBAR_EL1 DACR32_EL2 DBGVCR32_EL2 FPEXC32_EL2 IFSR32_EL2 SDER32_EL3 SPSR_ABT SPSR_FIQ SPSR_IRQ SPSR_UND",
+    "max": "PMMIR_EL1",
+}
+
+
+def core_extras(model: str) -> frozenset[Encoding]:
+    """Return the registers that the core answers although this machine does not claim them: they must be made
+    UNDEFINED.
+
+    All of them belong to AArch32, but for CBAR_EL1 of the Cortex-A72 and PMMIR_EL1 of later PMUs. Measured on Unicorn
+    2.1.4, and compared by a test.
+    """
+    names = _CORE_EXTRAS["a72"] if model == "a72" else f"{_CORE_EXTRAS['a72']} {_CORE_EXTRAS['max']}"
+    return frozenset(_BY_NAME[name].encoding for name in names.split())
 
 
 def reset_value(register: SystemRegister, model: str, gic: int = 3) -> int:
