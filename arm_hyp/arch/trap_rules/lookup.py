@@ -1,0 +1,203 @@
+"""How the rules about a request are found and made ready: by name, once per (subject, EL, features).
+
+Read `trap_rules/requests.py` before, `trap_rules/esr.py` after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from arm_hyp.arch import sysregs
+from arm_hyp.arch.bitfields import Register
+from arm_hyp.arch.id_policy import RULES as FEATURE_RULES
+from arm_hyp.arch.instructions import InstructionKind, SystemInstruction, pstate_field
+from arm_hyp.arch.registers import REGISTERS
+from arm_hyp.arch.trap_rules import PE, RULES, Bits, Fact, Outcome, Rule
+from arm_hyp.arch.trap_rules.requests import Context, Controls, Request
+
+
+class Subject(NamedTuple):
+    """What rules are looked up by: a name, the generic name of its encoding, and what the register table says."""
+
+    name: str
+    generic_name: str = ""
+    is_read: bool | None = None
+    is_known: bool = True
+    feature: str = ""
+    min_el: int = 0
+    has_direction: bool = True
+
+
+_REGISTER_KINDS = frozenset({InstructionKind.MRS, InstructionKind.MSR})
+_OPERATION_KINDS = frozenset({InstructionKind.SYS, InstructionKind.SYSL})
+_PSTATE_FIELDS: Mapping[str, tuple[int, str]] = {
+    # field of MSR (immediate): least EL, feature. Ref: Arm ARM C6.2, MSR (immediate)
+    "UAO": (1, "UAO"),
+    "PAN": (1, "PAN"),
+    "SPSel": (1, ""),
+    "SSBS": (0, "SSBS2"),
+    "DIT": (0, "DIT"),
+    "TCO": (0, "MTE"),
+    "DAIFSet": (0, ""),
+    "DAIFClr": (0, ""),
+}
+
+
+@lru_cache(maxsize=4096)
+def _system_subject(instr: SystemInstruction) -> Subject:
+    if instr.kind in _REGISTER_KINDS:
+        return _register_subject(instr.encoding, instr.is_read)
+    if instr.kind in _OPERATION_KINDS:
+        return _operation_subject(instr.encoding, instr.is_read)
+    if instr.kind is InstructionKind.MSR_IMM:
+        field = pstate_field(instr)
+        min_el, feature = _PSTATE_FIELDS.get(field or "", (0, ""))
+        return Subject(f"{field} (immediate)", "", False, field is not None, feature, min_el)
+    return Subject(instr.kind.name)
+
+
+def _register_subject(encoding: sysregs.Encoding, is_read: bool) -> Subject:
+    register = sysregs.by_encoding(encoding, is_read)
+    if register is None:
+        return Subject(encoding.generic_name, encoding.generic_name, is_read, False)
+    has_direction = register.access != ("WO" if is_read else "RO")
+    min_el = register.min_el if is_read else register.min_write_el
+    return Subject(register.name, encoding.generic_name, is_read, True, register.feature, min_el, has_direction)
+
+
+def _operation_subject(encoding: sysregs.Encoding, is_read: bool) -> Subject:
+    operation = sysregs.operation_by_encoding(encoding)
+    if operation is None:
+        return Subject(encoding.generic_name, encoding.generic_name, is_read, False)
+    return Subject(
+        operation.name, encoding.generic_name, is_read, True, operation.feature, operation.min_el, not is_read
+    )
+
+
+def _has(feature: str, features: frozenset[str]) -> bool:
+    """Tell whether all of `A+!B` holds.
+
+    Simplified: of numbered registers (`event-counter-5`) all are taken as there; `sysregs.resolve` knows how many are.
+    """
+    return all(_has_one(name, features) for name in feature.split("+") if name)
+
+
+def _has_one(name: str, features: frozenset[str]) -> bool:
+    if name.startswith("!"):
+        return name[1:] not in features
+    is_numbered = "-" in name and name in FEATURE_RULES
+    return is_numbered or name in features
+
+
+_FACTS: Mapping[Fact, Callable[[Subject, frozenset[str], int], bool]] = {
+    Fact.ANY: lambda subject, features, el: True,
+    Fact.UNALLOCATED: lambda subject, features, el: not (subject.is_known and _has(subject.feature, features)),
+    Fact.WRONG_DIRECTION: lambda subject, features, el: not subject.has_direction,
+    Fact.EL_TOO_LOW: lambda subject, features, el: el < subject.min_el,
+    Fact.FOR_EL2: lambda subject, features, el: subject.min_el == 2,
+}
+_LAYOUTS: Mapping[str, type[Register]] = {**REGISTERS, "PE": PE}
+_PSTATE_INDEX, _PE_INDEX = len(Controls._fields), len(Controls._fields) + 1
+HCR_INDEX = Controls._fields.index("hcr_el2")
+_E2H, TGE = REGISTERS["HCR_EL2"].field("E2H").mask, REGISTERS["HCR_EL2"].field("TGE").mask
+_REROUTING = Bits("HCR_EL2", "TGE", (1,))
+
+
+def _index(register: str) -> int:
+    """Return the place of a register among the values that `values_of` makes."""
+    special = {"PSTATE": _PSTATE_INDEX, "PE": _PE_INDEX}
+    return special[register] if register in special else Controls._fields.index(register.removesuffix("_E2H").lower())
+
+
+class _Check(NamedTuple):
+    """One `Bits`, ready to be asked: the masked values that satisfy it."""
+
+    place: int
+    mask: int
+    wanted: frozenset[int]
+
+
+class _Shown(NamedTuple):
+    register: str
+    field: str
+    place: int
+    lsb: int
+    max: int
+
+
+class Compiled(NamedTuple):
+    """A rule, what it asks, and the fields to show for it."""
+
+    rule: Rule
+    checks: tuple[_Check, ...]
+    shown: tuple[_Shown, ...]
+
+
+def _check(bits: Bits) -> _Check:
+    fields = [_LAYOUTS[bits.register].field(name) for name in bits.fields.split(",")]
+    wanted = set()
+    for value in bits.values:
+        rest, masked = value, 0
+        for field in reversed(fields):
+            masked |= (rest & field.max) << field.lsb
+            rest >>= field.width_bits
+        if rest:
+            raise ValueError(f"{bits}: {value} does not fit")
+        wanted.add(masked)
+    return _Check(_index(bits.register), sum(field.mask for field in fields), frozenset(wanted))
+
+
+def _shown(bits: Bits) -> tuple[_Shown, ...]:
+    layout, name = _LAYOUTS[bits.register], bits.register.removesuffix("_E2H")
+    fields = (layout.field(field) for field in bits.fields.split(","))
+    return tuple(_Shown(name, field.name, _index(bits.register), field.lsb, field.max) for field in fields)
+
+
+@cache
+def _compile(rule: Rule, from_el0: bool) -> Compiled:
+    routed = (_REROUTING,) if from_el0 and rule.target_el == 1 and rule.outcome is not Outcome.NOP else ()
+    shown = dict.fromkeys(row for bits in (*rule.bits, *routed) for row in _shown(bits))
+    return Compiled(rule, tuple(map(_check, rule.bits)), tuple(shown))
+
+
+@lru_cache(maxsize=4096)
+def about(name: str, generic_name: str, is_read: bool | None) -> tuple[Rule, ...]:
+    """Return the rules about a subject, in order."""
+
+    def is_meant(rule: Rule) -> bool:
+        if rule.fact is not Fact.ANY and is_read is None:
+            return False
+        if is_read is not None and rule.access == ("write" if is_read else "read"):
+            return False
+        if name in ("PC", "misaligned PC"):
+            return name in rule.what
+        return any(fnmatchcase(name, what) or fnmatchcase(generic_name, what) for what in rule.what)
+
+    return tuple(filter(is_meant, RULES))
+
+
+@lru_cache(maxsize=8192)
+def plan(subject: Subject, el: int, features: frozenset[str]) -> tuple[Compiled, ...]:
+    """Return the rules that can apply at this EL with these features, ready to be asked in order."""
+    return tuple(
+        _compile(rule, el == 0)
+        for rule in about(subject.name, subject.generic_name, subject.is_read)
+        if el in rule.els and _has(rule.feature, features) and _FACTS[rule.fact](subject, features, el)
+    )
+
+
+def subject_of(request: Request) -> Subject:
+    """Return what the rules about a request are looked up by."""
+    return _system_subject(request) if isinstance(request, SystemInstruction) else Subject(request.subject)
+
+
+def values_of(context: Context) -> tuple[int, ...]:
+    """Return the control registers, PSTATE and PE as one tuple, in the order of `_index`."""
+    hcr, *others = context.controls
+    if "VHE" not in context.features:
+        hcr &= ~_E2H
+    state = context.event_register | context.interrupt_pending << 1 | context.timeout_expired << 2
+    return (hcr, *others, context.pstate, state)
