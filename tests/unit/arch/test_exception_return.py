@@ -78,6 +78,13 @@ def test_every_illegal_return_has_its_reason(
     assert remedy is None or eret(el, spsr, *remedy, features) is None
 
 
+@pytest.mark.parametrize(
+    ("el", "spsr", "hcr", "scr"), [(2, 0x9, 0, NON_SECURE), (2, 0x8, TGE, NON_SECURE), (3, 0xD, 0, 0)]
+)
+def test_rw_and_tge_are_about_lower_levels_only(el: int, spsr: int, hcr: int, scr: int) -> None:
+    assert eret(el, spsr, hcr, scr, WITH_EL3) is None
+
+
 def test_hcr_does_not_matter_where_el2_is_not_implemented() -> None:
     assert eret(1, 0x5, 0, NON_SECURE, NO_EL2) is None
 
@@ -125,7 +132,7 @@ def test_bits_that_are_not_implemented_are_not_restored() -> None:
 
 # --- branch addresses ---------------------------------------------------------------------------------------------
 
-LOW, HIGH = 0x1200_0040_0008_0000, 0x12FF_FF80_0008_0000
+LOW, HIGH = 0x1300_0040_0008_0000, 0x12FF_FF80_0008_0000
 PLAIN_LOW, PLAIN_HIGH = 0x0000_0040_0008_0000, 0xFFFF_FF80_0008_0000
 
 
