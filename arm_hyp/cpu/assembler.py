@@ -1,0 +1,140 @@
+"""The assembler: a source text to an image with symbols and lines, and errors that say where and what to do.
+
+Read `cpu/assembler_source.py` after this file and then down the line: source (text to statements), expressions,
+macros, operands, words (what Keystone lacks), layout, child. Keystone (LLVM 3.8) encodes single instructions only, in
+a process of its own: its labels, data and literal pools have errors that go unnoticed (`adrp`, `ldr x0, =label` after
+a constant, `.inst`, `.octa`), and many inputs end, crash or hang it.
+
+Simplified: one flat image. Sections are laid out one after the other, .text first; there is no linker, so every
+symbol must be defined.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arm_hyp.cpu.assembler_child import INSTRUCTION_BYTES, NOT_ENCODED
+from arm_hyp.cpu.assembler_layout import Layout, Pending
+from arm_hyp.cpu.assembler_macros import Expander
+from arm_hyp.cpu.assembler_operands import unknown_names
+from arm_hyp.cpu.assembler_source import AssemblyError, read_statements
+from arm_hyp.cpu.symbols import Line, Symbol
+
+__all__ = ["Assembled", "AssemblyError", "Line", "Symbol", "assemble"]
+
+CPU_SECONDS = 10
+WALL_SECONDS = 60
+MEMORY_BYTES = 1 << 30
+
+_INVALID_OPERAND, _MISSING_FEATURE, _UNKNOWN_MNEMONIC = 512, 513, 514
+_WAY_OUT_WORD = "write its encoding as `.inst 0x...` if it is newer than the assembler"
+_CAUSES = {
+    _INVALID_OPERAND: ("an operand does not fit this instruction", ""),
+    _MISSING_FEATURE: ("this instruction needs an extension that the assembler does not know", _WAY_OUT_WORD),
+    _UNKNOWN_MNEMONIC: ("`{mnemonic}` is not an instruction or macro", _WAY_OUT_WORD),
+    NOT_ENCODED: ("the assembler cannot encode this line", _WAY_OUT_WORD),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """An assembled program: bytes from `base` on, labels and lines by address, and the first instruction's address."""
+
+    base: int
+    code: bytes
+    symbols: tuple[Symbol, ...]
+    lines: tuple[Line, ...]
+    entry: int
+
+
+def assemble(source: str, *, filename: str, base: int) -> Assembled:
+    """Assemble a source text for the address `base`. Raises: AssemblyError naming file, line and column."""
+    if base % INSTRUCTION_BYTES or not 0 <= base < 1 << 48:
+        raise AssemblyError(filename, 1, 1, f"code cannot start at {base:#x}", "use a multiple of 4 below 1 << 48")
+    layout = Layout(base)
+    try:
+        for statement in Expander(read_statements(source, filename), layout.constant, layout.is_defined):
+            layout.add(statement)
+        image, pending = layout.finish()
+    except RecursionError:
+        raise AssemblyError(filename, 1, 1, "expressions or macros are nested too deeply", "nest less") from None
+    _encode(image, pending, layout)
+    return Assembled(base, bytes(image), layout.symbols(), layout.lines(), layout.entry())
+
+
+def _encode(image: bytearray, pending: list[Pending], layout: Layout) -> None:
+    if not pending:
+        return
+    answer, dots = _ask_child([item.text for item in pending], together=True)
+    if answer is None:
+        answer, dots = _ask_child([item.text for item in pending], together=False)
+    if answer is None:
+        culprit = pending[max(dots, 1) - 1].instruction
+        raise culprit.place.error("this line crashes the assembler", f"rewrite `{culprit.text}`")
+    if "failed" in answer:
+        raise _failure(pending[answer["failed"]], answer["error"], layout)
+    code = bytes.fromhex(answer["code"])
+    for index, item in enumerate(pending):
+        image[item.offset : item.offset + 4] = code[4 * index : 4 * index + 4]
+
+
+def _failure(item: Pending, number: int, layout: Layout) -> AssemblyError:
+    instruction = item.instruction
+    mnemonic, place = instruction.mnemonic, instruction.place
+    unknown = [operand for operand in unknown_names(instruction, layout.is_defined) if not _is_word_of_arm(operand.raw)]
+    if mnemonic in ("mrs", "msr") and number != _UNKNOWN_MNEMONIC:
+        return place.error(
+            f"`{instruction.text}` names no system register", "s<op0>_<op1>_c<n>_c<m>_<op2> names any encoding"
+        )
+    if number == _UNKNOWN_MNEMONIC or not unknown:
+        cause, way_out = _CAUSES.get(number, ("an operand does not fit this instruction", ""))
+        if mnemonic == "mov" and number not in _CAUSES:
+            cause, way_out = "no single mov can make this value", "load it with `ldr x0, =value`"
+        return place.error(cause.format(mnemonic=mnemonic), way_out or f"it reads `{item.text}`")
+    return unknown[0].place.error(
+        f"`{unknown[0].raw}` is no register, option or symbol", "define it, or check its spelling"
+    )
+
+
+def _is_word_of_arm(text: str) -> bool:
+    """Tell whether a bare name is an operand of its own kind (a prefetch or barrier option, a vector element)."""
+    return text.lower().startswith(("pld", "pli", "pst", "v")) and text[-1:] in "0123456789mphbsd"
+
+
+def _ask_child(texts: list[str], together: bool) -> tuple[dict[str, Any] | None, int]:
+    """Run Keystone in a process of its own; return its answer, or None and how many instructions it got to."""
+    request = {
+        "texts": texts,
+        "together": together,
+        "cpu_seconds": CPU_SECONDS + len(texts) // 10_000,
+        "memory_bytes": MEMORY_BYTES,
+    }
+    command = [sys.executable, "-P", "-S", "-m", "arm_hyp.cpu.assembler_child"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(), cwd="/"
+    )
+    try:
+        output, _ = process.communicate(json.dumps(request).encode(), timeout=WALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        output, _ = process.communicate()
+    dots = output[: len(texts)].count(b".") if output.startswith(b".") else 0
+    body = output.lstrip(b".")
+    return (json.loads(body), dots) if process.returncode == 0 and body else (None, dots)
+
+
+def _environment() -> dict[str, str]:
+    """Let the child find this package and Keystone without running `site`, which costs half its start-up time."""
+    roots = [Path(__file__).resolve().parents[2]]
+    spec = importlib.util.find_spec("keystone")
+    if spec is not None and spec.origin is not None:
+        roots.append(Path(spec.origin).resolve().parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, roots))}
