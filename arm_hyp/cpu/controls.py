@@ -1,0 +1,55 @@
+"""The control registers: all architectural bits, beside the core that keeps only some of them.
+
+Read `arch/traps.py` before this file and `cpu/system.py` after it. The trap rules read `values`; the core gets what it
+can hold. Every MSR to one of these registers is a site, so the shadow is never behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from arm_hyp.arch.sysregs import Encoding, by_name
+from arm_hyp.arch.traps import Controls
+from arm_hyp.cpu.native import NativeCore
+
+HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
+_KEPT_FROM_CORE: Final = {"hcr_el2": HCR_VF | HCR_VI | HCR_VSE}
+"""Virtual interrupts are taken by us, at points that the guest fixes; the core must not see them."""
+
+_CHANGES_TRANSLATION: Final = frozenset({"hcr_el2", "sctlr_el1", "sctlr_el2", "scr_el3"})
+_NOT_IN_CORE: Final = frozenset({"ich_hcr_el2", "icc_sre_el1", "icc_sre_el2"})
+NAMES: Final = Controls._fields
+ENCODINGS: Final[Mapping[Encoding, str]] = {by_name(name).encoding: name for name in NAMES}
+
+
+class ControlRegisters:
+    """The control registers of one core. `values` is an immutable tuple: a new one for each write."""
+
+    def __init__(self, native: NativeCore) -> None:
+        self._native = native
+        self._backed = {name: encoding for encoding, name in ENCODINGS.items() if name not in _NOT_IN_CORE}
+        self.values = Controls(
+            **{name: native.read_cp(self._backed[name]) if name in self._backed else 0 for name in NAMES}
+        )
+
+    def read(self, name: str) -> int:
+        """Return the architectural value of a control register, by its lower-case name."""
+        return int(getattr(self.values, name))
+
+    def write(self, name: str, value: int) -> None:
+        """Write a control register: all bits here, what the core can hold there, and the TLB where it matters."""
+        self.values = self.values._replace(**{name: value})
+        if name in self._backed:
+            self._native.write_cp(self._backed[name], value & ~_KEPT_FROM_CORE.get(name, 0))
+        if name in _CHANGES_TRANSLATION:
+            self._native.flush_tlb()
+
+    def snapshot(self) -> dict[str, int]:
+        """Return the values by name."""
+        return dict(self.values._asdict())
+
+    def restore(self, state: Mapping[str, int]) -> None:
+        """Write every value back, into the core too."""
+        for name, value in state.items():
+            self.write(name, value)

@@ -1,0 +1,488 @@
+"""One AArch64 core: run for exactly N instructions, take exceptions as the architecture says, tell every one.
+
+Read `cpu/entry.py`, `cpu/sites.py` and `cpu/controls.py` before this file, `cpu/system.py` after it.
+
+Unicorn reports synchronous exceptions and the sites that we planted; both arrive in `_interrupted`. What the core
+decided natively is in its record; all else is decided by `arch/traps.py` and done by `cpu/system.py`. Interrupts are
+never taken by Unicorn: after each change of masks, level or lines, `arch/interrupts.py` is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from unicorn import arm64_const as a64
+from unicorn import unicorn_const as uc_const
+
+from arm_hyp.arch import exceptions, id_policy, interrupts, syndromes
+from arm_hyp.arch.exceptions import Cause, Kind
+from arm_hyp.arch.instructions import load_store_access
+from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
+from arm_hyp.cpu import entry, probe
+from arm_hyp.cpu.controls import HCR_VSE, ControlRegisters
+from arm_hyp.cpu.effective_address import effective_address
+from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
+from arm_hyp.cpu.sites import RamWords, Sites
+from arm_hyp.cpu.system import SystemUnit
+from arm_hyp.events import Event, EventSink, ExceptionReturned, ExceptionTaken, InterruptLine, NullSink
+
+HCR_E2H, HCR_HCD, HCR_TGE = 1 << 34, 1 << 29, 1 << 27
+X_REGISTERS: Final = tuple(
+    [a64.UC_ARM64_REG_X0 + index for index in range(29)] + [a64.UC_ARM64_REG_X29, a64.UC_ARM64_REG_X30]
+)
+LINE_NAMES: Final = {
+    interrupts.LINE_IRQ: "IRQ",
+    interrupts.LINE_FIQ: "FIQ",
+    interrupts.LINE_SERROR: "SError",
+    interrupts.LINE_VIRQ: "vIRQ",
+    interrupts.LINE_VFIQ: "vFIQ",
+}
+_FETCH_STATUS: Final = (uc_const.UC_ERR_FETCH_UNMAPPED, uc_const.UC_ERR_FETCH_PROT)
+_WRITE_STATUS: Final = (uc_const.UC_ERR_WRITE_UNMAPPED, uc_const.UC_ERR_WRITE_PROT)
+_READ_STATUS: Final = (uc_const.UC_ERR_READ_UNMAPPED, uc_const.UC_ERR_READ_PROT)
+_BRANCH_TO_SELF: Final = 0x1400_0000
+_COMPLETED: Final = frozenset({syndromes.EC.SVC, syndromes.EC.HVC, syndromes.EC.SMC})
+"""These report the next instruction's address in ELR_ELx."""
+_SYNC_EXTERNAL_ABORT: Final = 0x10
+
+
+class Stop(Enum):
+    """Why `Core.run` came back."""
+
+    LIMIT = "limit"
+    WAITING = "waiting"
+    REQUESTED = "requested"
+    DEAD = "dead"
+
+
+class Core:
+    """One CPU. `firmware` answers SMC (or HVC, by `conduit`); `python_el2`, if set, is the software at EL2."""
+
+    def __init__(
+        self, model: str, *, start_el: int = 2, gic: int = 2, index: int = 0, sink: EventSink | None = None
+    ) -> None:
+        self.model, self.gic, self.index, self.start_el = model, gic, index, start_el
+        self.sink: EventSink = sink or NullSink()
+        self.native = NativeCore(model, probe.internals())
+        self.features = id_policy.features(model, gic)
+        self.state_features = StateFeatures.of(self.features)
+        self.ram = RamWords()
+        self.native.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE[model])
+        self.native.write(a64.UC_ARM64_REG_PSTATE, PSTATE_DAIF | start_el << 2 | 1)
+        self.controls = ControlRegisters(self.native)
+        self.controls.write("hcr_el2", 1 << 31)
+        self._reset_fields()
+        self.system = SystemUnit(self)
+        self.sites = Sites(self.native, self.system.wants, self.ram.poke, self._misaligned_pc)
+        self._transfers = entry.Transfers(self.native)
+        self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
+        self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
+        self._on_number: dict[int, Callable[[int, int], None]] = {
+            1: self._undefined, 2: self._svc, 3: self._abort, 4: self._abort, 11: self._hvc, 13: self._smc
+        }
+        self.native.hook(uc_const.UC_HOOK_INTR, self._interrupted)
+
+    def _reset_fields(self) -> None:
+        self.conduit = "smc" if self.start_el == 2 else "hvc"
+        self.firmware: Callable[[Core, str], None] | None = None
+        self.semihosting: Callable[[Core], bool] | None = None
+        self.python_el2: Callable[[Core, ExceptionTaken | None], None] | None = None
+        self.lines, self.event_register, self.waiting = 0, False, ""
+        self._settled, self._discount, self._running = 0, 0, False
+        self._last_n, self._seq = -1, 0
+        self._error: BaseException | None = None
+        self._stop: Stop | None = None
+        self.dead_because = ""
+        self._pc_misaligned = self._native_step_wanted = False
+        self.vbar_written: set[int] = set()
+        self._last_entry: tuple[int, int, int] = (-1, -1, 0)
+        self._vector = -1
+
+    def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
+        """Map a region of RAM. Unicorn reports translations only after a first run, so one loop of `b .` runs here."""
+        self.native.map_ram(base, len(view), host_address)
+        self.ram.add(base, view)
+        before, pc = bytes(view[:4]), self.pc
+        self.ram.poke(base, _BRANCH_TO_SELF)
+        self.native.start(base, 3)
+        view[:4] = before
+        self.native.drop_translations(base, base + 4)
+        self.native.flush_tlb()
+        self.pc = pc
+
+    # --- position ----------------------------------------------------------------------------------------------------
+
+    @property
+    def retired(self) -> int:
+        """Instructions retired so far, also while running."""
+        running = self.native.counter.value if self._running else 0
+        return self._settled + running - self._discount
+
+    def position(self, *, numbered: bool) -> tuple[int, int]:
+        """Return (n, seq) for an event; `numbered` events (exceptions, returns, effects) get a seq of their own."""
+        n = self.retired
+        if n != self._last_n:
+            self._last_n, self._seq = n, 0
+        self._seq += numbered
+        return n, self._seq
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether nobody listens, so that events need not be made."""
+        return type(self.sink) is NullSink
+
+    def emit(self, make: Callable[..., Event], *, numbered: bool = False, **fields: object) -> None:
+        """Make and emit an event at the current position, if anyone listens. The position advances in any case."""
+        n, seq = self.position(numbered=numbered)
+        if not self.silent:
+            pc, pstate = self._brief.read()
+            place = {"pc": pc, "el": entry.level(pstate)} | fields
+            self.sink.emit(make(n=n, seq=seq, cpu=self.index, **place))
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, until_retired: int) -> Stop:
+        """Run until `retired` reaches a count, or the core waits, dies or is asked to stop."""
+        self._stop = None
+        while self._stop is None:
+            if self.waiting and not self.wakes():
+                return Stop.WAITING
+            remaining = until_retired - self.retired
+            if remaining <= 0:
+                return Stop.LIMIT
+            self._run_once(remaining)
+        return self._stop
+
+    def wakes(self) -> bool:
+        """End a wait if an interrupt calls for it; tell whether the CPU runs again."""
+        values = self.controls.values
+        pstate = self.pstate
+        if interrupts.wfi_wakes(self.lines, entry.level(pstate), pstate, values.hcr_el2, values.scr_el3):
+            self.waiting = ""
+        return not self.waiting
+
+    def request_stop(self, why: Stop = Stop.REQUESTED) -> None:
+        """Stop before the next instruction. May be called from a hook."""
+        self._stop = why
+        self.native.stop()
+
+    def _run_once(self, count: int) -> None:
+        if self._settle_state():
+            return
+        careful = self.system.is_careful()
+        if careful and self.system.check_alignment():
+            return
+        if self.sites.pending:
+            self.sites.prepare()
+        native_step = careful or self._native_step_wanted
+        pc = self.pc
+        if native_step:
+            count = 1
+            self._translate_bare(pc)
+        status = self._start(pc, count)
+        if native_step and not self.sites.pending:
+            self._end_native_step(pc)
+        if status:
+            self._failed(status)
+
+    def _translate_bare(self, pc: int) -> None:
+        if self.sites.bare != pc:
+            self.sites.bare = pc
+            self.native.drop_translations(pc, pc + 4)
+
+    def _end_native_step(self, pc: int) -> None:
+        self._native_step_wanted, self.sites.bare = False, None
+        self.native.drop_translations(pc, pc + 4)
+
+    def _start(self, pc: int, count: int) -> int:
+        self._running, before = True, self._settled
+        status = self.native.start(pc, count)
+        self._running = False
+        self.sites.settle()
+        self._settled = before + min(self.native.counter.value, count)
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return status
+
+    def step_natively(self) -> None:
+        """Have the instruction at the PC executed by the core itself, though it is a site."""
+        self._native_step_wanted = True
+        self._discount += 1
+        self.native.stop()
+
+    def _settle_state(self) -> bool:
+        """Take what is pending before the next instruction: PC alignment, interrupts, illegal state. True if any was."""
+        if self._pc_misaligned:
+            self._pc_misaligned = False
+            pc, pstate = self._brief.read()
+            self.take_cause(Cause.PC_ALIGNMENT, pstate, syndromes.encode_pc_alignment(), elr=pc, far=pc)
+            return True
+        return self.take_pending()
+
+    def take_pending(self) -> bool:
+        """Take the interrupt, or the illegal-state exception, that the current state calls for. True if one was taken."""
+        hcr = self.controls.values.hcr_el2
+        pc, pstate = self._brief.read()
+        taken = interrupts.next_interrupt(self.lines, entry.level(pstate), pstate, hcr, self.controls.values.scr_el3)
+        if taken is not None:
+            self._take_interrupt(taken, pc, pstate, hcr)
+            return True
+        if pstate & PSTATE_IL:
+            self.take_cause(Cause.ILLEGAL_STATE, pstate, syndromes.encode_illegal_state(), elr=pc)
+            return True
+        return False
+
+    def _take_interrupt(self, taken: interrupts.Taken, pc: int, pstate: int, hcr: int) -> None:
+        if taken.is_virtual and taken.kind is Kind.SERROR:
+            self.controls.write("hcr_el2", hcr & ~HCR_VSE)
+        esr = syndromes.encode_serror() if taken.kind is Kind.SERROR else None
+        self.take(taken.kind, taken.target_el, esr=esr, elr=pc, virtual=taken.is_virtual)
+
+    def set_line(self, line: int, level: bool) -> None:
+        """Drive an interrupt line into the CPU (`arch.interrupts.LINE_*`)."""
+        old = self.lines
+        self.lines = old | line if level else old & ~line
+        if self.lines != old:
+            self.emit(InterruptLine, line=LINE_NAMES[line], level=level)
+
+    # --- exceptions --------------------------------------------------------------------------------------------------
+
+    def _interrupted(self, _uc: object, number: int, _data: object) -> None:
+        try:
+            pc, pstate = self._brief.read()
+            self._on_number.get(number, self._native_verdict)(pc, pstate)
+        except BaseException as error:  # must not pass through C; raised again in `_start`
+            self._error = error
+            self.native.stop()
+
+    def _undefined(self, pc: int, pstate: int) -> None:
+        record = self.native.record()
+        if record.syndrome >> 26:
+            self._trapped_natively(pc, pstate, record.syndrome, record.target_el)
+        else:
+            self.system.execute(pc, pstate)
+
+    def _native_verdict(self, pc: int, pstate: int) -> None:
+        record = self.native.record()
+        ec = record.syndrome >> 26
+        self._trapped_natively(
+            pc, pstate, record.syndrome, record.target_el, record.vaddress if ec in (0x34, 0x35) else None
+        )
+
+    def _trapped_natively(self, pc: int, pstate: int, esr: int, target: int, far: int | None = None) -> None:
+        self._discount += 1
+        self.take(Kind.SYNC, max(target, 1), esr=esr, elr=pc, far=far)
+
+    def _abort(self, pc: int, pstate: int) -> None:
+        record = self.native.record()
+        esr = record.syndrome
+        if esr >> 24 & 1 and self._has_writeback(pc):
+            esr &= ~(0x7FF << 14)
+        self._discount += esr >> 26 in (0x24, 0x25)
+        self.take(Kind.SYNC, record.target_el, esr=esr, elr=pc, far=record.vaddress)
+
+    def _has_writeback(self, pc: int) -> bool:
+        word = self.native.fetch_word(pc)
+        access = load_store_access(word) if word is not None else None
+        return access is not None and access.has_writeback
+
+    def _svc(self, pc: int, pstate: int) -> None:
+        record = self.native.record()
+        self.take(Kind.SYNC, max(record.target_el, 1), esr=record.syndrome, elr=pc)
+
+    def _hvc(self, pc: int, pstate: int) -> None:
+        if self.conduit == "hvc" and self.firmware is not None:
+            self.firmware(self, "hvc")
+        elif self.controls.values.hcr_el2 & HCR_HCD:
+            self._undo_preferred_return(pc)
+            self.undefined(pc - 4, pstate)
+        else:
+            self.take(Kind.SYNC, 2, esr=self.native.record().syndrome, elr=pc)
+
+    def _smc(self, pc: int, pstate: int) -> None:
+        if self.firmware is not None and self.conduit == "smc":
+            self.firmware(self, "smc")
+            return
+        self._undo_preferred_return(pc)
+        self.undefined(pc - 4, pstate)
+
+    def _undo_preferred_return(self, pc: int) -> None:
+        self._pc_only.write(pc - 4)
+
+    def undefined(self, pc: int, pstate: int, target: int | None = None) -> None:
+        """Take an UNDEFINED exception for the instruction at `pc`, which does not retire."""
+        self._discount += 1
+        self.take_cause(Cause.UNDEFINED, pstate, syndromes.encode_unknown(), elr=pc)
+
+    def trap(self, target: int, esr: int, pc: int, far: int | None = None) -> None:
+        """Take a synchronous exception by a verdict; the instruction at `pc` does not retire."""
+        self._discount += 1
+        self.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)
+
+    def take_cause(self, cause: Cause, pstate: int, esr: int, *, elr: int, far: int | None = None) -> None:
+        """Route a synchronous exception by its cause and take it."""
+        values = self.controls.values
+        target = exceptions.route_sync(
+            cause, entry.level(pstate), values.hcr_el2, values.scr_el3, values.mdcr_el2
+        )
+        self.take(Kind.SYNC, min(target, 2), esr=esr, elr=elr, far=far)
+
+    def take(
+        self, kind: Kind, target: int, *, esr: int | None, elr: int, far: int | None = None, virtual: bool = False
+    ) -> None:
+        """Take an exception to `target`: all registers as the architecture says, then Python or the guest's vector."""
+        values = self.controls.values
+        old = self._transfers.before(target)
+        sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
+        new = exceptions.enter(kind, target, old.pstate, sctlr, self.state_features, values.hcr_el2)
+        vector = old.vbar + new.vector_offset & (1 << 64) - 1
+        completed = esr is not None and esr >> 26 in _COMPLETED
+        pc = elr - 4 if completed else elr
+        word = None if self.silent else self.native.fetch_word(pc)
+        python = target == 2 and self.python_el2 is not None
+        self._transfers.enter(
+            target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far
+        )
+        event = self._report_taken(kind, target, old, new.spsr, vector, esr, far, elr, virtual, python, word, pc)
+        self._watch_for_loops(elr, vector)
+        if python:
+            assert self.python_el2 is not None
+            self.python_el2(self, event)
+            self.exception_return()
+
+    def _report_taken(
+        self, kind: Kind, target: int, old: entry.Before, spsr: int, vector: int, esr: int | None, far: int | None,
+        elr: int, virtual: bool, python: bool, word: int | None, pc: int,
+    ) -> ExceptionTaken | None:
+        n, seq = self.position(numbered=True)
+        if self.silent:
+            return None
+        from_el = entry.level(old.pstate)
+        aborts_to_el2 = target == 2 and esr is not None and esr >> 26 in (0x20, 0x24)
+        hpfar = self.native.read_cp(entry.HPFAR_EL2) if aborts_to_el2 else None
+        event = ExceptionTaken(
+            n=n, seq=seq, cpu=self.index, el=from_el, pc=pc, kind=kind.name.lower(), from_el=from_el, to_el=target,
+            vector=vector, ec=None if esr is None else esr >> 26, esr=esr, far=far, hpfar=hpfar, elr=elr, spsr=spsr,
+            virtual=virtual, python=python, instruction=word, controls=self.controls.snapshot(),
+        )
+        self.sink.emit(event)
+        return event
+
+    def _watch_for_loops(self, elr: int, vector: int) -> None:
+        """Notice an exception that raises itself for ever: the same one, three times, with nothing retired between."""
+        n = self.retired
+        repeats = self._last_entry[2] + 1 if self._last_entry[:2] == (n, vector) else 0
+        self._last_entry, self._vector = (n, vector, repeats), vector
+        if repeats > 8:
+            self.die(f"exception loop: the exception from {elr:#x} to the vector at {vector:#x} raises itself again")
+
+    def die(self, because: str) -> None:
+        """Stop for good, with the diagnosis in words."""
+        self.dead_because = because
+        self.request_stop(Stop.DEAD)
+
+    def exception_return(self) -> None:
+        """Do an ERET at the current level: the instruction, or a Python hypervisor's."""
+        el = entry.level(self._brief.read()[1])
+        values = self.controls.values
+        pstate, sp, spsr, elr, banks = self._transfers.leaving(el)
+        back = exceptions.exception_return(
+            el, pstate, spsr, elr, values.hcr_el2, values.scr_el3, self.state_features, values.mdscr_el1, values.mdcr_el2
+        )
+        self._transfers.leave(el, old=pstate, sp=sp, banks=banks, spsr=spsr, pstate=back.pstate, pc=back.pc)
+        self.event_register = True
+        n, seq = self.position(numbered=True)
+        if not self.silent:
+            to_el = entry.level(back.pstate)
+            self.sink.emit(ExceptionReturned(n, seq, self.index, el, elr, el, to_el, elr, spsr, back.illegal))
+        self.after_change(back.pstate)
+
+    def after_change(self, pstate: int) -> None:
+        """Stop before the next instruction if the new state calls for an interrupt or another exception."""
+        hcr = self.controls.values.hcr_el2
+        pending = self.lines or hcr & 0x1C0
+        if pstate & PSTATE_IL or (pending and self._would_interrupt(pstate, hcr)):
+            self.native.stop()
+
+    def _would_interrupt(self, pstate: int, hcr: int) -> bool:
+        el = entry.level(pstate)
+        return interrupts.next_interrupt(self.lines, el, pstate, hcr, self.controls.values.scr_el3) is not None
+
+    def complete(self, pc: int, pstate: int) -> None:
+        """Finish an instruction that we executed: the next PC, and PSTATE.SS cleared where it was set."""
+        if pstate & PSTATE_SS:
+            self.native.write(a64.UC_ARM64_REG_PSTATE, pstate & ~PSTATE_SS)
+            self.native.write_cp(entry.SPSR[1], self.native.read_cp(entry.SPSR[1]))
+        self._pc_only.write(pc + 4)
+
+    # --- what the bus refuses ------------------------------------------------------------------------------------------
+
+    def _misaligned_pc(self) -> None:
+        self._pc_misaligned = True
+
+    def _failed(self, status: int) -> None:
+        """Turn a refused physical access into a synchronous external abort, or a refused vector into a diagnosis."""
+        pc, pstate = self._brief.read()
+        if status in _FETCH_STATUS:
+            self._fetch_failed(pc, pstate)
+        elif status in _WRITE_STATUS or status in _READ_STATUS:
+            self._discount += 1
+            far = effective_address(self, pc)
+            self._external_abort(pc, pstate, far=far, is_fetch=False, is_write=status in _WRITE_STATUS)
+        else:
+            self.die(f"the core gave up at {pc:#x} (Unicorn error {status})")
+
+    def _fetch_failed(self, pc: int, pstate: int) -> None:
+        if pc != self._vector:
+            self._external_abort(pc, pstate, far=pc, is_fetch=True, is_write=False)
+            return
+        el = entry.level(pstate)
+        vbar = self.native.read_cp(entry.VBAR[el])
+        never = "" if el in self.vbar_written else f"; VBAR_EL{el} was never written"
+        spsr = self.native.read_cp(entry.SPSR[el])
+        elr = self.native.read(entry.ELR[el])
+        self.die(
+            f"exception from EL{entry.level(spsr)} to EL{el} at {elr:#x}: nothing is mapped at {pc:#x}, "
+            f"VBAR_EL{el} + {pc - vbar:#x}{never}"
+        )
+
+    def _external_abort(self, pc: int, pstate: int, *, far: int, is_fetch: bool, is_write: bool) -> None:
+        values = self.controls.values
+        el = entry.level(pstate)
+        target = min(exceptions.route_sync(Cause.EXTERNAL_ABORT, el, values.hcr_el2, values.scr_el3), 2)
+        ec = (0x21 if target == el else 0x20) if is_fetch else (0x25 if target == el else 0x24)
+        esr = ec << 26 | 1 << 25 | is_write << 6 | _SYNC_EXTERNAL_ABORT
+        self.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)
+
+    # --- registers, for observers ------------------------------------------------------------------------------------
+
+    @property
+    def pc(self) -> int:
+        """The program counter."""
+        return self._pc_only.read()[0]
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self._pc_only.write(value)
+
+    @property
+    def pstate(self) -> int:
+        """PSTATE in the layout of SPSR_ELx."""
+        return self._brief.read()[1]
+
+    @property
+    def el(self) -> int:
+        """The current exception level."""
+        return entry.level(self.pstate)
+
+    def x(self, index: int) -> int:
+        """Read X0..X30; 31 reads as zero."""
+        return self.native.read(X_REGISTERS[index]) if index < 31 else 0
+
+    def set_x(self, index: int, value: int) -> None:
+        """Write X0..X30; 31 is discarded."""
+        if index < 31:
+            self.native.write(X_REGISTERS[index], value & (1 << 64) - 1)

@@ -1,0 +1,106 @@
+"""Translation-time instrumentation: sites, the instructions that stop the core so that we may decide them.
+
+Read `cpu/native.py` before and `cpu/core.py` after; `docs/adr/003-sites-by-translation.md` says why it is done this way.
+
+Unicorn reports each newly translated block before it runs. If the block holds an instruction that we want to decide,
+the run is stopped there, the block dropped, the word in RAM replaced by UDF, the block translated again, and the word
+put back before anything runs. The translation then raises an undefined-instruction exception at the site, at any level,
+and memory never shows it. Sites cost nothing elsewhere, need no table that could go stale, and vanish with the
+translation when the guest changes its code. Whoever handles the exception reads the word again at its address.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from unicorn import arm64_const as a64
+from unicorn import unicorn_const as uc_const
+
+from arm_hyp.cpu.native import NativeCore
+
+UDF: Final = 0
+
+Wanted = Callable[[int, int], bool]
+"""`wanted(word, pstate)`: must this instruction, translated at this level, become a site?"""
+
+
+class Sites:
+    """The instrumentation of one core. `physical_word` gives access to RAM that leaves no mark in the core."""
+
+    def __init__(
+        self, native: NativeCore, wanted: Wanted, poke: Callable[[int, int], bool], on_misaligned: Callable[[], None]
+    ) -> None:
+        self._native, self._wanted, self._poke, self._on_misaligned = native, wanted, poke, on_misaligned
+        self._waiting: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+        self._patched: dict[int, list[tuple[int, int]]] = {}
+        self.bare: int | None = None  # the one address that is translated as it is, for a single native step
+        native.hook(uc_const.UC_HOOK_EDGE_GENERATED, self._translated)
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether the run stopped because a block waits to be translated again."""
+        return bool(self._waiting)
+
+    def _translated(self, _uc: object, block: Any, _previous: object, _data: object) -> None:
+        pc, size_bytes = block.pc, block.size
+        patched = self._patched.pop(pc, None)
+        if patched is not None:
+            self._restore(patched)
+            return
+        if pc & 3:
+            self._on_misaligned()
+            self._native.stop()
+            return
+        sites = self._find(pc, size_bytes)
+        if sites:
+            self._waiting[pc] = (size_bytes, sites)
+            self._native.stop()
+
+    def _find(self, pc: int, size_bytes: int) -> list[tuple[int, int]]:
+        pstate = self._native.read(a64.UC_ARM64_REG_PSTATE)
+        words = self._native.fetch_words(pc, size_bytes)
+        addresses = range(pc, pc + size_bytes, 4)
+        return [(at, word) for at, word in zip(addresses, words, strict=False) if self._is_site(at, word, pstate)]
+
+    def _is_site(self, address: int, word: int, pstate: int) -> bool:
+        return address != self.bare and word != UDF and self._wanted(word, pstate)
+
+    def prepare(self) -> None:
+        """Patch the waiting blocks. Call it between two runs, then run on from the same PC."""
+        for pc, (size_bytes, sites) in self._waiting.items():
+            self._native.drop_translations(pc, pc + size_bytes)
+            physical = [(self._native.translate(at), word) for at, word in sites]
+            done = [(at, word) for at, word in physical if at is not None and self._poke(at, UDF)]
+            self._patched[pc] = done
+        self._waiting.clear()
+
+    def settle(self) -> None:
+        """Put back every word of a block that was not translated after all (a fault at its first fetch)."""
+        for patched in self._patched.values():
+            self._restore(patched)
+        self._patched.clear()
+
+    def _restore(self, patched: list[tuple[int, int]]) -> None:
+        for address, word in patched:
+            self._poke(address, word)
+
+
+class RamWords:
+    """Direct access to words of guest RAM by physical address, past the core."""
+
+    def __init__(self) -> None:
+        self._regions: list[tuple[int, int, memoryview]] = []
+
+    def add(self, base: int, view: memoryview) -> None:
+        """Make a region of RAM known."""
+        self._regions.append((base, base + len(view), view))
+
+    def poke(self, address: int, word: int) -> bool:
+        """Write a word; False where there is no RAM."""
+        for base, end, view in self._regions:
+            if base <= address < end:
+                struct.pack_into("<I", view, address - base, word)
+                return True
+        return False

@@ -1,0 +1,402 @@
+"""The instructions that we decide: what the sites are, and what happens at each.
+
+Read `arch/traps.py` and `cpu/core.py` before this file. At every site the trap rules are asked first; only if they let
+the instruction pass does its row of the table of executors run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from unicorn import UcError
+from unicorn import arm64_const as a64
+
+from arm_hyp.arch import interrupts, syndromes, sysregs, traps
+from arm_hyp.arch.exceptions import Cause
+from arm_hyp.arch.instructions import (
+    InstructionKind,
+    SystemInstruction,
+    decode_system,
+    is_fp_simd,
+    load_store_access,
+)
+from arm_hyp.arch.pstate import PSTATE_DAIF
+from arm_hyp.arch.sysregs import Encoding
+from arm_hyp.arch.traps import Outcome, Verdict
+from arm_hyp.cpu.controls import ENCODINGS
+from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited
+
+if TYPE_CHECKING:
+    from arm_hyp.cpu.core import Core
+
+_K: Final = InstructionKind
+_ALWAYS: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET, _K.SEV, _K.SEVL, _K.ERET, _K.HLT})
+_VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
+_DAIF: Final = Encoding(3, 3, 4, 2, 1)
+_HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
+_SCTLR_A, _SCTLR_SA, _SCTLR_SA0 = 1 << 1, 1 << 3, 1 << 4
+_ALIGNMENT_FAULT: Final = 0x21
+_LDST_TOP_MASK, _LDST_TOP = 0x0A00_0000, 0x0800_0000
+
+
+class RegisterPort(NamedTuple):
+    """How a device gives a system register to the core. Either may be None: that direction is UNDEFINED."""
+
+    read: Callable[[], int] | None
+    write: Callable[[int], None] | None
+
+
+class SystemUnit:
+    """The system instructions of one core. `ports` maps an encoding to the device that implements the register."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.ports: dict[Encoding, RegisterPort] = {}
+        self._storage: dict[Encoding, int] = {}
+        self._verdicts: dict[object, Verdict] = {}
+        self._site_words: dict[tuple[int, int, bool], bool] = {}
+        self._fp_traps: dict[int, bool] = {}
+        self._execute: dict[InstructionKind, Callable[[SystemInstruction, int, int], None]] = {
+            _K.WFI: self._wait, _K.WFE: self._wait, _K.WFIT: self._wait, _K.WFET: self._wait,
+            _K.SEV: self._send_event, _K.SEVL: self._send_event, _K.ERET: self._eret, _K.HLT: self._hlt,
+            _K.MSR: self._write, _K.MRS: self._read, _K.MSR_IMM: self._write_pstate, _K.SYS: self._operation,
+        }
+
+    # --- which instructions are sites -----------------------------------------------------------------------------------
+
+    def wants(self, word: int, pstate: int) -> bool:
+        """Tell whether this word, translated at this level, becomes a site."""
+        el = pstate >> 2 & 3
+        e2h = bool(self._core.controls.values.hcr_el2 & _HCR_E2H)
+        key = (word, el, e2h)
+        known = self._site_words.get(key)
+        if known is None:
+            known = self._site_words[key] = self._is_site(word, el, e2h)
+        return known or (is_fp_simd(word) and self._traps_fp(el))
+
+    def _is_site(self, word: int, el: int, e2h: bool) -> bool:
+        instruction = decode_system(word)
+        if instruction is None:
+            return _may_misalign_sp(word)
+        if instruction.kind in _ALWAYS:
+            return True
+        if instruction.kind is _K.MSR_IMM:
+            return True
+        if instruction.kind in (_K.MSR, _K.MRS):
+            return self._is_register_site(instruction, el, e2h)
+        return instruction.kind is _K.SYS and instruction.crn == 8
+
+    def _is_register_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
+        encoding = instruction.encoding
+        if sysregs.redirect(encoding, el, e2h) != encoding or encoding in self.ports:
+            return True
+        if not instruction.is_read and (encoding in ENCODINGS or encoding in _VBAR or encoding == _DAIF):
+            return True
+        return self._resolve(encoding, instruction.is_read).route != "native"
+
+    def _resolve(self, encoding: Encoding, is_read: bool) -> sysregs.Resolution:
+        return sysregs.resolve(encoding, is_read, self._core.model, self._core.gic)
+
+    def _traps_fp(self, el: int) -> bool:
+        known = self._fp_traps.get(el)
+        if known is None:
+            verdict = self._decide(traps.FpAccess(), el, self._core.pstate & ~0xC | el << 2)
+            known = self._fp_traps[el] = verdict.outcome is not Outcome.EXECUTE
+        return known
+
+    def controls_changed(self, name: str, old: int, new: int) -> None:
+        """Drop what was decided under the old value of a control register."""
+        self._verdicts.clear()
+        before = dict(self._fp_traps)
+        self._fp_traps.clear()
+        if any(self._traps_fp(el) != trapped for el, trapped in before.items()) or (
+            name == "hcr_el2" and (old ^ new) & _HCR_E2H
+        ):
+            self._drop_translations = True
+            self._core.native.stop()
+
+    # --- the verdict -----------------------------------------------------------------------------------------------------
+
+    def _decide(self, subject: object, el: int, pstate: int) -> Verdict:
+        core = self._core
+        values = core.controls.values
+        wakes = interrupts.wfi_wakes(core.lines, el, pstate, values.hcr_el2, values.scr_el3)
+        key = (subject, el, core.event_register, wakes, pstate & 0x0010_0000)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            context = traps.Context(
+                el=el, controls=values, event_register=core.event_register, interrupt_pending=wakes,
+                features=core.features, pstate=pstate,
+            )
+            verdict = self._verdicts[key] = traps.decide(subject, context)  # type: ignore[arg-type]
+        return verdict
+
+    def execute(self, pc: int, pstate: int) -> None:
+        """Do what the architecture says of the instruction at `pc`, which the core could not or must not do."""
+        word = self._core.native.fetch_word(pc)
+        instruction = None if word is None else decode_system(word)
+        if instruction is not None:
+            self._execute_system(instruction, pc, pstate)
+        elif word is not None and is_fp_simd(word) and self._traps_fp(pstate >> 2 & 3):
+            self._obey(self._decide(traps.FpAccess(), pstate >> 2 & 3, pstate), pc, pstate)
+        elif word is not None and _may_misalign_sp(word):
+            self._core.step_natively()
+        else:
+            self._core.undefined(pc, pstate)
+
+    def _execute_system(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        verdict = self._decide(instruction, pstate >> 2 & 3, pstate)
+        executor = self._execute.get(instruction.kind)
+        if verdict.outcome in (Outcome.TRAP, Outcome.UNDEFINED):
+            self._obey(verdict, pc, pstate)
+        elif executor is None:
+            self._core.undefined(pc, pstate)
+        else:
+            executor(instruction, pc, pstate)
+
+    def _obey(self, verdict: Verdict, pc: int, pstate: int) -> None:
+        if verdict.outcome is Outcome.TRAP and verdict.esr is not None:
+            self._core.trap(min(verdict.target_el, 2), verdict.esr, pc)
+        else:
+            self._core.undefined(pc, pstate)
+
+    # --- executors ---------------------------------------------------------------------------------------------------------
+
+    def _wait(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        core = self._core
+        name = instruction.kind.value
+        reason = self._why_not_wait(instruction, pstate)
+        core.complete(pc, pstate)
+        if reason:
+            core.emit(NotWaited, instruction=name, reason=reason, pc=pc)
+        else:
+            core.waiting = name
+            core.emit(Waited, instruction=name, pc=pc)
+            core.native.stop()
+
+    def _why_not_wait(self, instruction: SystemInstruction, pstate: int) -> str:
+        core = self._core
+        values, el = core.controls.values, pstate >> 2 & 3
+        if instruction.kind in (_K.WFE, _K.WFET) and core.event_register:
+            core.event_register = False
+            return "the Event Register was set"
+        if interrupts.wfi_wakes(core.lines, el, pstate, values.hcr_el2, values.scr_el3):
+            return "an interrupt is pending"
+        return ""
+
+    def _send_event(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        self._core.event_register = True
+        self._core.complete(pc, pstate)
+
+    def _eret(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        self._core.exception_return()
+
+    def _hlt(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        core = self._core
+        if instruction.imm == 0xF000 and core.semihosting is not None and core.semihosting(core):
+            core.complete(pc, pstate)
+        else:
+            core.undefined(pc, pstate)
+
+    def _write_pstate(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        if (instruction.op1, instruction.op2) in ((3, 6), (3, 7)):
+            bits = instruction.imm << 6
+            self._set_daif(pc, pstate | bits if instruction.op2 == 6 else pstate & ~bits)
+        else:
+            self._core.step_natively()
+
+    def _set_daif(self, pc: int, pstate: int) -> None:
+        core = self._core
+        core.native.write(a64.UC_ARM64_REG_PSTATE, pstate)
+        core.native.write_cp((3, 0, 4, 0, 0), core.native.read_cp((3, 0, 4, 0, 0)))
+        core.complete(pc, pstate)
+        core.after_change(pstate)
+
+    def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        core = self._core
+        operand = core.x(instruction.rt)
+        core.step_natively()
+        if not core.silent:
+            core.emit(Maintenance, operation=sysregs.name_of(instruction.encoding), operand=operand, pc=pc)
+
+    # --- system registers ----------------------------------------------------------------------------------------------------
+
+    def _read(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        core = self._core
+        value = self.read_register(self._target(instruction, pstate))
+        if value is None:
+            core.undefined(pc, pstate)
+            return
+        core.set_x(instruction.rt, value)
+        core.complete(pc, pstate)
+        self._report(instruction, value, pc)
+
+    def _write(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        core = self._core
+        value = core.x(instruction.rt)
+        encoding = self._target(instruction, pstate)
+        if encoding == _DAIF:
+            self._set_daif(pc, pstate & ~PSTATE_DAIF | value & PSTATE_DAIF)
+        elif self.write_register(encoding, value):
+            core.complete(pc, pstate)
+            core.after_change(pstate)
+            self._report(instruction, value, pc)
+        else:
+            core.undefined(pc, pstate)
+
+    def _report(self, instruction: SystemInstruction, value: int, pc: int) -> None:
+        core = self._core
+        if not core.silent:
+            name = sysregs.name_of(instruction.encoding, instruction.is_read)
+            core.emit(RegisterAccess, register=name, is_read=instruction.is_read, value=value, pc=pc)
+
+    def _target(self, instruction: SystemInstruction, pstate: int) -> Encoding:
+        hcr = self._core.controls.values.hcr_el2
+        return sysregs.redirect(instruction.encoding, pstate >> 2 & 3, hcr & _HCR_E2H, hcr & _HCR_TGE)
+
+    def read_register(self, encoding: Encoding) -> int | None:
+        """Read a system register as software would get it, checks aside; None if this machine has none there."""
+        control = ENCODINGS.get(encoding)
+        if control is not None:
+            return self._core.controls.read(control)
+        port = self.ports.get(encoding)
+        if port is not None:
+            return port.read() if port.read else None
+        resolution = self._resolve(encoding, True)
+        if resolution.route == "undefined":
+            return None
+        if resolution.route == "native":
+            return self._read_native(encoding)
+        return self._read_stored(encoding, resolution)
+
+    def _read_native(self, encoding: Encoding) -> int | None:
+        try:
+            return self._core.native.read_cp(encoding)
+        except UcError:
+            return None
+
+    def _read_stored(self, encoding: Encoding, resolution: sysregs.Resolution) -> int | None:
+        if not isinstance(resolution.target, sysregs.SystemRegister):
+            return None
+        stored = self._storage.get(encoding)
+        if stored is not None:
+            return stored
+        if resolution.route == "shadow" or resolution.target.access == "RO":
+            return sysregs.reset_value(resolution.target, self._core.model, self._core.gic)
+        return None
+
+    def write_register(self, encoding: Encoding, value: int) -> bool:
+        """Write a system register with all its effects; False if this machine has none there to write."""
+        core = self._core
+        control = ENCODINGS.get(encoding)
+        if control is not None:
+            old = core.controls.read(control)
+            core.controls.write(control, value)
+            self.controls_changed(control, old, value)
+            return True
+        port = self.ports.get(encoding)
+        if port is not None:
+            if port.write is not None:
+                port.write(value)
+            return port.write is not None
+        return self._write_other(encoding, value)
+
+    def _write_other(self, encoding: Encoding, value: int) -> bool:
+        core = self._core
+        if encoding in _VBAR:
+            core.vbar_written.add(_VBAR[encoding])
+        resolution = self._resolve(encoding, False)
+        if resolution.route == "shadow":
+            self._storage[encoding] = value
+            return True
+        if resolution.route != "native":
+            return False
+        core.native.write_cp(encoding, value)
+        core.native.flush_tlb()
+        return True
+
+    # --- alignment: instructions that are looked at one by one -----------------------------------------------------------------
+
+    _drop_translations = False
+
+    def is_careful(self) -> bool:
+        """Tell whether the next instruction must be looked at: SP is misaligned under SA, or SCTLR_ELx.A is set."""
+        core = self._core
+        if self._drop_translations:
+            self._drop_translations = False
+            core.native.flush_translations()
+        pstate = core.pstate
+        return self._checks_alignment(pstate) or (self._checks_sp(pstate) and bool(self._sp() & 15))
+
+    def _sp(self) -> int:
+        return self._core.native.read(a64.UC_ARM64_REG_SP)
+
+    def _sctlr(self, pstate: int) -> int:
+        values, el = self._core.controls.values, pstate >> 2 & 3
+        host = el == 0 and values.hcr_el2 & _HCR_E2H and values.hcr_el2 & _HCR_TGE
+        return values.sctlr_el2 if el == 2 or host else values.sctlr_el1
+
+    def _checks_alignment(self, pstate: int) -> bool:
+        return bool(self._sctlr(pstate) & _SCTLR_A)
+
+    def _checks_sp(self, pstate: int) -> bool:
+        return bool(self._sctlr(pstate) & (_SCTLR_SA if pstate >> 2 & 3 else _SCTLR_SA0))
+
+    def check_alignment(self) -> bool:
+        """Raise the SP or data alignment fault that the instruction at the PC calls for. True if one was taken.
+
+        Simplified: with SCTLR_ELx.A set every instruction is looked at before it runs, which is slow.
+        """
+        core = self._core
+        pc, pstate = core.pc, core.pstate
+        word = core.native.fetch_word(pc)
+        if word is None or word & _LDST_TOP_MASK != _LDST_TOP:
+            return False
+        access = load_store_access(word)
+        if access is None:
+            return False
+        if access.uses_sp and self._checks_sp(pstate) and self._sp() & 15:
+            core.take_cause(Cause.SP_ALIGNMENT, pstate, syndromes.encode_sp_alignment(), elr=pc)
+            return True
+        return self._checks_alignment(pstate) and self._data_alignment(access.alignment_bytes, access.is_store, pc, pstate)
+
+    def _data_alignment(self, alignment_bytes: int, is_store: bool, pc: int, pstate: int) -> bool:
+        from arm_hyp.cpu.effective_address import effective_address
+
+        core = self._core
+        address = effective_address(core, pc)
+        if address % alignment_bytes == 0:
+            return False
+        el = pstate >> 2 & 3
+        hcr = core.controls.values.hcr_el2
+        target = 2 if el == 2 or (el == 0 and hcr & _HCR_TGE) else 1
+        ec = syndromes.EC.DATA_ABORT_SAME if target == el else syndromes.EC.DATA_ABORT_LOWER
+        esr = ec << 26 | 1 << 25 | is_store << 6 | _ALIGNMENT_FAULT
+        core._discount += 0
+        from arm_hyp.arch.exceptions import Kind
+
+        core.take(Kind.SYNC, target, esr=esr, elr=pc, far=address)
+        return True
+
+
+@lru_cache(maxsize=4096)
+def _may_misalign_sp(word: int) -> bool:
+    """Tell whether an instruction writes SP so that it may lose its 16-byte alignment.
+
+    ADD and SUB (immediate) of SP by a multiple of 16 keep it, as do writebacks by one.
+    """
+    if word & 31 == 31 and word & 0x3F80_0000 == 0x1100_0000:  # ADD, SUB (immediate) to SP
+        return (word >> 5 & 31) != 31 or bool(word >> 10 & 15 and not word >> 22 & 1)
+    if word & 31 == 31 and (word & 0x3FE0_0000 == 0x0B20_0000 or word & 0x1F80_0000 == 0x1200_0000):
+        return not word & 0x6000_0000 == 0x6000_0000 or bool(word & 0x0B20_0000 == 0x0B20_0000)
+    access = load_store_access(word) if word & _LDST_TOP_MASK == _LDST_TOP else None
+    return access is not None and access.has_writeback and access.base == 31 and not _keeps_alignment(word)
+
+
+def _keeps_alignment(word: int) -> bool:
+    if word & 0x3A00_0000 == 0x2800_0000:  # load/store pair: imm7 scaled
+        scale = 2 + (word >> 31) if not word >> 26 & 1 else 2 + (word >> 30)
+        return (word >> 15 & 0x7F) << scale & 15 == 0
+    return (word >> 12 & 0x1FF) & 15 == 0

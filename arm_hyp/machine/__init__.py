@@ -1,0 +1,1 @@
+"""The board: bus, RAM, virtual clock, interrupt lines, devices, firmware, loaders."""
