@@ -9,7 +9,7 @@ own constants:
 - An AArch64-only machine: EL0 to EL3 say 1, and all AArch32 ID registers read as zero. The core runs AArch32 at EL0,
   but with a meaningless PSTATE.
 - EL3 is there, with the firmware (PSCI) in it.
-- `max` claims no SVE: its access traps are never raised by the core. It claims the 16K granule, which the core walks
+- `max` claims no SVE: the core raises only part of its access traps. It claims the 16K granule, which the core walks
   but denies, and PMUv3 for Armv8.1 instead of 8.4: no more than our own counters do.
 - ID_AA64PFR0_EL1.GIC is 1 with a GICv3 only: with GICv2 the ICC_* and ICH_* registers are UNDEFINED.
 
@@ -35,7 +35,7 @@ ID_AA64PFR0_EL1   FP       16  0 1   # 1: with half precision
 ID_AA64PFR0_EL1   AdvSIMD  20  0 1
 ID_AA64PFR0_EL1   GIC      24  0 0   # 1 with GICv3, see _WITH_GICV3
 ID_AA64PFR0_EL1   RAS      28  0 0
-ID_AA64PFR0_EL1   SVE      32  0 0   # the core has it on max, but never traps it
+ID_AA64PFR0_EL1   SVE      32  0 0   # the core has it on max, but raises only part of its traps
 ID_AA64PFR0_EL1   SEL2     36  0 0
 ID_AA64PFR0_EL1   MPAM     40  0 0
 ID_AA64PFR0_EL1   AMU      44  0 0
@@ -330,7 +330,7 @@ def _counted_rules() -> dict[str, FeatureRule]:
 
 RULES: dict[str, FeatureRule] = _named_rules() | _counted_rules()
 
-_NEVER = {
+NEVER = {
     "highest-el-1": "it exists only where EL1 is the highest exception level, and EL3 is implemented here",
     "highest-el-2": "it exists only where EL2 is the highest exception level, and EL3 is implemented here",
     "not-modelled": "it is an implementation-defined register of the Cortex-A72 that this machine does not model",
@@ -347,8 +347,8 @@ def has_feature(feature: str, model: str, gic: int) -> bool:
 def missing_reason(feature: str, model: str, gic: int) -> str | None:
     """Say in words why a feature is not there, or return None when it is; "" is the base architecture."""
     for name in filter(None, feature.split("+")):
-        if name in _NEVER:
-            return _NEVER[name]
+        if name in NEVER:
+            return NEVER[name]
         rule = RULES[name]
         if not rule.is_claimed(model, gic):
             return f"{name} is not claimed: {rule.text} says less than {rule.at_least:#x}"
