@@ -60,7 +60,9 @@ _TARGETS = {
 }
 _LITERAL_LOADS = ("ldr", "ldrsw", "prfm")
 _UNSIGNED_16 = frozenset({"svc", "hvc", "smc", "brk", "hlt", "udf", "dcps1", "dcps2", "dcps3"})
-_NAMED = {"mrs": 1} | dict.fromkeys(["msr", "at", "dc", "ic", "tlbi", "cfp", "cpp", "dvp", "dsb", "dmb", "isb", "bti", "psb", "tsb"], 0)
+_NAMED = {"mrs": 1} | dict.fromkeys(
+    ("msr", "at", "dc", "ic", "tlbi", "cfp", "cpp", "dvp", "dsb", "dmb", "isb", "bti", "psb", "tsb"), 0
+)
 """The operand that is a name of Arm's, whatever symbols there are."""
 _INTRA_CALL = {"ip0": "x16", "ip1": "x17"}
 

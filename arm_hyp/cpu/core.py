@@ -43,7 +43,7 @@ _FETCH_STATUS: Final = (uc_const.UC_ERR_FETCH_UNMAPPED, uc_const.UC_ERR_FETCH_PR
 _WRITE_STATUS: Final = (uc_const.UC_ERR_WRITE_UNMAPPED, uc_const.UC_ERR_WRITE_PROT)
 _READ_STATUS: Final = (uc_const.UC_ERR_READ_UNMAPPED, uc_const.UC_ERR_READ_PROT)
 _BRANCH_TO_SELF: Final = 0x1400_0000
-_COMPLETED: Final = frozenset({syndromes.EC.SVC, syndromes.EC.HVC, syndromes.EC.SMC})
+_COMPLETED: Final = frozenset({syndromes.EC.SVC64, syndromes.EC.HVC64, syndromes.EC.SMC64})
 """These report the next instruction's address in ELR_ELx."""
 _SYNC_EXTERNAL_ABORT: Final = 0x10
 

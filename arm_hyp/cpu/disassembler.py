@@ -43,7 +43,10 @@ def _decode(word: int, address: int) -> tuple[str, int | None]:
     found = next(_engine().disasm(word.to_bytes(4, "little"), address, 1), None)
     if found is None:
         return f".word {word:#010x}", None
-    return f"{found.mnemonic} {found.op_str}".strip(), _target(found)
+    target = _target(found)
+    text = f"{found.mnemonic} {found.op_str}".strip()
+    # Without `#`, as the manual and GNU as write it: a number that is an address, not a distance.
+    return (text if target is None else f"{text[: text.rindex('#')]}{target:#x}"), target
 
 
 def _target(found: capstone.CsInsn) -> int | None:

@@ -5,7 +5,7 @@ Read `cpu/assembler.py` and `machine/loader.py`, which make such tables, before 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -28,6 +28,11 @@ class Line:
     line: int
 
 
+def _line_order(line: Line) -> tuple[int, bool]:
+    """Sort by address; the end of one stretch comes before the begin of the next one at the same address."""
+    return line.address, bool(line.file)
+
+
 @dataclass(frozen=True, slots=True)
 class SymbolTable:
     """The symbols and lines of one address space, sorted; where two symbols share an address the first one given wins."""
@@ -42,7 +47,7 @@ class SymbolTable:
         first = {symbol.address: symbol for symbol in reversed(self.symbols)}
         object.__setattr__(self, "_addresses", tuple(sorted(first)))
         object.__setattr__(self, "symbols", tuple(sorted(self.symbols, key=lambda symbol: symbol.address)))
-        object.__setattr__(self, "lines", tuple(sorted(self.lines, key=lambda line: line.address)))
+        object.__setattr__(self, "lines", tuple(sorted(self.lines, key=_line_order)))
         object.__setattr__(self, "_line_addresses", tuple(line.address for line in self.lines))
         object.__setattr__(self, "_by_name", {symbol.name: symbol.address for symbol in reversed(self.symbols)})
 
@@ -60,7 +65,8 @@ class SymbolTable:
         index = bisect_right(self._addresses, address) - 1
         if index < 0:
             return None
-        symbol = self.symbols[bisect_right(self.symbols, self._addresses[index] - 1, key=lambda found: found.address)]
+        start = self._addresses[index]
+        symbol = self.symbols[bisect_left(self.symbols, start, key=lambda candidate: candidate.address)]
         offset = address - symbol.address
         return (symbol.name, offset) if not symbol.size_bytes or offset < symbol.size_bytes else None
 

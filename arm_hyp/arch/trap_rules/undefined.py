@@ -11,7 +11,7 @@ NV alone.
 from __future__ import annotations
 
 from arm_hyp.arch.syndromes import EC
-from arm_hyp.arch.trap_rules.model import ALL_ELS, Bits, Fact, Outcome, Rule, hcr, names
+from arm_hyp.arch.trap_rules.model import ALL_ELS, BELOW_EL3, Bits, Fact, Outcome, Rule, hcr, names
 
 IMPLEMENTATION_DEFINED = names("S1_?_C11_*, S1_?_C15_*, S3_?_C11_*, S3_?_C15_*")
 SYSTEM_REGISTER_ACCESS = "Arm ARM, pseudocode AArch64.SysRegRead/SysRegWrite: UNDEFINED"
