@@ -8,46 +8,24 @@ statement an offset in its section; `finish` gives the sections their addresses 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from arm_hyp.cpu import assembler_data as data
+from arm_hyp.cpu import assembler_sections as sections
 from arm_hyp.cpu.assembler_expressions import Name, Node, Position, evaluate, parse
 from arm_hyp.cpu.assembler_macros import first_word
 from arm_hyp.cpu.assembler_operands import Instruction, adrp_word, parse_instruction, render
+from arm_hyp.cpu.assembler_sections import Chunk, Section
 from arm_hyp.cpu.assembler_source import Place, Statement, split_outside
 from arm_hyp.cpu.assembler_words import own_word
 from arm_hyp.cpu.symbols import Line, Symbol
 
 MAX_BYTES = 64 << 20
 _SECTION_ORDER = (".text", ".rodata", ".data", ".bss")
-_SECTION_ALIGNMENT_BYTES = 16
 _NUMERIC_REFERENCE = re.compile(r'"(?:\\.|[^"\\])*"|(?<![\w.$])(\d+)([bf])(?![\w.$])', re.ASCII)
 _POOL_LOAD = re.compile(r"(ldr|ldrsw)\s+([^\s,]+)\s*,\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """What one statement (or pool entry) puts into a section."""
-
-    offset: int
-    size: int
-    place: Place | None
-    content: bytes | data.Fill | data.Values | Instruction
-
-
-@dataclass(slots=True)
-class Section:
-    """One section while it grows: chunks, literals that wait for a pool, and its address once that is known."""
-
-    name: str
-    address: int = 0
-    size: int = 0
-    alignment: int = _SECTION_ALIGNMENT_BYTES
-    chunks: list[Chunk] = field(default_factory=list)
-    literals: dict[tuple[int, Node], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,40 +358,12 @@ class Layout:
 
     def entry(self) -> int:
         """Return the address of the first instruction of .text, or its start."""
-        text = self._sections[".text"]
-        return next((self._base + chunk.offset for chunk in text.chunks if _is_code(chunk)), self._base)
+        return sections.entry(self._sections[".text"])
 
     def symbols(self) -> tuple[Symbol, ...]:
         """Return the labels by address; names that begin with .L stay out."""
-        visible = [(name, position) for name, (position, _) in self._labels.items() if not name.startswith(".L")]
-        offsets = {
-            name: sorted({position.offset for _, position in visible if position.section == name} | {section.size})
-            for name, section in self._sections.items()
-        }
-        found = []
-        for name, position in visible:
-            ends = offsets[position.section]
-            index = bisect_right(ends, position.offset)
-            size = ends[index] - position.offset if index < len(ends) else 0
-            found.append(Symbol(name, self._sections[position.section].address + position.offset, size))
-        return tuple(sorted(found, key=lambda symbol: symbol.address))
+        return sections.symbols(self._sections, {name: position for name, (position, _) in self._labels.items()})
 
     def lines(self) -> tuple[Line, ...]:
         """Return which line each address comes from, without gaps, ended by a Line of no file."""
-        found: list[Line] = []
-        end = self._base
-        for section in self._ordered():
-            for chunk in section.chunks:
-                place = chunk.place
-                if section.address + chunk.offset != end:
-                    found.append(Line(end, "", 0))
-                line = Line(section.address + chunk.offset, place.file if place else "", place.line if place else 0)
-                end = line.address + chunk.size
-                if not found or (found[-1].file, found[-1].line) != (line.file, line.line):
-                    found.append(line)
-        return (*found, Line(end, "", 0)) if found else ()
-
-
-def _is_code(chunk: Chunk) -> bool:
-    content = chunk.content
-    return isinstance(content, Instruction) or (isinstance(content, data.Values) and content.is_instruction)
+        return sections.lines(self._ordered())

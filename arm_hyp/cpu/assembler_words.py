@@ -18,8 +18,8 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu.assembler_source import Place
 
 _HINTS = {
-    "dgh": 6, "xpaclri": 7, "pacia1716": 8, "pacib1716": 10, "autia1716": 12, "autib1716": 14, "esb": 16, "psb csync": 17,
-    "tsb csync": 18, "csdb": 20, "clearbhb": 22, "paciaz": 24, "paciasp": 25, "pacibz": 26, "pacibsp": 27, "autiaz": 28,
+    "dgh": 6, "xpaclri": 7, "pacia1716": 8, "pacib1716": 10, "autia1716": 12, "autib1716": 14, "esb": 16,
+    "psb csync": 17, "tsb csync": 18, "csdb": 20, "clearbhb": 22, "paciaz": 24, "paciasp": 25, "pacibz": 26, "pacibsp": 27, "autiaz": 28,
     "autiasp": 29, "autibz": 30, "autibsp": 31, "bti": 32, "bti c": 34, "bti j": 36, "bti jc": 38,
 }  # fmt: skip
 _PLAIN = {
@@ -35,7 +35,8 @@ _ONE_REGISTER = {
         ("paciza", "pacizb", "pacdza", "pacdzb", "autiza", "autizb", "autdza", "autdzb"))},
 }  # fmt: skip
 _TWO_REGISTERS = {
-    "braa": (0xD71F_0800, 5, 0), "brab": (0xD71F_0C00, 5, 0), "blraa": (0xD73F_0800, 5, 0), "blrab": (0xD73F_0C00, 5, 0),
+    "braa": (0xD71F_0800, 5, 0), "brab": (0xD71F_0C00, 5, 0), "blraa": (0xD73F_0800, 5, 0),
+    "blrab": (0xD73F_0C00, 5, 0),
     **{name: (0xDAC1_0000 | index << 10, 0, 5) for index, name in enumerate(
         ("pacia", "pacib", "pacda", "pacdb", "autia", "autib", "autda", "autdb"))},
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """The disassembler: one instruction word as text, with symbols for targets and our names for system registers.
 
-Read `cpu/symbols.py` before and `arch/sysregs.py` with this file. Capstone 5 decodes up to about Armv8.7; system instructions
-are named from our own table, so that what the assembler takes is what this gives back.
+Read `cpu/symbols.py` before and `arch/sysregs.py` with this file. Capstone 5 decodes up to about Armv8.7; system
+instructions are named from our own table, so that what the assembler takes is what this gives back.
 """
 
 from __future__ import annotations

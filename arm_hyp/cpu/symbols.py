@@ -35,7 +35,7 @@ def _line_order(line: Line) -> tuple[int, bool]:
 
 @dataclass(frozen=True, slots=True)
 class SymbolTable:
-    """The symbols and lines of one address space, sorted; where two symbols share an address the first one given wins."""
+    """The symbols and lines of one address space; of symbols that share an address the first one given wins."""
 
     symbols: tuple[Symbol, ...] = ()
     lines: tuple[Line, ...] = ()
