@@ -27,6 +27,7 @@ class Operand:
     use: str
     place: Place
     raw: str
+    marker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _value(body: str, is_marked: bool, place: Place, lookup: Lookup) -> Operand 
         node = parse(relocation[2], place.moved(relocation.start(2)), lookup)
         return Operand(node, relocation[1].lower(), place, body)
     if is_marked:
-        return Operand(parse(body, place, lookup), "immediate", place, body)
+        return Operand(parse(body, place, lookup), "immediate", place, body, "#")
     if _RESERVED.fullmatch(body):
         return Operand(0, "register", place, body) if body.lower() in _INTRA_CALL else None
     if _IDENTIFIER.fullmatch(body):
@@ -163,7 +164,7 @@ def _rendered(
     if operand.use in ("target", "offset"):
         return _distance(instruction, operand, value, address)
     if operand.use in ("immediate", "maybe"):
-        return f"#{_checked(instruction, operand, value)}"
+        return f"{operand.marker}{_checked(instruction, operand, value)}"
     return _relocated(instruction, operand, value)
 
 
@@ -181,6 +182,7 @@ def _distance(instruction: Instruction, operand: Operand, value: int, address: i
     is_page = instruction.mnemonic == "adrp"
     origin = address & ~0xFFF if is_page else address
     distance = value if operand.use == "offset" else (value & ~0xFFF if is_page else value) - origin
+    distance = (distance + (1 << 63)) % (1 << 64) - (1 << 63)
     limit = 1 << bits - 1 + scale
     if not -limit <= distance < limit:
         raise operand.place.error(

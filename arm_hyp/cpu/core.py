@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
@@ -457,7 +457,7 @@ class Core:
         esr = ec << 26 | 1 << 25 | is_write << 6 | _SYNC_EXTERNAL_ABORT
         self.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)
 
-    # --- registers, for observers ------------------------------------------------------------------------------------
+    # --- registers and state, for observers ------------------------------------------------------------------------------------
 
     @property
     def pc(self) -> int:
@@ -486,3 +486,37 @@ class Core:
         """Write X0..X30; 31 is discarded."""
         if index < 31:
             self.native.write(X_REGISTERS[index], value & (1 << 64) - 1)
+
+    @property
+    def sp(self) -> int:
+        """The current stack pointer."""
+        return self.native.read(a64.UC_ARM64_REG_SP)
+
+    @sp.setter
+    def sp(self, value: int) -> None:
+        self.native.write(a64.UC_ARM64_REG_SP, value)
+
+    def private_state(self) -> dict[str, int | bool | str | list[int]]:
+        """Return what is kept beside Unicorn, as plain data, for `cpu/snapshot.py`."""
+        return {
+            "retired": self.retired,
+            "seq_n": self._last_n,
+            "seq": self._seq,
+            "lines": self.lines,
+            "event_register": self.event_register,
+            "waiting": self.waiting,
+            "dead_because": self.dead_because,
+            "vector": self._vector,
+            "vbar_written": sorted(self.vbar_written),
+            "last_entry": list(self._last_entry),
+        }
+
+    def restore_private_state(self, state: dict[str, Any]) -> None:
+        """Take back what `private_state` gave."""
+        self._settled, self._discount = state["retired"], 0
+        self._last_n, self._seq = state["seq_n"], state["seq"]
+        self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
+        self.dead_because, self._vector = state["dead_because"], state["vector"]
+        self.vbar_written = set(state["vbar_written"])
+        n, vector, repeats = state["last_entry"]
+        self._last_entry = (n, vector, repeats)

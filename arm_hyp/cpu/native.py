@@ -8,6 +8,7 @@ assumption made here at start-up.
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -18,6 +19,8 @@ from unicorn import unicorn_const as uc_const
 from unicorn.unicorn_py3.unicorn import uclib
 
 from arm_hyp.errors import UserError
+
+os.environ.setdefault("UC_IGNORE_REG_BREAK", "1")  # no warnings on stderr for registers that the core lacks
 
 UNREACHABLE: Final = 0xFFFF_FFFF_FFFF_FFFC
 """`until` for every emu_start: reaching a real one imitates a WFI."""

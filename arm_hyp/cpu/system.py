@@ -317,6 +317,16 @@ class SystemUnit:
         core.native.flush_tlb()
         return True
 
+    def stored(self) -> dict[str, int]:
+        """Return the registers that are kept here, by generic name."""
+        return {encoding.generic_name: value for encoding, value in sorted(self._storage.items())}
+
+    def restore_stored(self, state: dict[str, int]) -> None:
+        """Take back what `stored` gave, and forget every decision."""
+        self._storage = {sysregs.parse_name(name): value for name, value in state.items()}
+        self._verdicts.clear()
+        self._fp_traps.clear()
+
     # --- alignment: instructions that are looked at one by one -----------------------------------------------------------------
 
     _drop_translations = False

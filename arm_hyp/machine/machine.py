@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 
+from arm_hyp.cpu import snapshot as core_snapshot
 from arm_hyp.cpu.core import Core, Stop
 from arm_hyp.events import ConsoleOutput, Ended, EventSink
 from arm_hyp.machine.clock import Counters, VirtualClock
@@ -50,7 +52,7 @@ class Machine:
         self.core.system.ports.update(self.counters.ports())
         self.console = bytearray()
         self.uart = Pl011(self._print)
-        self.core.native.map_mmio(PL011_BASE, SIZE_BYTES, self.uart.read, self._uart_write)
+        self.core.native.map_mmio(PL011_BASE, SIZE_BYTES, self._uart_read, self._uart_write)
         self.firmware = Firmware(self._print, self._read_virtual)
         self.core.firmware, self.core.semihosting = self.firmware.call, self.firmware.semihosting
 
@@ -82,8 +84,18 @@ class Machine:
             data.append(self.ram[physical - RAM_BASE])
         return bytes(data)
 
+    def _uart_read(self, offset: int, size_bytes: int) -> int:
+        try:
+            return self.uart.read(offset, size_bytes)
+        except KeyError as error:
+            self.core.die(str(error.args[0]))
+            return 0  # never reaches the guest: the core is dead
+
     def _uart_write(self, offset: int, size_bytes: int, value: int) -> None:
-        self.uart.write(offset, size_bytes, value)
+        try:
+            self.uart.write(offset, size_bytes, value)
+        except KeyError as error:
+            self.core.die(str(error.args[0]))
 
     def _print(self, byte: int) -> None:
         self.console.append(byte)
@@ -103,6 +115,38 @@ class Machine:
             if outcome is not None:
                 self.core.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
                 return outcome
+
+    def step(self, count: int = 1) -> bool:
+        """Run `count` further instructions; True if the guest has come to an end. Leaves no mark in the run."""
+        limit = self.core.retired + count
+        while self.core.retired < limit:
+            stop = self._advance(limit)
+            if self._outcome(stop, limit + 1) is not None:
+                return True
+        return False
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state as plain data; RAM as zlib-compressed bytes."""
+        return {
+            "version": 1,
+            "core": core_snapshot.snapshot(self.core),
+            "clock": self.clock.snapshot(),
+            "counters": self.counters.snapshot(),
+            "uart": self.uart.snapshot(),
+            "firmware": self.firmware.snapshot(),
+            "console": bytes(self.console),
+            "ram": zlib.compress(self.ram, 1),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back. Raises: ValueError if it is of another version or CPU model."""
+        self.ram[:] = zlib.decompress(state["ram"])
+        core_snapshot.restore(self.core, state["core"])
+        self.clock.restore(state["clock"])
+        self.counters.restore(state["counters"])
+        self.uart.restore(state["uart"])
+        self.firmware.restore(state["firmware"])
+        self.console[:] = state["console"]
 
     def _advance(self, limit: int) -> Stop:
         grid = (self.core.retired // TLB_GRID + 1) * TLB_GRID

@@ -1,0 +1,80 @@
+"""`REG[.FIELD]=VALUE`: settings of registers by name, as the command line and later the what-if take them.
+
+Read `arch/registers/` before this file and `runner/runner.py` after it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from arm_hyp.arch import sysregs
+from arm_hyp.arch.registers import layout_of
+from arm_hyp.cpu.core import Core
+from arm_hyp.errors import UserError
+
+_FORM: Final = re.compile(r"([A-Za-z][\w]*)(?:\.(\w+))?=(.+)")
+_MAX: Final = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One register, or one field of it, and the value it gets before the first instruction."""
+
+    text: str
+    register: str
+    field: str | None
+    value: int
+
+
+def parse_setting(text: str) -> Setting:
+    """Parse `REG[.FIELD]=VALUE`. Raises: UserError naming the register or field that is unknown."""
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
+        raise UserError(f"--set {text}", "this is not REG[.FIELD]=VALUE", "for example --set HCR_EL2.TWI=1")
+    register, field, number = match.groups()
+    return Setting(text, register.upper(), field, _number(text, number))
+
+
+def _number(text: str, number: str) -> int:
+    try:
+        value = int(number, 0)
+    except ValueError:
+        raise UserError(f"--set {text}", f"{number} is not a number", "write it as 1, 0x1f or 0b101") from None
+    if not 0 <= value <= _MAX:
+        raise UserError(f"--set {text}", f"{number} does not fit in 64 bits", "give a value from 0 to 2**64 - 1")
+    return value
+
+
+def apply_setting(core: Core, setting: Setting) -> None:
+    """Write the register, with all effects that a write by software would have. Raises: UserError."""
+    if re.fullmatch(r"X([12]?\d|30)", setting.register) and setting.field is None:
+        core.set_x(int(setting.register[1:]), setting.value)
+    elif setting.register == "SP" and setting.field is None:
+        core.sp = setting.value
+    else:
+        _apply_system(core, setting)
+
+
+def _apply_system(core: Core, setting: Setting) -> None:
+    thing = f"--set {setting.text}"
+    try:
+        encoding = sysregs.by_name(setting.register).encoding
+    except KeyError as error:
+        raise UserError(thing, str(error.args[0]), "X0..X30, SP and every system register have names") from None
+    value = setting.value if setting.field is None else _with_field(core, setting, encoding)
+    if not core.system.write_register(encoding, value):
+        raise UserError(thing, f"{setting.register} cannot be written on this machine", "see arm-hyp explain")
+
+
+def _with_field(core: Core, setting: Setting, encoding: sysregs.Encoding) -> int:
+    thing = f"--set {setting.text}"
+    layout = layout_of(setting.register)
+    current = core.system.read_register(encoding)
+    if layout is None or current is None or setting.field is None:
+        raise UserError(thing, f"{setting.register} has no fields", f"set it whole: --set {setting.register}=VALUE")
+    try:
+        return int(layout(current & (1 << layout.WIDTH) - 1).replace(**{setting.field: setting.value}))
+    except (KeyError, ValueError) as error:
+        raise UserError(thing, str(error.args[0])) from None
