@@ -58,7 +58,7 @@ RULES: tuple[Rule, ...] = (
         ("*",),
         "This register or operation is for a higher exception level.",
         SYSTEM_REGISTER_ACCESS,
-        els=ALL_ELS,
+        els=BELOW_EL3,
         outcome=Outcome.UNDEFINED,
         target_el=1,
         fact=Fact.EL_TOO_LOW,
