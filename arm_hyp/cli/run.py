@@ -80,17 +80,23 @@ def run(
     max_instructions: Annotated[
         int | None, typer.Option(help="Stop after so many instructions (assembly: 10,000,000).", min=1)
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="REG[.FIELD]=VALUE, before the first instruction.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="REG[.FIELD]=VALUE, before the first instruction.")
+    ] = None,
     trace: Annotated[str | None, typer.Option(help="Write a trace to this file; - is standard output.")] = None,
     trace_format: Annotated[str, typer.Option(help="text or jsonl.")] = "text",
 ) -> None:
-    """Run a guest. Exit status: the guest's own (0 after PSCI SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input."""
+    """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input."""
     if cpu not in ("a72", "max"):
         raise UserError(f"--cpu {cpu}", "there is no such CPU model", "use a72 or max")
     if trace_format not in ("text", "jsonl"):
         raise UserError(f"--trace-format {trace_format}", "there is no such format", "use text or jsonl")
     configuration = Configuration(
-        image=file, el=el, cpu=cpu, memory_bytes=parse_size(memory), settings=tuple(set_ or ()),
+        image=file,
+        el=el,
+        cpu=cpu,
+        memory_bytes=parse_size(memory),
+        settings=tuple(set_ or ()),
         load_address=None if load_address is None else _address(load_address),
     )
     limit = max_instructions or (ASSEMBLY_LIMIT if file.lower().endswith(".s") else NO_LIMIT)

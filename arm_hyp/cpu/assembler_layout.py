@@ -156,11 +156,11 @@ class Layout:
         return f"{mnemonic} {register}, {self._current.literals[key]}"
 
     def _pool(self, rest: str = "", place: Place | None = None) -> None:
-        waiting = sorted(self._current.literals.items(), key=lambda item: -item[0][0])
+        """Put the literals that wait here, words before doublewords as GNU as does."""
+        waiting = sorted(self._current.literals.items(), key=lambda item: item[0][0])
         self._current.literals = {}
-        if waiting:
-            self._pad(waiting[0][0][0], None, b"")
         for (size, node), name in waiting:
+            self._pad(size, None, b"")
             self._symbols[name] = Position(self._current.name, self._current.size)
             origin = place or Place("", 0, 0)
             self._append(size, None, data.Values(size, (node,), origin))

@@ -18,10 +18,10 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu.assembler_source import Place
 
 _HINTS = {
-    "dgh": 6, "xpaclri": 7, "pacia1716": 8, "pacib1716": 10, "autia1716": 12, "autib1716": 14, "esb": 16, "psb
-    csync": 17, "tsb csync": 18, "csdb": 20, "clearbhb": 22, "paciaz": 24, "paciasp": 25, "pacibz": 26, "pacibsp":
-    27, "autiaz": 28, "autiasp": 29, "autibz": 30, "autibsp": 31, "bti": 32, "bti c": 34, "bti j": 36, "bti jc":
-    38,
+    "dgh": 6, "xpaclri": 7, "pacia1716": 8, "pacib1716": 10, "autia1716": 12, "autib1716": 14, "esb": 16,
+    "psb csync": 17, "tsb csync": 18, "csdb": 20, "clearbhb": 22, "paciaz": 24, "paciasp": 25, "pacibz": 26,
+    "pacibsp": 27, "autiaz": 28, "autiasp": 29, "autibz": 30, "autibsp": 31, "bti": 32, "bti c": 34, "bti j": 36,
+    "bti jc": 38,
 }  # fmt: skip
 _PLAIN = {
     "sb": 0xD503_30FF, "ssbb": 0xD503_309F, "pssbb": 0xD503_349F, "cfinv": 0xD500_401F, "xaflag": 0xD500_403F,

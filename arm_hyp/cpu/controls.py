@@ -14,6 +14,10 @@ from arm_hyp.arch.traps import Controls
 from arm_hyp.cpu.native import NativeCore
 
 HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
+HCR_RW: Final = 1 << 31
+HCR_BITS: Final = (1 << 34) - 1 & ~(1 << 29)
+"""HCR_EL2 of Armv8.0 with EL3: HCD is RES0. RW is RAO/WI, because EL1 is AArch64 only. Ref: Arm ARM, HCR_EL2."""
+HCR_FEATURE_BITS: Final = {"VHE": 1 << 34, "LOR": 1 << 35, "RAS": 3 << 36, "PAuth": 3 << 40}
 _KEPT_FROM_CORE: Final = {"hcr_el2": HCR_VF | HCR_VI | HCR_VSE}
 """Virtual interrupts are taken by us, at points that the guest fixes; the core must not see them."""
 
@@ -26,8 +30,9 @@ ENCODINGS: Final[Mapping[Encoding, str]] = {by_name(name).encoding: name for nam
 class ControlRegisters:
     """The control registers of one core. `values` is an immutable tuple: a new one for each write."""
 
-    def __init__(self, native: NativeCore) -> None:
+    def __init__(self, native: NativeCore, features: frozenset[str]) -> None:
         self._native = native
+        self._hcr_bits = HCR_BITS | sum(bits for name, bits in HCR_FEATURE_BITS.items() if name in features)
         self._backed = {name: encoding for encoding, name in ENCODINGS.items() if name not in _NOT_IN_CORE}
         self.values = Controls(
             **{name: native.read_cp(self._backed[name]) if name in self._backed else 0 for name in NAMES}
@@ -39,6 +44,8 @@ class ControlRegisters:
 
     def write(self, name: str, value: int) -> None:
         """Write a control register: all bits here, what the core can hold there, and the TLB where it matters."""
+        if name == "hcr_el2":
+            value = value & self._hcr_bits | HCR_RW
         self.values = self.values._replace(**{name: value})
         if name in self._backed:
             self._native.write_cp(self._backed[name], value & ~_KEPT_FROM_CORE.get(name, 0))

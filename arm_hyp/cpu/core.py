@@ -16,13 +16,15 @@ from typing import Any, Final
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 
-from arm_hyp.arch import exceptions, id_policy, interrupts, syndromes
+from arm_hyp.arch import control_bits, exceptions, id_policy, interrupts, syndromes
 from arm_hyp.arch.exceptions import Cause, Kind
 from arm_hyp.arch.instructions import load_store_access
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
+from arm_hyp.arch.software_step import ss_advance
 from arm_hyp.cpu import entry, probe
+from arm_hyp.cpu.alignment import AlignmentUnit
+from arm_hyp.cpu.bus_faults import BusFaults
 from arm_hyp.cpu.controls import HCR_VSE, ControlRegisters
-from arm_hyp.cpu.effective_address import effective_address
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 from arm_hyp.cpu.sites import RamWords, Sites
 from arm_hyp.cpu.system import SystemUnit
@@ -39,13 +41,9 @@ LINE_NAMES: Final = {
     interrupts.LINE_VIRQ: "vIRQ",
     interrupts.LINE_VFIQ: "vFIQ",
 }
-_FETCH_STATUS: Final = (uc_const.UC_ERR_FETCH_UNMAPPED, uc_const.UC_ERR_FETCH_PROT)
-_WRITE_STATUS: Final = (uc_const.UC_ERR_WRITE_UNMAPPED, uc_const.UC_ERR_WRITE_PROT)
-_READ_STATUS: Final = (uc_const.UC_ERR_READ_UNMAPPED, uc_const.UC_ERR_READ_PROT)
 _BRANCH_TO_SELF: Final = 0x1400_0000
-_COMPLETED: Final = frozenset({syndromes.EC.SVC64, syndromes.EC.HVC64, syndromes.EC.SMC64})
-"""These report the next instruction's address in ELR_ELx."""
-_SYNC_EXTERNAL_ABORT: Final = 0x10
+_COMPLETED: Final = frozenset({syndromes.EC.SVC64, syndromes.EC.HVC64})
+"""These complete: ELR_ELx holds the next instruction's address. (An SMC at EL2 is trapped: not it.)"""
 
 
 class Stop(Enum):
@@ -71,16 +69,21 @@ class Core:
         self.ram = RamWords()
         self.native.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE[model])
         self.native.write(a64.UC_ARM64_REG_PSTATE, PSTATE_DAIF | start_el << 2 | 1)
-        self.controls = ControlRegisters(self.native)
+        self.controls = ControlRegisters(self.native, self.features)
         self.controls.write("hcr_el2", 1 << 31)
         self._reset_fields()
-        self.system = SystemUnit(self)
+        self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
         self.sites = Sites(self.native, self.system.wants, self.ram.poke, self._misaligned_pc)
         self._transfers = entry.Transfers(self.native)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self._on_number: dict[int, Callable[[int, int], None]] = {
-            1: self._undefined, 2: self._svc, 3: self._abort, 4: self._abort, 11: self._hvc, 13: self._smc
+            1: self._undefined,
+            2: self._svc,
+            3: self._abort,
+            4: self._abort,
+            11: self._hvc,
+            13: self._smc,
         }
         self.native.hook(uc_const.UC_HOOK_INTR, self._interrupted)
 
@@ -95,10 +98,10 @@ class Core:
         self._error: BaseException | None = None
         self._stop: Stop | None = None
         self.dead_because = ""
-        self._pc_misaligned = self._native_step_wanted = False
+        self._pc_misaligned = self._native_step_wanted = self._translations_stale = False
         self.vbar_written: set[int] = set()
         self._last_entry: tuple[int, int, int] = (-1, -1, 0)
-        self._vector = -1
+        self.vector = -1
 
     def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
         """Map a region of RAM. Unicorn reports translations only after a first run, so one loop of `b .` runs here."""
@@ -112,7 +115,7 @@ class Core:
         self.native.flush_tlb()
         self.pc = pc
 
-    # --- position ----------------------------------------------------------------------------------------------------
+    # --- position --------------------------------------------------------------------------------------------------------
 
     @property
     def retired(self) -> int:
@@ -141,7 +144,7 @@ class Core:
             place = {"pc": pc, "el": entry.level(pstate)} | fields
             self.sink.emit(make(n=n, seq=seq, cpu=self.index, **place))
 
-    # --- running -----------------------------------------------------------------------------------------------------
+    # --- running ---------------------------------------------------------------------------------------------------------
 
     def run(self, until_retired: int) -> Stop:
         """Run until `retired` reaches a count, or the core waits, dies or is asked to stop."""
@@ -171,9 +174,12 @@ class Core:
     def _run_once(self, count: int) -> None:
         if self._settle_state():
             return
-        careful = self.system.is_careful()
-        if careful and self.system.check_alignment():
+        careful = self.alignment.is_careful()
+        if careful and self.alignment.check():
             return
+        if self._translations_stale:
+            self._translations_stale = False
+            self.native.flush_translations()
         if self.sites.pending:
             self.sites.prepare()
         native_step = careful or self._native_step_wanted
@@ -185,7 +191,7 @@ class Core:
         if native_step and not self.sites.pending:
             self._end_native_step(pc)
         if status:
-            self._failed(status)
+            self.bus.failed(status)
 
     def _translate_bare(self, pc: int) -> None:
         if self.sites.bare != pc:
@@ -207,6 +213,15 @@ class Core:
             raise error
         return status
 
+    def drop_all_translations(self) -> None:
+        """Have every block translated anew, from the next instruction on: what is a site has changed."""
+        self._translations_stale = True
+        self.native.stop()
+
+    def discount(self) -> None:
+        """Take back the count of the instruction that was started but does not retire."""
+        self._discount += 1
+
     def step_natively(self) -> None:
         """Have the instruction at the PC executed by the core itself, though it is a site."""
         self._native_step_wanted = True
@@ -214,7 +229,7 @@ class Core:
         self.native.stop()
 
     def _settle_state(self) -> bool:
-        """Take what is pending before the next instruction: PC alignment, interrupts, illegal state. True if any was."""
+        """Take what is pending before the next instruction: PC alignment, interrupts, illegal state. True if so."""
         if self._pc_misaligned:
             self._pc_misaligned = False
             pc, pstate = self._brief.read()
@@ -223,7 +238,7 @@ class Core:
         return self.take_pending()
 
     def take_pending(self) -> bool:
-        """Take the interrupt, or the illegal-state exception, that the current state calls for. True if one was taken."""
+        """Take the interrupt, or the illegal-state exception, that the state calls for. True if one was."""
         hcr = self.controls.values.hcr_el2
         pc, pstate = self._brief.read()
         taken = interrupts.next_interrupt(self.lines, entry.level(pstate), pstate, hcr, self.controls.values.scr_el3)
@@ -248,7 +263,7 @@ class Core:
         if self.lines != old:
             self.emit(InterruptLine, line=LINE_NAMES[line], level=level)
 
-    # --- exceptions --------------------------------------------------------------------------------------------------
+    # --- exceptions ------------------------------------------------------------------------------------------------------
 
     def _interrupted(self, _uc: object, number: int, _data: object) -> None:
         try:
@@ -325,9 +340,7 @@ class Core:
     def take_cause(self, cause: Cause, pstate: int, esr: int, *, elr: int, far: int | None = None) -> None:
         """Route a synchronous exception by its cause and take it."""
         values = self.controls.values
-        target = exceptions.route_sync(
-            cause, entry.level(pstate), values.hcr_el2, values.scr_el3, values.mdcr_el2
-        )
+        target = exceptions.route_sync(cause, entry.level(pstate), values.hcr_el2, values.scr_el3, values.mdcr_el2)
         self.take(Kind.SYNC, min(target, 2), esr=esr, elr=elr, far=far)
 
     def take(
@@ -335,17 +348,17 @@ class Core:
     ) -> None:
         """Take an exception to `target`: all registers as the architecture says, then Python or the guest's vector."""
         values = self.controls.values
+        completed = esr is not None and esr >> 26 in _COMPLETED
         old = self._transfers.before(target)
+        if completed and old.pstate & PSTATE_SS:
+            old = old._replace(pstate=ss_advance(old.pstate))
         sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
         new = exceptions.enter(kind, target, old.pstate, sctlr, self.state_features, values.hcr_el2)
         vector = old.vbar + new.vector_offset & (1 << 64) - 1
-        completed = esr is not None and esr >> 26 in _COMPLETED
         pc = elr - 4 if completed else elr
         word = None if self.silent else self.native.fetch_word(pc)
         python = target == 2 and self.python_el2 is not None
-        self._transfers.enter(
-            target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far
-        )
+        self._transfers.enter(target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far)
         event = self._report_taken(kind, target, old, new.spsr, vector, esr, far, elr, virtual, python, word, pc)
         self._watch_for_loops(elr, vector)
         if python:
@@ -354,8 +367,19 @@ class Core:
             self.exception_return()
 
     def _report_taken(
-        self, kind: Kind, target: int, old: entry.Before, spsr: int, vector: int, esr: int | None, far: int | None,
-        elr: int, virtual: bool, python: bool, word: int | None, pc: int,
+        self,
+        kind: Kind,
+        target: int,
+        old: entry.Before,
+        spsr: int,
+        vector: int,
+        esr: int | None,
+        far: int | None,
+        elr: int,
+        virtual: bool,
+        python: bool,
+        word: int | None,
+        pc: int,
     ) -> ExceptionTaken | None:
         n, seq = self.position(numbered=True)
         if self.silent:
@@ -364,9 +388,25 @@ class Core:
         aborts_to_el2 = target == 2 and esr is not None and esr >> 26 in (0x20, 0x24)
         hpfar = self.native.read_cp(entry.HPFAR_EL2) if aborts_to_el2 else None
         event = ExceptionTaken(
-            n=n, seq=seq, cpu=self.index, el=from_el, pc=pc, kind=kind.name.lower(), from_el=from_el, to_el=target,
-            vector=vector, ec=None if esr is None else esr >> 26, esr=esr, far=far, hpfar=hpfar, elr=elr, spsr=spsr,
-            virtual=virtual, python=python, instruction=word, controls=self.controls.snapshot(),
+            n=n,
+            seq=seq,
+            cpu=self.index,
+            el=from_el,
+            pc=pc,
+            kind=kind.name.lower(),
+            from_el=from_el,
+            to_el=target,
+            vector=vector,
+            ec=None if esr is None else esr >> 26,
+            esr=esr,
+            far=far,
+            hpfar=hpfar,
+            elr=elr,
+            spsr=spsr,
+            virtual=virtual,
+            python=python,
+            instruction=word,
+            controls=self.controls.snapshot(),
         )
         self.sink.emit(event)
         return event
@@ -375,7 +415,7 @@ class Core:
         """Notice an exception that raises itself for ever: the same one, three times, with nothing retired between."""
         n = self.retired
         repeats = self._last_entry[2] + 1 if self._last_entry[:2] == (n, vector) else 0
-        self._last_entry, self._vector = (n, vector, repeats), vector
+        self._last_entry, self.vector = (n, vector, repeats), vector
         if repeats > 8:
             self.die(f"exception loop: the exception from {elr:#x} to the vector at {vector:#x} raises itself again")
 
@@ -390,15 +430,34 @@ class Core:
         values = self.controls.values
         pstate, sp, spsr, elr, banks = self._transfers.leaving(el)
         back = exceptions.exception_return(
-            el, pstate, spsr, elr, values.hcr_el2, values.scr_el3, self.state_features, values.mdscr_el1, values.mdcr_el2
+            el,
+            pstate,
+            spsr,
+            elr,
+            values.hcr_el2,
+            values.scr_el3,
+            self.state_features,
+            values.mdscr_el1,
+            values.mdcr_el2,
         )
-        self._transfers.leave(el, old=pstate, sp=sp, banks=banks, spsr=spsr, pstate=back.pstate, pc=back.pc)
+        pc = back.pc if back.pc >> 56 == 0 else self._without_tag(back.pc, back.pstate)
+        self._transfers.leave(el, old=pstate, sp=sp, banks=banks, spsr=spsr, pstate=back.pstate, pc=pc)
+        if pc & 3:
+            self._pc_misaligned = True
+            self.native.stop()
         self.event_register = True
         n, seq = self.position(numbered=True)
         if not self.silent:
             to_el = entry.level(back.pstate)
             self.sink.emit(ExceptionReturned(n, seq, self.index, el, elr, el, to_el, elr, spsr, back.illegal))
         self.after_change(back.pstate)
+
+    def _without_tag(self, pc: int, pstate: int) -> int:
+        """Remove the tag byte of a return address where the target's translation regime ignores it."""
+        el, hcr = entry.level(pstate), self.controls.values.hcr_el2
+        regime = control_bits.s1_translation_regime(el, hcr)
+        tcr = self.native.read_cp((3, 0, 2, 0, 2) if regime == 1 else (3, 4, 2, 0, 2))
+        return exceptions.branch_address(pc, el, tcr, hcr, self.state_features)
 
     def after_change(self, pstate: int) -> None:
         """Stop before the next instruction if the new state calls for an interrupt or another exception."""
@@ -418,46 +477,12 @@ class Core:
             self.native.write_cp(entry.SPSR[1], self.native.read_cp(entry.SPSR[1]))
         self._pc_only.write(pc + 4)
 
-    # --- what the bus refuses ------------------------------------------------------------------------------------------
+    # --- what the bus refuses --------------------------------------------------------------------------------------------
 
     def _misaligned_pc(self) -> None:
         self._pc_misaligned = True
 
-    def _failed(self, status: int) -> None:
-        """Turn a refused physical access into a synchronous external abort, or a refused vector into a diagnosis."""
-        pc, pstate = self._brief.read()
-        if status in _FETCH_STATUS:
-            self._fetch_failed(pc, pstate)
-        elif status in _WRITE_STATUS or status in _READ_STATUS:
-            self._discount += 1
-            far = effective_address(self, pc)
-            self._external_abort(pc, pstate, far=far, is_fetch=False, is_write=status in _WRITE_STATUS)
-        else:
-            self.die(f"the core gave up at {pc:#x} (Unicorn error {status})")
-
-    def _fetch_failed(self, pc: int, pstate: int) -> None:
-        if pc != self._vector:
-            self._external_abort(pc, pstate, far=pc, is_fetch=True, is_write=False)
-            return
-        el = entry.level(pstate)
-        vbar = self.native.read_cp(entry.VBAR[el])
-        never = "" if el in self.vbar_written else f"; VBAR_EL{el} was never written"
-        spsr = self.native.read_cp(entry.SPSR[el])
-        elr = self.native.read(entry.ELR[el])
-        self.die(
-            f"exception from EL{entry.level(spsr)} to EL{el} at {elr:#x}: nothing is mapped at {pc:#x}, "
-            f"VBAR_EL{el} + {pc - vbar:#x}{never}"
-        )
-
-    def _external_abort(self, pc: int, pstate: int, *, far: int, is_fetch: bool, is_write: bool) -> None:
-        values = self.controls.values
-        el = entry.level(pstate)
-        target = min(exceptions.route_sync(Cause.EXTERNAL_ABORT, el, values.hcr_el2, values.scr_el3), 2)
-        ec = (0x21 if target == el else 0x20) if is_fetch else (0x25 if target == el else 0x24)
-        esr = ec << 26 | 1 << 25 | is_write << 6 | _SYNC_EXTERNAL_ABORT
-        self.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)
-
-    # --- registers and state, for observers ------------------------------------------------------------------------------------
+    # --- registers and state, for observers ------------------------------------------------------------------------------
 
     @property
     def pc(self) -> int:
@@ -506,7 +531,7 @@ class Core:
             "event_register": self.event_register,
             "waiting": self.waiting,
             "dead_because": self.dead_because,
-            "vector": self._vector,
+            "vector": self.vector,
             "vbar_written": sorted(self.vbar_written),
             "last_entry": list(self._last_entry),
         }
@@ -516,7 +541,7 @@ class Core:
         self._settled, self._discount = state["retired"], 0
         self._last_n, self._seq = state["seq_n"], state["seq"]
         self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
-        self.dead_because, self._vector = state["dead_because"], state["vector"]
+        self.dead_because, self.vector = state["dead_because"], state["vector"]
         self.vbar_written = set(state["vbar_written"])
         n, vector, repeats = state["last_entry"]
         self._last_entry = (n, vector, repeats)

@@ -55,7 +55,7 @@ class _Bench:
         self.core.stop()
 
     def run(self, *words: int, count: int) -> int:
-        self.page[0 : 4 * len(words)] = struct.pack(f"<{len(words)}I", *words)
+        struct.pack_into(f"<{len(words)}I", self.page, 0, *words)
         self.core.drop_translations(_BASE, _BASE + 4 * len(words))
         return self.core.start(_BASE, count)
 
@@ -134,7 +134,7 @@ def _unmapped_is_exact(bench: _Bench) -> bool:
 def _patched_word_is_translated(bench: _Bench) -> bool:
     """A word that changed behind the translator's back is used at the next translation, and only then."""
     bench.run(_NOP, _SPIN, count=2)
-    bench.page[0:4] = struct.pack("<I", _UDF)
+    struct.pack_into("<I", bench.page, 0, _UDF)
     bench.core.start(_BASE, 2)
     before = list(bench.interrupts)
     bench.core.drop_translations(_BASE, _BASE + 8)
@@ -152,6 +152,10 @@ _CHECKS: Final[dict[str, Callable[[_Bench], bool]]] = {
 }
 
 
+def _failed(candidate: Internals) -> list[str]:
+    return [check.name for check in _checks(candidate) if not check.holds]
+
+
 def self_test() -> tuple[Check, ...]:
     """Run every check and return the results, for `arm-hyp doctor`."""
     return _checks(internals())
@@ -160,9 +164,11 @@ def self_test() -> tuple[Check, ...]:
 @functools.cache
 def internals() -> Internals:
     """Find and check Unicorn's internals. Raises: InternalsError naming the first assumption that does not hold."""
-    for candidate in (lambda: _KNOWN_INTERNALS, _search):
-        found = candidate()
-        failed = [check.name for check in _checks(found) if not check.holds]
-        if not failed:
-            return found
+    failed = _failed(_KNOWN_INTERNALS)
+    if not failed:
+        return _KNOWN_INTERNALS
+    found = _search()
+    failed = _failed(found)
+    if not failed:
+        return found
     raise InternalsError("unicorn", f"this does not hold: {failed[0]}", _WAY_OUT)

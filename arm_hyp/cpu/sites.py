@@ -1,6 +1,6 @@
 """Translation-time instrumentation: sites, the instructions that stop the core so that we may decide them.
 
-Read `cpu/native.py` before and `cpu/core.py` after; `docs/adr/003-sites-by-translation.md` says why it is done this way.
+Read `cpu/native.py` before and `cpu/core.py` after; `docs/adr/003-sites-by-translation.md` says why it is done so.
 
 Unicorn reports each newly translated block before it runs. If the block holds an instruction that we want to decide,
 the run is stopped there, the block dropped, the word in RAM replaced by UDF, the block translated again, and the word

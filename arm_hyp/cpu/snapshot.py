@@ -29,7 +29,9 @@ _GENERAL: Final = {
     "pc": a64.UC_ARM64_REG_PC,
 }
 _VECTOR: Final = {f"q{number}": a64.UC_ARM64_REG_Q0 + number for number in range(32)}
-_NOT_STATE: Final = frozenset({"NZCV", "DAIF", "SPSEL", "CURRENTEL", "PAN", "UAO", "DIT", "SSBS", "TCO", "SP_EL0", "SP_EL1"})
+_NOT_STATE: Final = frozenset(
+    {"NZCV", "DAIF", "SPSEL", "CURRENTEL", "PAN", "UAO", "DIT", "SSBS", "TCO", "SP_EL0", "SP_EL1"}
+)
 
 
 def system_registers(core: Core) -> tuple[Encoding, ...]:

@@ -7,24 +7,22 @@ the instruction pass does its row of the table of executors run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from unicorn import UcError
 from unicorn import arm64_const as a64
 
-from arm_hyp.arch import interrupts, syndromes, sysregs, traps
-from arm_hyp.arch.exceptions import Cause
+from arm_hyp.arch import interrupts, sysregs, traps
 from arm_hyp.arch.instructions import (
     InstructionKind,
     SystemInstruction,
     decode_system,
     is_fp_simd,
-    load_store_access,
 )
 from arm_hyp.arch.pstate import PSTATE_DAIF
 from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.arch.traps import Outcome, Verdict
+from arm_hyp.cpu.alignment import may_misalign_sp
 from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited
 
@@ -36,9 +34,6 @@ _ALWAYS: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET, _K.SEV, _K.SEVL, _
 _VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
 _HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
-_SCTLR_A, _SCTLR_SA, _SCTLR_SA0 = 1 << 1, 1 << 3, 1 << 4
-_ALIGNMENT_FAULT: Final = 0x21
-_LDST_TOP_MASK, _LDST_TOP = 0x0A00_0000, 0x0800_0000
 
 
 class RegisterPort(NamedTuple):
@@ -59,12 +54,21 @@ class SystemUnit:
         self._site_words: dict[tuple[int, int, bool], bool] = {}
         self._fp_traps: dict[int, bool] = {}
         self._execute: dict[InstructionKind, Callable[[SystemInstruction, int, int], None]] = {
-            _K.WFI: self._wait, _K.WFE: self._wait, _K.WFIT: self._wait, _K.WFET: self._wait,
-            _K.SEV: self._send_event, _K.SEVL: self._send_event, _K.ERET: self._eret, _K.HLT: self._hlt,
-            _K.MSR: self._write, _K.MRS: self._read, _K.MSR_IMM: self._write_pstate, _K.SYS: self._operation,
+            _K.WFI: self._wait,
+            _K.WFE: self._wait,
+            _K.WFIT: self._wait,
+            _K.WFET: self._wait,
+            _K.SEV: self._send_event,
+            _K.SEVL: self._send_event,
+            _K.ERET: self._eret,
+            _K.HLT: self._hlt,
+            _K.MSR: self._write,
+            _K.MRS: self._read,
+            _K.MSR_IMM: self._write_pstate,
+            _K.SYS: self._operation,
         }
 
-    # --- which instructions are sites -----------------------------------------------------------------------------------
+    # --- which instructions are sites ------------------------------------------------------------------------------------
 
     def wants(self, word: int, pstate: int) -> bool:
         """Tell whether this word, translated at this level, becomes a site."""
@@ -79,7 +83,7 @@ class SystemUnit:
     def _is_site(self, word: int, el: int, e2h: bool) -> bool:
         instruction = decode_system(word)
         if instruction is None:
-            return _may_misalign_sp(word)
+            return may_misalign_sp(word)
         if instruction.kind in _ALWAYS:
             return True
         if instruction.kind is _K.MSR_IMM:
@@ -114,8 +118,7 @@ class SystemUnit:
         if any(self._traps_fp(el) != trapped for el, trapped in before.items()) or (
             name == "hcr_el2" and (old ^ new) & _HCR_E2H
         ):
-            self._drop_translations = True
-            self._core.native.stop()
+            self._core.drop_all_translations()
 
     # --- the verdict -----------------------------------------------------------------------------------------------------
 
@@ -127,8 +130,12 @@ class SystemUnit:
         verdict = self._verdicts.get(key)
         if verdict is None:
             context = traps.Context(
-                el=el, controls=values, event_register=core.event_register, interrupt_pending=wakes,
-                features=core.features, pstate=pstate,
+                el=el,
+                controls=values,
+                event_register=core.event_register,
+                interrupt_pending=wakes,
+                features=core.features,
+                pstate=pstate,
             )
             verdict = self._verdicts[key] = traps.decide(subject, context)  # type: ignore[arg-type]
         return verdict
@@ -141,7 +148,7 @@ class SystemUnit:
             self._execute_system(instruction, pc, pstate)
         elif word is not None and is_fp_simd(word) and self._traps_fp(pstate >> 2 & 3):
             self._obey(self._decide(traps.FpAccess(), pstate >> 2 & 3, pstate), pc, pstate)
-        elif word is not None and _may_misalign_sp(word):
+        elif word is not None and may_misalign_sp(word):
             self._core.step_natively()
         else:
             self._core.undefined(pc, pstate)
@@ -157,12 +164,12 @@ class SystemUnit:
             executor(instruction, pc, pstate)
 
     def _obey(self, verdict: Verdict, pc: int, pstate: int) -> None:
-        if verdict.outcome is Outcome.TRAP and verdict.esr is not None:
+        if verdict.outcome is Outcome.TRAP and verdict.esr is not None and verdict.target_el is not None:
             self._core.trap(min(verdict.target_el, 2), verdict.esr, pc)
         else:
             self._core.undefined(pc, pstate)
 
-    # --- executors ---------------------------------------------------------------------------------------------------------
+    # --- executors -------------------------------------------------------------------------------------------------------
 
     def _wait(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
@@ -221,7 +228,7 @@ class SystemUnit:
         if not core.silent:
             core.emit(Maintenance, operation=sysregs.name_of(instruction.encoding), operand=operand, pc=pc)
 
-    # --- system registers ----------------------------------------------------------------------------------------------------
+    # --- system registers ------------------------------------------------------------------------------------------------
 
     def _read(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
@@ -326,87 +333,3 @@ class SystemUnit:
         self._storage = {sysregs.parse_name(name): value for name, value in state.items()}
         self._verdicts.clear()
         self._fp_traps.clear()
-
-    # --- alignment: instructions that are looked at one by one -----------------------------------------------------------------
-
-    _drop_translations = False
-
-    def is_careful(self) -> bool:
-        """Tell whether the next instruction must be looked at: SP is misaligned under SA, or SCTLR_ELx.A is set."""
-        core = self._core
-        if self._drop_translations:
-            self._drop_translations = False
-            core.native.flush_translations()
-        pstate = core.pstate
-        return self._checks_alignment(pstate) or (self._checks_sp(pstate) and bool(self._sp() & 15))
-
-    def _sp(self) -> int:
-        return self._core.native.read(a64.UC_ARM64_REG_SP)
-
-    def _sctlr(self, pstate: int) -> int:
-        values, el = self._core.controls.values, pstate >> 2 & 3
-        host = el == 0 and values.hcr_el2 & _HCR_E2H and values.hcr_el2 & _HCR_TGE
-        return values.sctlr_el2 if el == 2 or host else values.sctlr_el1
-
-    def _checks_alignment(self, pstate: int) -> bool:
-        return bool(self._sctlr(pstate) & _SCTLR_A)
-
-    def _checks_sp(self, pstate: int) -> bool:
-        return bool(self._sctlr(pstate) & (_SCTLR_SA if pstate >> 2 & 3 else _SCTLR_SA0))
-
-    def check_alignment(self) -> bool:
-        """Raise the SP or data alignment fault that the instruction at the PC calls for. True if one was taken.
-
-        Simplified: with SCTLR_ELx.A set every instruction is looked at before it runs, which is slow.
-        """
-        core = self._core
-        pc, pstate = core.pc, core.pstate
-        word = core.native.fetch_word(pc)
-        if word is None or word & _LDST_TOP_MASK != _LDST_TOP:
-            return False
-        access = load_store_access(word)
-        if access is None:
-            return False
-        if access.uses_sp and self._checks_sp(pstate) and self._sp() & 15:
-            core.take_cause(Cause.SP_ALIGNMENT, pstate, syndromes.encode_sp_alignment(), elr=pc)
-            return True
-        return self._checks_alignment(pstate) and self._data_alignment(access.alignment_bytes, access.is_store, pc, pstate)
-
-    def _data_alignment(self, alignment_bytes: int, is_store: bool, pc: int, pstate: int) -> bool:
-        from arm_hyp.cpu.effective_address import effective_address
-
-        core = self._core
-        address = effective_address(core, pc)
-        if address % alignment_bytes == 0:
-            return False
-        el = pstate >> 2 & 3
-        hcr = core.controls.values.hcr_el2
-        target = 2 if el == 2 or (el == 0 and hcr & _HCR_TGE) else 1
-        ec = syndromes.EC.DATA_ABORT_SAME if target == el else syndromes.EC.DATA_ABORT_LOWER
-        esr = ec << 26 | 1 << 25 | is_store << 6 | _ALIGNMENT_FAULT
-        core._discount += 0
-        from arm_hyp.arch.exceptions import Kind
-
-        core.take(Kind.SYNC, target, esr=esr, elr=pc, far=address)
-        return True
-
-
-@lru_cache(maxsize=4096)
-def _may_misalign_sp(word: int) -> bool:
-    """Tell whether an instruction writes SP so that it may lose its 16-byte alignment.
-
-    ADD and SUB (immediate) of SP by a multiple of 16 keep it, as do writebacks by one.
-    """
-    if word & 31 == 31 and word & 0x3F80_0000 == 0x1100_0000:  # ADD, SUB (immediate) to SP
-        return (word >> 5 & 31) != 31 or bool(word >> 10 & 15 and not word >> 22 & 1)
-    if word & 31 == 31 and (word & 0x3FE0_0000 == 0x0B20_0000 or word & 0x1F80_0000 == 0x1200_0000):
-        return not word & 0x6000_0000 == 0x6000_0000 or bool(word & 0x0B20_0000 == 0x0B20_0000)
-    access = load_store_access(word) if word & _LDST_TOP_MASK == _LDST_TOP else None
-    return access is not None and access.has_writeback and access.base == 31 and not _keeps_alignment(word)
-
-
-def _keeps_alignment(word: int) -> bool:
-    if word & 0x3A00_0000 == 0x2800_0000:  # load/store pair: imm7 scaled
-        scale = 2 + (word >> 31) if not word >> 26 & 1 else 2 + (word >> 30)
-        return (word >> 15 & 0x7F) << scale & 15 == 0
-    return (word >> 12 & 0x1FF) & 15 == 0

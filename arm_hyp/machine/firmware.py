@@ -81,8 +81,8 @@ class Firmware:
         return None
 
     def _write_text(self, core: Core, parameter: int) -> int | None:
-        while (byte := self._read_memory(core, parameter, 1)) not in (None, b"\0"):
-            self._output(byte[0])  # type: ignore[index]
+        while (text := self._read_memory(core, parameter, 1)) and text != b"\0":
+            self._output(text[0])
             parameter += 1
         return None
 

@@ -11,7 +11,6 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-
 from arm_hyp.cpu import snapshot as core_snapshot
 from arm_hyp.cpu.core import Core, Stop
 from arm_hyp.events import ConsoleOutput, Ended, EventSink
@@ -38,7 +37,12 @@ class Machine:
     """A board with one CPU. Memory size in bytes; `start_el` is where software begins."""
 
     def __init__(
-        self, *, model: str = "a72", start_el: int = 2, memory_bytes: int = 256 << 20, gic: int = 2,
+        self,
+        *,
+        model: str = "a72",
+        start_el: int = 2,
+        memory_bytes: int = 256 << 20,
+        gic: int = 2,
         sink: EventSink | None = None,
     ) -> None:
         self.core = Core(model, start_el=start_el, gic=gic, sink=sink)
@@ -162,7 +166,9 @@ class Machine:
         if core.dead_because:
             return Outcome("dead", 1, core.dead_because)
         if core.waiting and not self._wake():
-            return Outcome("idle", 1, f"{core.waiting.upper()} waits for ever: no interrupt is enabled that could end it")
+            return Outcome(
+                "idle", 1, f"{core.waiting.upper()} waits for ever: no interrupt is enabled that could end it"
+            )
         if stop is Stop.LIMIT and core.retired >= limit:
             return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
         return None
