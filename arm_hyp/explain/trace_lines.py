@@ -1,0 +1,179 @@
+"""One readable line an event, for the trace of a run and for the demo.
+
+Read `events.py` before this file and `why.py` after it. What a line consists of is first put into words (`words`), so
+that a wide trace and a narrow column of the demo say the same.
+
+A line reads: position `n.seq`, CPU, exception level, address, instruction, and what came of it:
+
+      12.2  cpu0 EL1  0x40080030  wfi                  ->  EL2  WFx: trapped WFI  vector 0x40080c00 (VBAR_EL2+0x400)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from arm_hyp.arch import sysregs
+from arm_hyp.arch.syndromes import one_line
+from arm_hyp.events import (
+    ConsoleOutput,
+    Ended,
+    Event,
+    ExceptionReturned,
+    ExceptionTaken,
+    FirmwareCall,
+    InterruptLine,
+    Maintenance,
+    NotWaited,
+    RegisterAccess,
+    Waited,
+)
+
+if TYPE_CHECKING:
+    from arm_hyp.cpu.symbols import SymbolTable
+
+INSTRUCTION_COLUMNS: Final = 24
+_VECTOR_OFFSET_MASK: Final = 0x7FF
+_VIRTUAL = {True: "virtual ", False: ""}
+_KIND_NAME: Final = {"sync": "synchronous exception", "irq": "IRQ", "fiq": "FIQ", "serror": "SError"}
+
+
+class Words(NamedTuple):
+    """An event in words: `what` happened, `to` which level it led (None: to none), `result` and `detail` say more."""
+
+    what: str
+    to: int | None = None
+    result: str = ""
+    detail: str = ""
+    has_address: bool = True
+
+
+def line(event: Event, symbols: SymbolTable | None = None) -> str:
+    """Return an event as one line of text, without a newline; `symbols` names targets and places."""
+    parts = words(event, symbols)
+    position = f"{event.n}.{event.seq}"
+    address = f"{event.pc:#010x}" if parts.has_address else ""
+    text = f"{position:>10}  cpu{event.cpu} EL{event.el}  {address:<10}  {parts.what}"
+    if parts.to is None and not parts.result:
+        return text
+    arrow = "->" if parts.to is None else f"->  EL{parts.to}"
+    columns = len(text) - len(parts.what) + INSTRUCTION_COLUMNS
+    return "  ".join(filter(None, (f"{text:<{columns}}{arrow}", parts.result, parts.detail)))
+
+
+def words(event: Event, symbols: SymbolTable | None = None) -> Words:
+    """Put an event into words. Raises: KeyError for an event type that this table does not know."""
+    return _WORDS[type(event)](event, symbols)
+
+
+def merged(events: Iterable[Event]) -> Iterator[Event]:
+    """Give the events with console output joined to lines: each takes the place of its first character."""
+    held: ConsoleOutput | None = None
+    for event in events:
+        if held is not None and isinstance(event, ConsoleOutput) and _continues(held, event):
+            held = msgspec.structs.replace(held, text=held.text + event.text)
+            continue
+        if held is not None:
+            yield held
+        held = event if isinstance(event, ConsoleOutput) else None
+        if held is None:
+            yield event
+    if held is not None:
+        yield held
+
+
+def _continues(held: ConsoleOutput, event: ConsoleOutput) -> bool:
+    return (held.cpu, held.device) == (event.cpu, event.device) and not held.text.endswith("\n")
+
+
+def _place(address: int, symbols: SymbolTable | None) -> str:
+    name = symbols.describe(address) if symbols is not None else ""
+    return f"{address:#010x} <{name}>" if name else f"{address:#010x}"
+
+
+def _instruction(event: ExceptionTaken, symbols: SymbolTable | None) -> str:
+    if event.kind != "sync":
+        return f"{_VIRTUAL[event.virtual]}{_KIND_NAME[event.kind]}"
+    if event.instruction is None:
+        return "(no instruction)"
+    from arm_hyp.cpu.disassembler import disassemble  # here, because a run without exceptions needs no Capstone
+
+    return disassemble(event.instruction, event.pc, symbols)
+
+
+def _taken(event: ExceptionTaken, symbols: SymbolTable | None) -> Words:
+    if event.esr is None:
+        result = f"{_VIRTUAL[event.virtual]}{_KIND_NAME[event.kind]}"
+    else:
+        tge = bool(event.controls.get("hcr_el2", 0) >> 27 & 1)
+        result = one_line(event.esr, event.to_el, sysregs.name_of, tge=tge)
+    offset = event.vector & _VECTOR_OFFSET_MASK
+    entered = f"Python at VBAR_EL{event.to_el}+{offset:#x}" if event.python else _vector(event, offset)
+    fault = "" if event.far is None else f"FAR {event.far:#x}  "
+    return Words(_instruction(event, symbols), event.to_el, result, fault + entered)
+
+
+def _vector(event: ExceptionTaken, offset: int) -> str:
+    return f"vector {event.vector:#010x} (VBAR_EL{event.to_el}+{offset:#x})"
+
+
+def _returned(event: ExceptionReturned, symbols: SymbolTable | None) -> Words:
+    illegal = f"illegal: {event.illegal}" if event.illegal else ""
+    return Words("eret", event.to_el, _place(event.elr, symbols), illegal, has_address=False)
+
+
+def _accessed(event: RegisterAccess, symbols: SymbolTable | None) -> Words:
+    sign = "is" if event.is_read else "="
+    verb = "reads" if event.is_read else "writes"
+    return Words(f"{verb} {event.register}", result=f"{sign} {event.value:#x}")
+
+
+def _maintained(event: Maintenance, symbols: SymbolTable | None) -> Words:
+    return Words(event.operation.lower(), result=f"operand {event.operand:#x}")
+
+
+def _not_waited(event: NotWaited, symbols: SymbolTable | None) -> Words:
+    return Words(event.instruction, result=f"goes on: {event.reason}")
+
+
+def _waited(event: Waited, symbols: SymbolTable | None) -> Words:
+    return Words(event.instruction, result="the CPU waits")
+
+
+def _printed(event: ConsoleOutput, symbols: SymbolTable | None) -> Words:
+    return Words(f"prints {ascii_text(event.text)}", has_address=False)
+
+
+def ascii_text(text: str) -> str:
+    """Return console text in double quotes, with every byte that is not printable ASCII as an escape."""
+    escaped = text.encode("unicode_escape").decode("ascii")
+    return '"' + escaped.replace('"', '\\"') + '"'
+
+
+def _line_changed(event: InterruptLine, symbols: SymbolTable | None) -> Words:
+    return Words(f"{event.line} line {'rises' if event.level else 'falls'}", has_address=False)
+
+
+def _called(event: FirmwareCall, symbols: SymbolTable | None) -> Words:
+    result = "" if event.name == "SYSTEM_OFF" else f"returns {event.result:#x}"
+    return Words(event.conduit, result=f"firmware: {event.name or hex(event.function)}", detail=result)
+
+
+def _ended(event: Ended, symbols: SymbolTable | None) -> Words:
+    return Words(f"end ({event.reason}, status {event.status}): {event.text}", has_address=False)
+
+
+_WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
+    ExceptionTaken: _taken,
+    ExceptionReturned: _returned,
+    RegisterAccess: _accessed,
+    Maintenance: _maintained,
+    NotWaited: _not_waited,
+    Waited: _waited,
+    ConsoleOutput: _printed,
+    InterruptLine: _line_changed,
+    FirmwareCall: _called,
+    Ended: _ended,
+}
