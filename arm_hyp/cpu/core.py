@@ -115,7 +115,7 @@ class Core:
         self.native.flush_tlb()
         self.pc = pc
 
-    # --- position --------------------------------------------------------------------------------------------------------
+    # --- position --------------------------------------------------------------------------------------------
 
     @property
     def retired(self) -> int:
@@ -144,7 +144,7 @@ class Core:
             place = {"pc": pc, "el": entry.level(pstate)} | fields
             self.sink.emit(make(n=n, seq=seq, cpu=self.index, **place))
 
-    # --- running ---------------------------------------------------------------------------------------------------------
+    # --- running ---------------------------------------------------------------------------------------------
 
     def run(self, until_retired: int) -> Stop:
         """Run until `retired` reaches a count, or the core waits, dies or is asked to stop."""
@@ -263,7 +263,7 @@ class Core:
         if self.lines != old:
             self.emit(InterruptLine, line=LINE_NAMES[line], level=level)
 
-    # --- exceptions ------------------------------------------------------------------------------------------------------
+    # --- exceptions ------------------------------------------------------------------------------------------
 
     def _interrupted(self, _uc: object, number: int, _data: object) -> None:
         try:
@@ -477,12 +477,12 @@ class Core:
             self.native.write_cp(entry.SPSR[1], self.native.read_cp(entry.SPSR[1]))
         self._pc_only.write(pc + 4)
 
-    # --- what the bus refuses --------------------------------------------------------------------------------------------
+    # --- what the bus refuses --------------------------------------------------------------------------------
 
     def _misaligned_pc(self) -> None:
         self._pc_misaligned = True
 
-    # --- registers and state, for observers ------------------------------------------------------------------------------
+    # --- registers and state, for observers ------------------------------------------------------------------
 
     @property
     def pc(self) -> int:

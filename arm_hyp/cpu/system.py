@@ -61,14 +61,13 @@ class SystemUnit:
             _K.SEV: self._send_event,
             _K.SEVL: self._send_event,
             _K.ERET: self._eret,
-            _K.HLT: self._hlt,
             _K.MSR: self._write,
             _K.MRS: self._read,
             _K.MSR_IMM: self._write_pstate,
             _K.SYS: self._operation,
         }
 
-    # --- which instructions are sites ------------------------------------------------------------------------------------
+    # --- which instructions are sites ------------------------------------------------------------------------
 
     def wants(self, word: int, pstate: int) -> bool:
         """Tell whether this word, translated at this level, becomes a site."""
@@ -120,7 +119,7 @@ class SystemUnit:
         ):
             self._core.drop_all_translations()
 
-    # --- the verdict -----------------------------------------------------------------------------------------------------
+    # --- the verdict -----------------------------------------------------------------------------------------
 
     def _decide(self, subject: object, el: int, pstate: int) -> Verdict:
         core = self._core
@@ -154,6 +153,9 @@ class SystemUnit:
             self._core.undefined(pc, pstate)
 
     def _execute_system(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        if instruction.kind is _K.HLT:
+            self._hlt(instruction, pc, pstate)
+            return
         verdict = self._decide(instruction, pstate >> 2 & 3, pstate)
         executor = self._execute.get(instruction.kind)
         if verdict.outcome in (Outcome.TRAP, Outcome.UNDEFINED):
@@ -169,7 +171,7 @@ class SystemUnit:
         else:
             self._core.undefined(pc, pstate)
 
-    # --- executors -------------------------------------------------------------------------------------------------------
+    # --- executors -------------------------------------------------------------------------------------------
 
     def _wait(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
@@ -228,7 +230,7 @@ class SystemUnit:
         if not core.silent:
             core.emit(Maintenance, operation=sysregs.name_of(instruction.encoding), operand=operand, pc=pc)
 
-    # --- system registers ------------------------------------------------------------------------------------------------
+    # --- system registers ------------------------------------------------------------------------------------
 
     def _read(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core

@@ -33,13 +33,14 @@ _ROLES: Final[dict[type[Event], Role]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event for a narrow column: position, level, a headline and lines that tell more.
+    """One event for a narrow column: position, level, address, a headline and lines that tell more.
 
     `role` says what kind of event it is (how it is coloured); `differs` marks the rows from where the runs part on.
     """
 
     position: str
     el: int
+    address: str
     headline: str
     more: tuple[str, ...]
     role: Role
@@ -76,7 +77,8 @@ def _row(event: Event, differs: bool, symbols: SymbolTable | None) -> Row:
     headline = f"{said.what}{arrow}"
     if not arrow and len(more) == 1 and len(headline) + len(more[0]) <= ONE_LINE_COLUMNS:
         headline, more = f"{headline}  {more[0]}", ()
-    return Row(f"{event.n}.{event.seq}", event.el, headline, more, _ROLES.get(type(event), "plain"), differs)
+    address = f"{event.pc:#010x}" if said.has_address else ""
+    return Row(f"{event.n}.{event.seq}", event.el, address, headline, more, _ROLES.get(type(event), "plain"), differs)
 
 
 def reason(
@@ -89,8 +91,5 @@ def reason(
         return "Both runs do the same: no WFI or WFE runs in one and traps in the other."
     clear, (bits, text) = bits_that_let_pass(wait, controls, model, gic), deciding_rule(trap, model, gic)
     name = wait.instruction.upper()
-    if isinstance(wait, NotWaited):
-        passed = f"goes on at once ({wait.reason}, and {clear})"
-    else:
-        passed = f"is the CPU's own affair while {clear}: it waits"
-    return f"{name} at EL{wait.el} {passed}; it traps to EL{trap.to_el} when {bits}, for {text}."
+    passed = f"goes on at once ({wait.reason})" if isinstance(wait, NotWaited) else "waits in the CPU itself"
+    return f"{name} at EL{wait.el} {passed} while {clear}, and traps to EL{trap.to_el} when {bits}: {text}."
