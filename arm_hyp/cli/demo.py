@@ -1,0 +1,153 @@
+"""`arm-hyp demo`: the first trap. One guest runs twice, HCR_EL2.TWI clear and set, and the traces stand side by side.
+
+Read `explain/comparison.py` before this file: what is said here is made there.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+
+import typer
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.errors import UserError
+from arm_hyp.events import Event, RecordingSink
+from arm_hyp.explain import comparison
+from arm_hyp.explain.comparison import Role, Row
+from arm_hyp.resources import guests_directory
+from arm_hyp.runner.runner import Configuration, Run, Runner
+
+app = typer.Typer(add_completion=False)
+
+GUEST: Final = "02-wfi.s"
+LIMIT: Final = 100_000
+BIT: Final = "HCR_EL2.TWI"
+PICTURE_COLUMNS: Final = 100
+WIDE_FROM_COLUMNS: Final = 100
+"""From here on there is room for a column of addresses."""
+WIDEST_COLUMNS: Final = 132
+
+_STYLES: Final[dict[Role, str]] = {
+    "trap": "bold red",
+    "return": "cyan",
+    "wait": "bold green",
+    "end": "dim",
+    "plain": "",
+}
+_LEVEL_STYLES: Final = {0: "blue", 1: "green", 2: "magenta", 3: "yellow"}
+_WEB_FONTS: Final = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
+
+
+class RunOfGuest(NamedTuple):
+    """One run: the value that the bit had, the events, and the control registers at the end."""
+
+    bit: int
+    events: Sequence[Event]
+    controls: dict[str, int]
+    symbols: SymbolTable
+
+
+@app.command()
+def demo(
+    svg: Annotated[str | None, typer.Option(metavar="FILE", help="Write a picture (SVG) instead of printing.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="No colours, and no frames but ASCII.")] = False,
+) -> None:
+    """Run the WFI guest with HCR_EL2.TWI clear and set, and print both traces side by side."""
+    clear, trapping = run_guest(0), run_guest(1)
+    if svg is not None:
+        _write(svg, picture(clear, trapping))
+        return
+    console = Console(color_system=None, highlight=False) if plain else Console(highlight=False)
+    console.width = min(console.width, WIDEST_COLUMNS)
+    console.print(render(clear, trapping, wide=console.width >= WIDE_FROM_COLUMNS, ascii_only=plain))
+
+
+def run_guest(bit: int, path: Path | None = None) -> RunOfGuest:
+    """Run the guest with the bit set to a value before its first instruction."""
+    sink = RecordingSink()
+    image = str(path or guests_directory() / GUEST)
+    runner = Runner(Configuration(image=image, settings=(f"{BIT}={bit}",)), sink)
+    runner.send(Run(LIMIT))
+    return RunOfGuest(bit, sink.events, runner.machine.core.controls.snapshot(), runner.symbols)
+
+
+def render(clear: RunOfGuest, trapping: RunOfGuest, *, wide: bool = False, ascii_only: bool = False) -> RenderableType:
+    """Return the reason and both traces, for any width from 80 columns on."""
+    sentence = comparison.reason(clear.events, clear.controls, trapping.events)
+    table = Table.grid(expand=True, padding=0)
+    table.add_column(ratio=1)
+    table.add_column(ratio=1)
+    table.add_row(_panel(clear, trapping, wide, ascii_only), _panel(trapping, clear, wide, ascii_only))
+    return Group(Padding(_emphasized(sentence), (0, 1, 1, 1)), table)
+
+
+def _emphasized(sentence: str) -> Text:
+    text = Text(sentence)
+    text.highlight_regex(r"\bWF[IE]\b|\b[A-Z]+_EL[0-3]\.\w+( is [01])?", "bold yellow")
+    text.highlight_regex(r"\btraps\b", "bold red")
+    text.highlight_regex(r"\bwaits\b", "bold green")
+    return text
+
+
+def _panel(run: RunOfGuest, other: RunOfGuest, wide: bool, ascii_only: bool) -> Panel:
+    rows = comparison.rows(run.events, other.events, run.symbols)
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False, expand=True)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    if wide:
+        table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for row in rows:
+        address = (Text(row.address, "dim"),) if wide else ()
+        table.add_row(row.position, _level(row), *address, _text(row))
+    style = "red" if run.bit else "green"
+    return Panel(
+        table,
+        title=Text(f"{BIT} = {run.bit}", f"bold {style}"),
+        border_style=style,
+        box=box.ASCII if ascii_only else box.ROUNDED,
+        padding=(0, 1),
+    )
+
+
+def _level(row: Row) -> Text:
+    return Text(f"EL{row.el}", _LEVEL_STYLES[row.el] if row.differs else f"dim {_LEVEL_STYLES[row.el]}")
+
+
+def _text(row: Row) -> Text:
+    text = Text(row.headline, _STYLES[row.role] if row.differs else "dim")
+    details = "\n".join(row.more)
+    return Text.assemble(text, "\n", (details, _detail_style(row))) if details else text
+
+
+def _detail_style(row: Row) -> str:
+    return "" if row.differs and row.role == "trap" else "dim"
+
+
+def picture(clear: RunOfGuest, trapping: RunOfGuest) -> str:
+    """Return what `demo` prints as an SVG that needs nothing from elsewhere: the reader's own monospaced font."""
+    console = Console(
+        record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor",
+        highlight=False, legacy_windows=False,
+    )
+    console.print(render(clear, trapping, wide=True))
+    svg = console.export_svg(title="arm-hyp demo", unique_id="arm-hyp-demo")
+    svg = _WEB_FONTS.sub("", svg).replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    return svg.replace("<svg ", '<svg xml:space="preserve" ', 1)  # viewers differ in what they do with many spaces
+
+
+def _write(name: str, content: str) -> None:
+    try:
+        Path(name).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise UserError(name, f"the picture cannot be written: {error.strerror}", "name another file") from None
