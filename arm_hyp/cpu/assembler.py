@@ -21,17 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arm_hyp.arch import sysregs
 from arm_hyp.cpu.assembler_child import INSTRUCTION_BYTES, NOT_ENCODED
 from arm_hyp.cpu.assembler_layout import Layout, Pending
 from arm_hyp.cpu.assembler_macros import Expander
-from arm_hyp.cpu.assembler_operands import unknown_names
+from arm_hyp.cpu.assembler_operands import Instruction, unknown_names
 from arm_hyp.cpu.assembler_source import AssemblyError, read_statements
 from arm_hyp.cpu.symbols import Line, Symbol
 
 __all__ = ["Assembled", "AssemblyError", "Line", "Symbol", "assemble"]
 
-CPU_SECONDS = 10
-WALL_SECONDS = 60
+CPU_SECONDS = 2
+WALL_SECONDS = 30
 MEMORY_BYTES = 1 << 30
 
 _INVALID_OPERAND, _MISSING_FEATURE, _UNKNOWN_MNEMONIC = 512, 513, 514
@@ -91,17 +92,24 @@ def _failure(item: Pending, number: int, layout: Layout) -> AssemblyError:
     mnemonic, place = instruction.mnemonic, instruction.place
     unknown = [operand for operand in unknown_names(instruction, layout.is_defined) if not _is_word_of_arm(operand.raw)]
     if mnemonic in ("mrs", "msr") and number != _UNKNOWN_MNEMONIC:
-        return place.error(
-            f"`{instruction.text}` names no system register", "s<op0>_<op1>_c<n>_c<m>_<op2> names any encoding"
-        )
+        return place.error(_wrong_system_register(instruction), "s<op0>_<op1>_c<n>_c<m>_<op2> names any encoding")
     if number == _UNKNOWN_MNEMONIC or not unknown:
         cause, way_out = _CAUSES.get(number, ("an operand does not fit this instruction", ""))
         if mnemonic == "mov" and number not in _CAUSES:
             cause, way_out = "no single mov can make this value", "load it with `ldr x0, =value`"
-        return place.error(cause.format(mnemonic=mnemonic), way_out or f"it reads `{item.text}`")
+        return place.error(cause.format(mnemonic=mnemonic), way_out)
     return unknown[0].place.error(
         f"`{unknown[0].raw}` is no register, option or symbol", "define it, or check its spelling"
     )
+
+
+def _wrong_system_register(instruction: Instruction) -> str:
+    operands = [part.strip() for part in instruction.text[len(instruction.mnemonic) :].split(",")]
+    try:
+        sysregs.by_name(operands[0 if instruction.mnemonic == "msr" else -1])
+    except KeyError as error:
+        return str(error.args[0])
+    return f"an operand does not fit `{instruction.mnemonic}`"
 
 
 def _is_word_of_arm(text: str) -> bool:
@@ -114,7 +122,7 @@ def _ask_child(texts: list[str], together: bool) -> tuple[dict[str, Any] | None,
     request = {
         "texts": texts,
         "together": together,
-        "cpu_seconds": CPU_SECONDS + len(texts) // 10_000,
+        "cpu_seconds": CPU_SECONDS + len(texts) // 5_000,
         "memory_bytes": MEMORY_BYTES,
     }
     command = [sys.executable, "-P", "-S", "-m", "arm_hyp.cpu.assembler_child"]

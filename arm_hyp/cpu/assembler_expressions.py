@@ -176,7 +176,7 @@ class _Parser:
             if self._next()[1] != ")":
                 raise place.error("this parenthesis is not closed")
             return node
-        raise place.error(f"`{text}` is not a value" if text else "a value is missing here")
+        raise place.error(f"`{text[:40]}` is not a value" if text else "a value is missing here")
 
 
 def parse(text: str, place: Place, lookup: Callable[[str], Node | None]) -> Node:

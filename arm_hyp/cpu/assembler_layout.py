@@ -24,6 +24,7 @@ from arm_hyp.cpu.symbols import Line, Symbol
 
 MAX_BYTES = 64 << 20
 _SECTION_ORDER = (".text", ".rodata", ".data", ".bss")
+_INSTRUCTION = re.compile(r"[A-Za-z][\w.]*(?:\s|$)", re.ASCII)
 _NUMERIC_REFERENCE = re.compile(r'"(?:\\.|[^"\\])*"|(?<![\w.$])(\d+)([bf])(?![\w.$])', re.ASCII)
 _POOL_LOAD = re.compile(r"(ldr|ldrsw)\s+([^\s,]+)\s*,\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -130,6 +131,10 @@ class Layout:
     def _instruction(self, text: str, place: Place) -> None:
         if not text.isascii() or not text.isprintable():
             raise place.error("a character outside of ASCII in an instruction")
+        if not _INSTRUCTION.match(text) or any(
+            text.count(one) != text.count(other) for one, other in ("()", "[]", "{}")
+        ):
+            raise place.error(f"`{text[:40]}` is not an instruction, label or directive", "check its brackets")
         if self._register_names:
             words = re.compile(r"(?<![\w.$])(" + "|".join(map(re.escape, self._register_names)) + r")(?![\w$])")
             text = words.sub(lambda match: self._register_names[match[0]], text)
@@ -141,14 +146,12 @@ class Layout:
         self._append(4, place, parse_instruction(text, place, self.lookup))
 
     def _literal(self, load: re.Match[str], place: Place) -> str:
-        """Return the instruction that loads `=value`: a MOV where one can, a load from the literal pool elsewhere."""
+        """Return the load from the literal pool that `ldr Xt, =value` is, as with GNU as even where a MOV could do."""
         mnemonic, register = load[1].lower(), load[2]
         node = parse(load[3], place.moved(load.start(3)), self.lookup)
         size = 4 if mnemonic == "ldrsw" or (register[:1] in "wWsS" and register.lower() != "sp") else 8
-        if isinstance(node, int) and mnemonic == "ldr" and register[:1] in "wWxX":
+        if isinstance(node, int):
             data.check_range(node, size, place)
-            if any(node == node & 0xFFFF << shift for shift in range(0, 8 * size, 16)):
-                return f"mov {register}, #{node}"
         key = (size, node)
         if key not in self._current.literals:
             self._literal_count += 1
@@ -160,17 +163,14 @@ class Layout:
         waiting = sorted(self._current.literals.items(), key=lambda item: item[0][0])
         self._current.literals = {}
         for (size, node), name in waiting:
-            self._pad(size, None, b"")
+            self._pad(size, None, b"\0")
             self._symbols[name] = Position(self._current.name, self._current.size)
             origin = place or Place("", 0, 0)
             self._append(size, None, data.Values(size, (node,), origin))
 
     def _values(self, word: str, rest: str, place: Place) -> None:
         size = data.SIZES[word]
-        nodes = [
-            parse(part, place.moved(offset + len(part) - len(part.lstrip())), self.lookup)
-            for offset, part in split_outside(rest, ",")
-        ]
+        nodes = [parse(part, place.moved(offset), self.lookup) for offset, part in split_outside(rest, ",")]
         if word == ".inst" and self._address() % 4:
             raise place.error("an instruction at an address that is no multiple of 4", "write `.balign 4` before it")
         self._append(size * len(nodes), place, data.Values(size, tuple(nodes), place, word == ".inst"))

@@ -52,6 +52,7 @@ _PSTATE = {
 _ATOMIC = {"add": 0, "clr": 1, "eor": 2, "set": 3, "smax": 4, "smin": 5, "umax": 6, "umin": 7}
 _LOAD_OP = re.compile(rf"(?:(ld|st)({'|'.join(_ATOMIC)})|(swp))(a?)(l?)([bh]?)")
 _COMPARE_AND_SWAP = re.compile(r"cas(a?)(l?)([bh]?)")
+_OPTIONS = {"bti": "c, j and jc", "psb": "csync", "tsb": "csync"}
 _OPERATIONS = frozenset({"at", "dc", "ic", "tlbi", "cfp", "cpp", "dvp"})
 
 
@@ -118,12 +119,14 @@ def _register_encoding(name: str, is_read: bool, place: Place) -> Encoding | Non
     return encoding
 
 
-def _operation(mnemonic: str, text: str, place: Place) -> int | None:
+def _operation(mnemonic: str, text: str, place: Place) -> int:
     name, _, register = (part.strip() for part in text.partition(","))
     try:
         operation = sysregs.operation_by_name(f"{mnemonic} {name}")
     except KeyError:
-        return None
+        raise place.error(
+            f"there is no operation `{mnemonic} {name}`", "`sys #op1, cN, cM, #op2, xN` names any encoding"
+        ) from None
     if operation.takes_register and not register:
         raise place.error(f"{mnemonic} {name} needs a register", f"write `{mnemonic} {name}, x0`")
     if register and not operation.takes_register:
@@ -184,6 +187,8 @@ def own_word(mnemonic: str, operands: str, place: Place) -> int | None:
     plain = _PLAIN.get(f"{mnemonic} {text}".strip())
     if plain is not None:
         return plain
+    if mnemonic in _OPTIONS:
+        raise place.error(f"`{text}` is no option of {mnemonic}", f"known are {_OPTIONS[mnemonic]}")
     if mnemonic in _SPECIAL:
         return _SPECIAL[mnemonic](text, place)
     if mnemonic in _OPERATIONS:
