@@ -182,11 +182,12 @@ class Core:
             self.native.flush_translations()
         if self.sites.pending:
             self.sites.prepare()
-        native_step = careful or self._native_step_wanted
+        native_step = self._native_step_wanted
         pc = self.pc
         if native_step:
-            count = 1
             self._translate_bare(pc)
+        if careful or native_step:
+            count = 1
         status = self._start(pc, count)
         if native_step and not self.sites.pending:
             self._end_native_step(pc)
