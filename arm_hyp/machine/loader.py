@@ -18,7 +18,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from arm_hyp.cpu.assembler import AssemblyError, assemble
 from arm_hyp.cpu.symbols import Line, Symbol, SymbolTable
 from arm_hyp.errors import UserError
 
@@ -132,6 +131,8 @@ def _check_fits(name: str, image: Image, ram: range) -> None:
 
 
 def _assembly(name: str, content: bytes, address: int) -> Image:
+    from arm_hyp.cpu.assembler import AssemblyError, assemble  # here: an ELF file starts sooner without it
+
     try:
         program = assemble(content.decode(), filename=name, base=address)
     except UnicodeDecodeError as error:
