@@ -62,8 +62,8 @@ def test_a_site_is_invisible_in_memory():
 
 
 def test_sites_follow_code_that_the_guest_changes():
-    source = "mov x5, #0\n 1: nop\n add x5, x5, #1\n cmp x5, #2\n b.eq 2f\n ldr w1, =0xd503205f\n adr x2, 1b\n str w1, [x2]\n"
-    source += "dc cvau, x2\n dsb ish\n ic ivau, x2\n dsb ish\n isb\n sevl\n b 1b\n 2: b .\n"
+    source = "mov x5, #0\n 1: nop\n add x5, x5, #1\n cmp x5, #2\n b.eq 2f\n ldr w1, =0xd503205f\n"
+    source += "adr x2, 1b\n str w1, [x2]\n dc cvau, x2\n dsb ish\n ic ivau, x2\n dsb ish\n isb\n sevl\n b 1b\n 2: b .\n"
     made = machine(source)
     made.core.run(40)
     assert [event.pc for event in events(made, NotWaited)] == [BASE + 4]
@@ -187,7 +187,8 @@ def test_hardware_single_step_takes_one_instruction_at_a_time():
     source = (
         SET_VECTORS + "mov x9, #1\n msr mdscr_el1, x9\n mov x9, #0x100\n msr mdcr_el2, x9\n msr oslar_el1, xzr\n isb\n"
     )
-    source += "adr x9, el1\n msr elr_el2, x9\n ldr x9, =0x2001c5\n msr spsr_el2, x9\n eret\n el1: nop\n sevl\n wfe\n nop\n b .\n"
+    source += "adr x9, el1\n msr elr_el2, x9\n ldr x9, =0x2001c5\n msr spsr_el2, x9\n eret\n"
+    source += "el1: nop\n sevl\n wfe\n nop\n b .\n"
     step = "mrs x9, spsr_el2\n orr x9, x9, #0x200000\n msr spsr_el2, x9\n eret"
     made = machine(source + vectors(sync_lower=step))
     made.core.run(40)
