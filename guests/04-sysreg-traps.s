@@ -43,7 +43,7 @@ use_all:
         dc      zva, x11                // HCR_EL2.TDZ (28)
         mrs     x13, cpacr_el1          // CPTR_EL2.TCPAC (31)
         mrs     x14, mdscr_el1          // MDCR_EL2.TDA (9)
-        mrs     x15, pmcr_el0           // MDCR_EL2.TPM (6)
+        mrs     x15, dbgbvr0_el1        // TDA
         mrs     x16, cntp_ctl_el0       // CNTHCTL_EL2.EL1PCEN (1) clear
         mrs     x17, cntpct_el0         // CNTHCTL_EL2.EL1PCTEN (0) clear
         ldr     x0, =0x84000000         // PSCI_VERSION
@@ -71,7 +71,6 @@ on_hvc: and     x21, x21, #0xffff
         msr     cptr_el2, x22
         mrs     x22, mdcr_el2
         orr     x22, x22, #1 << 9       // TDA
-        orr     x22, x22, #1 << 6       // TPM
         msr     mdcr_el2, x22
         msr     cnthctl_el2, xzr
         eret

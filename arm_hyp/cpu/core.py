@@ -22,7 +22,7 @@ from arm_hyp.arch.instructions import load_store_access
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
 from arm_hyp.arch.software_step import ss_advance
 from arm_hyp.cpu import entry, probe
-from arm_hyp.cpu.alignment import AlignmentUnit
+from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults
 from arm_hyp.cpu.controls import HCR_VSE, ControlRegisters
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
@@ -359,7 +359,8 @@ class Core:
         pc = elr - 4 if completed else elr
         word = None if self.silent else self.native.fetch_word(pc)
         python = target == 2 and self.python_el2 is not None
-        self._transfers.enter(target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far)
+        sp = self._transfers.enter(target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far)
+        self._watch_alignment(sp)
         event = self._report_taken(kind, target, old, new.spsr, vector, esr, far, elr, virtual, python, word, pc)
         self._watch_for_loops(elr, vector)
         if python:
@@ -442,7 +443,8 @@ class Core:
             values.mdcr_el2,
         )
         pc = back.pc if back.pc >> 56 == 0 else self._without_tag(back.pc, back.pstate)
-        self._transfers.leave(el, old=pstate, sp=sp, banks=banks, spsr=spsr, pstate=back.pstate, pc=pc)
+        sp = self._transfers.leave(el, old=pstate, sp=sp, banks=banks, spsr=spsr, pstate=back.pstate, pc=pc)
+        self._watch_alignment(sp)
         if pc & 3:
             self._pc_misaligned = True
             self.native.stop()
@@ -452,6 +454,12 @@ class Core:
             to_el = entry.level(back.pstate)
             self.sink.emit(ExceptionReturned(n, seq, self.index, el, elr, el, to_el, elr, spsr, back.illegal))
         self.after_change(back.pstate)
+
+    def _watch_alignment(self, sp: int) -> None:
+        """Stop after a change of level where instructions may have to be looked at: `alignment` decides which."""
+        values = self.controls.values
+        if sp & 15 or (values.sctlr_el1 | values.sctlr_el2) & SCTLR_A:
+            self.native.stop()
 
     def _without_tag(self, pc: int, pstate: int) -> int:
         """Remove the tag byte of a return address where the target's translation regime ignores it."""

@@ -33,6 +33,8 @@ _K: Final = InstructionKind
 _ALWAYS: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET, _K.SEV, _K.SEVL, _K.ERET, _K.HLT})
 _VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
+_FP_REGISTER_MASK, _FP_REGISTER = 0xFFDF_FFC0, 0xD51B_4400  # MRS and MSR of FPCR and FPSR
+_ALIGNMENT_CHECKS: Final = 1 << 4 | 1 << 3 | 1 << 1  # SCTLR_ELx.SA0, SA, A
 _HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
 
 
@@ -77,7 +79,7 @@ class SystemUnit:
         known = self._site_words.get(key)
         if known is None:
             known = self._site_words[key] = self._is_site(word, el, e2h)
-        return known or (is_fp_simd(word) and self._traps_fp(el))
+        return known or ((is_fp_simd(word) or word & _FP_REGISTER_MASK == _FP_REGISTER) and self._traps_fp(el))
 
     def _is_site(self, word: int, el: int, e2h: bool) -> bool:
         instruction = decode_system(word)
@@ -118,6 +120,8 @@ class SystemUnit:
             name == "hcr_el2" and (old ^ new) & _HCR_E2H
         ):
             self._core.drop_all_translations()
+        if name in ("sctlr_el1", "sctlr_el2") and new & ~old & _ALIGNMENT_CHECKS:
+            self._core.native.stop()
 
     # --- the verdict -----------------------------------------------------------------------------------------
 
