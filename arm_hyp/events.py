@@ -27,6 +27,15 @@ class Event(msgspec.Struct, frozen=True, tag_field="event"):
     pc: int
 
 
+class Started(Event, frozen=True, tag="started"):
+    """The first line of a trace: which schema it follows, and the machine that runs. Positions begin at (0, 0)."""
+
+    schema: int
+    model: str
+    gic: int
+    memory_bytes: int
+
+
 class ExceptionTaken(Event, frozen=True, tag="exception_taken"):
     """An exception was taken. `el` and `pc` are those it was taken from; `esr`, `far`, `hpfar` are None if not written.
 
@@ -120,7 +129,8 @@ class Ended(Event, frozen=True, tag="ended"):
 
 
 AnyEvent = (
-    ExceptionTaken
+    Started
+    | ExceptionTaken
     | ExceptionReturned
     | RegisterAccess
     | Maintenance

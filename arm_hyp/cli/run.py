@@ -14,7 +14,7 @@ import typer
 
 from arm_hyp.cli.limits import parse_size
 from arm_hyp.errors import UserError
-from arm_hyp.events import ConsoleOutput, Event, EventSink, ExceptionTaken, FanOut
+from arm_hyp.events import SCHEMA_VERSION, ConsoleOutput, Event, EventSink, ExceptionTaken, FanOut, Started
 from arm_hyp.runner.runner import Configuration, Run, Runner
 
 app = typer.Typer(add_completion=False)
@@ -116,6 +116,8 @@ def _run(configuration: Configuration, limit: int, trace: str | None, trace_form
     counts = CountingSink()
     trace_file = _open_trace(trace)
     sinks.sinks = tuple(_sinks(trace, trace_file, trace_format, counts, runner))
+    if trace_file is not None and trace_format == "jsonl":
+        JsonLinesSink(trace_file).emit(_started(runner))
     try:
         answer = runner.send(Run(limit))
     except KeyboardInterrupt:
@@ -125,6 +127,13 @@ def _run(configuration: Configuration, limit: int, trace: str | None, trace_form
             trace_file.close()
     _summary(counts, answer)
     return int(answer["status"])
+
+
+def _started(runner: Runner) -> Started:
+    core, made = runner.machine.core, runner.configuration
+    return Started(
+        0, 0, 0, core.el, core.pc, schema=SCHEMA_VERSION, model=made.cpu, gic=made.gic, memory_bytes=made.memory_bytes
+    )
 
 
 def _open_trace(trace: str | None) -> TextIO | None:
