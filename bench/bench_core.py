@@ -1,6 +1,6 @@
 """Benchmarks of the core: HVC round trips, counted instructions, single steps.
 
-Read `guests.py` beside this file first. A round trip is: HVC at EL1, exception entry, the Python callback at EL2, ERET,
+Read `loops.py` beside this file first. A round trip is: HVC at EL1, exception entry, the Python callback at EL2, ERET,
 and the branch back; two instructions retire.
 """
 
@@ -12,7 +12,7 @@ from statistics import median
 from time import process_time
 
 import pytest
-from guests import ALU_LOOP, HVC_LOOP, LOAD_ADDRESS, code_of, machine_with
+from loops import ALU_LOOP, HVC_LOOP, LOAD_ADDRESS, code_of, machine_with
 from pytest_benchmark.fixture import BenchmarkFixture
 from unicorn import UC_ARCH_ARM64, UC_MODE_ARM, Uc, arm64_const, unicorn_const
 
@@ -71,7 +71,7 @@ def bare_core() -> Uc:
 
 
 def test_counted_instructions(benchmark: BenchmarkFixture, report: Report) -> None:
-    """The machine against a bare counted `emu_start`, in turns and in CPU time: the median of the ratios of the turns."""
+    """The machine against a bare counted `emu_start`: they take turns; CPU time, median of the ratios."""
     machine, uc = machine_with(ALU_LOOP, start_el=1), bare_core()
     machine.run(1000)
     ours, bare = [], []

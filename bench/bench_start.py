@@ -1,6 +1,6 @@
 """Benchmark of the start-up time: from the shell's `arm-hyp run` to the guest's first instruction.
 
-Read `arm_hyp/cli/run.py` before this file. The guest is two instructions long and ends itself by semihosting, so what is
+Read `arm_hyp/cli/run.py` before this file. The guest is two instructions long and switches the machine off, so what is
 measured is the whole process, which is more than the time to the first instruction: it includes the end.
 """
 
