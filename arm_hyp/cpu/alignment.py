@@ -52,9 +52,9 @@ class AlignmentUnit:
         core = self._core
         word = core.native.fetch_word(core.pc)
         access = None if word is None else _access(word)
-        if access is None:
-            return False
         pstate = core.pstate
+        if word is None or access is None or core.system.traps_fp_word(word, pstate >> 2 & 3):
+            return False  # a trap of FP has priority
         sctlr = self._sctlr(pstate)
         if access.uses_sp and self._checks_sp(pstate, sctlr) and core.sp & 15:
             core.take_cause(Cause.SP_ALIGNMENT, pstate, syndromes.encode_sp_alignment(), elr=core.pc)

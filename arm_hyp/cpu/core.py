@@ -246,7 +246,7 @@ class Core:
         if taken is not None:
             self._take_interrupt(taken, pc, pstate, hcr)
             return True
-        if pstate & PSTATE_IL:
+        if pstate & PSTATE_IL and self.native.fetch_word(pc) is not None:  # an Instruction Abort has priority
             self.take_cause(Cause.ILLEGAL_STATE, pstate, syndromes.encode_illegal_state(), elr=pc)
             return True
         return False

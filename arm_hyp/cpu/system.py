@@ -79,7 +79,11 @@ class SystemUnit:
         known = self._site_words.get(key)
         if known is None:
             known = self._site_words[key] = self._is_site(word, el, e2h)
-        return known or ((is_fp_simd(word) or word & _FP_REGISTER_MASK == _FP_REGISTER) and self._traps_fp(el))
+        return known or self.traps_fp_word(word, el)
+
+    def traps_fp_word(self, word: int, el: int) -> bool:
+        """Tell whether this word uses the FP registers, FPCR or FPSR, and that traps at this level."""
+        return (is_fp_simd(word) or word & _FP_REGISTER_MASK == _FP_REGISTER) and self._traps_fp(el)
 
     def _is_site(self, word: int, el: int, e2h: bool) -> bool:
         instruction = decode_system(word)
