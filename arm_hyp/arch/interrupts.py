@@ -159,3 +159,17 @@ def wfe_wakes(
     Ref: Arm ARM D1.7.1.4, R_KBMFC.
     """
     return event_register or next_interrupt(lines, from_el, pstate, hcr, scr) is not None
+
+
+def interrupt_status(lines: int, el: int, hcr: int) -> int:
+    """Return ISR_EL1 as read at `el`: what is pending, masked or not, in A<8>, I<7>, F<6>.
+
+    At EL1 a kind that HCR_EL2.{AMO, IMO, FMO} routes to EL2 shows its virtual interrupt in place of the physical one.
+    Ref: Arm ARM, ISR_EL1.
+    """
+    status = 0
+    for row in _ROWS.values():
+        is_virtual = el == 1 and hcr & row.route
+        pending = lines & row.virtual_line or hcr & row.virtual_hcr if is_virtual else lines & row.line
+        status |= row.mask if pending else 0
+    return status

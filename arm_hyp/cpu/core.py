@@ -42,6 +42,10 @@ LINE_NAMES: Final = {
     interrupts.LINE_VFIQ: "vFIQ",
 }
 _BRANCH_TO_SELF: Final = 0x1400_0000
+_BEFORE_THE_COUNT: Final = frozenset(
+    {syndromes.EC.BREAKPOINT_LOWER, syndromes.EC.BREAKPOINT_SAME, syndromes.EC.STEP_LOWER, syndromes.EC.STEP_SAME}
+)
+"""These are raised between instructions: Unicorn has not counted the one that does not run."""
 _COMPLETED: Final = frozenset({syndromes.EC.SVC64, syndromes.EC.HVC64})
 """These complete: ELR_ELx holds the next instruction's address. (An SMC at EL2 is trapped: not it.)"""
 
@@ -289,7 +293,7 @@ class Core:
         )
 
     def _trapped_natively(self, pc: int, pstate: int, esr: int, target: int, far: int | None = None) -> None:
-        self._discount += 1
+        self._discount += esr >> 26 not in _BEFORE_THE_COUNT
         self.take(Kind.SYNC, max(target, 1), esr=esr, elr=pc, far=far)
 
     def _abort(self, pc: int, pstate: int) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _K: Final = InstructionKind
 _ALWAYS: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET, _K.SEV, _K.SEVL, _K.ERET, _K.HLT})
 _VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
+_ISR: Final = Encoding(3, 0, 12, 1, 0)
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
 _FP_REGISTER_MASK, _FP_REGISTER = 0xFFDF_FFC0, 0xD51B_4400  # MRS and MSR of FPCR and FPSR
 _ALIGNMENT_CHECKS: Final = 1 << 4 | 1 << 3 | 1 << 1  # SCTLR_ELx.SA0, SA, A
@@ -99,7 +100,7 @@ class SystemUnit:
 
     def _is_register_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
         encoding = instruction.encoding
-        if sysregs.redirect(encoding, el, e2h) != encoding or encoding in self.ports:
+        if sysregs.redirect(encoding, el, e2h) != encoding or encoding in self.ports or encoding == _ISR:
             return True
         if not instruction.is_read and (encoding in ENCODINGS or encoding in _VBAR or encoding == _DAIF):
             return True
@@ -278,6 +279,9 @@ class SystemUnit:
         control = ENCODINGS.get(encoding)
         if control is not None:
             return self._core.controls.read(control)
+        if encoding == _ISR:
+            core = self._core
+            return interrupts.interrupt_status(core.lines, core.el, core.controls.values.hcr_el2)
         port = self.ports.get(encoding)
         if port is not None:
             return port.read() if port.read else None
