@@ -28,6 +28,7 @@ from arm_hyp.events import (
     Maintenance,
     NotWaited,
     RegisterAccess,
+    Started,
     Waited,
 )
 
@@ -161,11 +162,17 @@ def _called(event: FirmwareCall, symbols: SymbolTable | None) -> Words:
     return Words(event.conduit, result=f"firmware: {event.name or hex(event.function)}", detail=result)
 
 
+def _started(event: Started, symbols: SymbolTable | None) -> Words:
+    gic = f"GICv{event.gic}" if event.gic else "no GIC"
+    return Words(f"start: {event.model}, {gic}, {event.memory_bytes >> 20} MiB")
+
+
 def _ended(event: Ended, symbols: SymbolTable | None) -> Words:
     return Words(f"end ({event.reason}, status {event.status}): {event.text}", has_address=False)
 
 
 _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
+    Started: _started,
     ExceptionTaken: _taken,
     ExceptionReturned: _returned,
     RegisterAccess: _accessed,

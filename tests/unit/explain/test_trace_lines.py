@@ -26,6 +26,8 @@ WAIT = Waited(**PLACE, instruction="wfi")
 END = Ended(**PLACE, reason="idle", status=1, text="WFI waits for ever")
 
 LINES: tuple[tuple[Event, str], ...] = (
+    (events.Started(**PLACE, schema=1, model="a72", gic=2, memory_bytes=256 << 20),
+     "      12.2  cpu0 EL1  0x40080030  start: a72, GICv2, 256 MiB"),
     (TRAP, "      12.2  cpu0 EL1  0x40080030  wfi                     ->  EL2  WFx: trapped WFI (TI=0b00)  "
            "vector 0x40080c00 (VBAR_EL2+0x400)"),
     (RETURN, "      12.2  cpu0 EL1              eret                    ->  EL1  0x40080028 <guest>"),
