@@ -41,6 +41,8 @@ LINE_NAMES: Final = {
     interrupts.LINE_VIRQ: "vIRQ",
     interrupts.LINE_VFIQ: "vFIQ",
 }
+_VBAR_ADDRESS: Final = (1 << 64) - (1 << 11)
+"""VBAR_ELx<63:11>; the bits below are RES0 and no part of a vector's address."""
 _BRANCH_TO_SELF: Final = 0x1400_0000
 _BEFORE_THE_COUNT: Final = frozenset(
     {syndromes.EC.BREAKPOINT_LOWER, syndromes.EC.BREAKPOINT_SAME, syndromes.EC.STEP_LOWER, syndromes.EC.STEP_SAME}
@@ -359,7 +361,7 @@ class Core:
             old = old._replace(pstate=ss_advance(old.pstate))
         sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
         new = exceptions.enter(kind, target, old.pstate, sctlr, self.state_features, values.hcr_el2)
-        vector = old.vbar + new.vector_offset & (1 << 64) - 1
+        vector = old.vbar & _VBAR_ADDRESS | new.vector_offset
         pc = elr - 4 if completed else elr
         word = None if self.silent else self.native.fetch_word(pc)
         python = target == 2 and self.python_el2 is not None
