@@ -43,6 +43,8 @@ LINE_NAMES: Final = {
 }
 _VBAR_ADDRESS: Final = (1 << 64) - (1 << 11)
 """VBAR_ELx<63:11>; the bits below are RES0 and no part of a vector's address."""
+_STEP: Final = frozenset({syndromes.EC.STEP_LOWER, syndromes.EC.STEP_SAME})
+_STEP_ISV: Final = 1 << 24
 _BRANCH_TO_SELF: Final = 0x1400_0000
 _BEFORE_THE_COUNT: Final = frozenset(
     {syndromes.EC.BREAKPOINT_LOWER, syndromes.EC.BREAKPOINT_SAME, syndromes.EC.STEP_LOWER, syndromes.EC.STEP_SAME}
@@ -107,7 +109,7 @@ class Core:
         self._pc_misaligned = self._native_step_wanted = self._translations_stale = False
         self.vbar_written: set[int] = set()
         self._last_entry: tuple[int, int, int] = (-1, -1, 0)
-        self.vector = -1
+        self.vector = self._stepped_to = -1  # the latter: where a step exception is due after what we executed
 
     def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
         """Map a region of RAM. Unicorn reports translations only after a first run, so one loop of `b .` runs here."""
@@ -296,6 +298,8 @@ class Core:
 
     def _trapped_natively(self, pc: int, pstate: int, esr: int, target: int, far: int | None = None) -> None:
         self._discount += esr >> 26 not in _BEFORE_THE_COUNT
+        if pc == self._stepped_to and esr >> 26 in _STEP:
+            esr |= _STEP_ISV  # the core did not see the instruction that we executed
         self.take(Kind.SYNC, max(target, 1), esr=esr, elr=pc, far=far)
 
     def _abort(self, pc: int, pstate: int) -> None:
@@ -362,6 +366,7 @@ class Core:
         sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
         new = exceptions.enter(kind, target, old.pstate, sctlr, self.state_features, values.hcr_el2)
         vector = old.vbar & _VBAR_ADDRESS | new.vector_offset
+        self._stepped_to = -1
         pc = elr - 4 if completed else elr
         word = None if self.silent else self.native.fetch_word(pc)
         python = target == 2 and self.python_el2 is not None
@@ -490,6 +495,7 @@ class Core:
         if pstate & PSTATE_SS:
             self.native.write(a64.UC_ARM64_REG_PSTATE, pstate & ~PSTATE_SS)
             self.native.write_cp(entry.SPSR[1], self.native.read_cp(entry.SPSR[1]))
+            self._stepped_to = pc + 4
         self._pc_only.write(pc + 4)
 
     # --- what the bus refuses --------------------------------------------------------------------------------
@@ -547,6 +553,7 @@ class Core:
             "waiting": self.waiting,
             "dead_because": self.dead_because,
             "vector": self.vector,
+            "stepped_to": self._stepped_to,
             "vbar_written": sorted(self.vbar_written),
             "last_entry": list(self._last_entry),
         }
@@ -557,6 +564,6 @@ class Core:
         self._last_n, self._seq = state["seq_n"], state["seq"]
         self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
         self.dead_because, self.vector = state["dead_because"], state["vector"]
-        self.vbar_written = set(state["vbar_written"])
+        self.vbar_written, self._stepped_to = set(state["vbar_written"]), state["stepped_to"]
         n, vector, repeats = state["last_entry"]
         self._last_entry = (n, vector, repeats)
