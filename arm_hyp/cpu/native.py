@@ -38,6 +38,19 @@ CpReg = tuple[int, int, int, int, int]
 RegisterId = int | CpReg
 
 
+def _direct(name: str, *arguments: Any) -> Callable[..., int]:
+    """Return a C function that is called with the interpreter's lock held and takes prepared arguments as they are."""
+    address = ctypes.cast(getattr(uclib, name), ctypes.c_void_p).value
+    assert address is not None
+    return ctypes.PYFUNCTYPE(ctypes.c_int, *arguments)(address)
+
+
+_read_batch: Final = _direct("uc_reg_read_batch")
+_write_batch: Final = _direct("uc_reg_write_batch")
+_save_context: Final = _direct("uc_context_save")
+_RECORD: Final = struct.Struct("<I4xQI")
+
+
 class NativeRecord(NamedTuple):
     """What the core noted about the exception it is about to report (its `env->exception`)."""
 
@@ -59,9 +72,17 @@ class Batch:
         self._slots = ctypes.create_string_buffer(_SLOT_BYTES * count)
         self._values = memoryview(self._slots).cast("B").cast("Q")
         base = ctypes.addressof(self._slots)
+        self._unpack = struct.Struct("<" + "24xQ" * count).unpack_from
         self._ids, self._pointers = (ctypes.c_int * count)(), (ctypes.c_void_p * count)()
         for index, register in enumerate(registers):
             self._prepare(index, base + index * _SLOT_BYTES, register)
+        # Made once: converting them in each call would cost as much as the call.
+        self._arguments = (
+            ctypes.c_void_p(handle.value),
+            ctypes.c_void_p(ctypes.addressof(self._ids)),
+            ctypes.c_void_p(ctypes.addressof(self._pointers)),
+            ctypes.c_int(count),
+        )
 
     def _prepare(self, index: int, address: int, register: RegisterId) -> None:
         if isinstance(register, int):
@@ -71,19 +92,19 @@ class Batch:
         struct.pack_into("<5I", self._slots, index * _SLOT_BYTES, crn, crm, op0, op1, op2)
         self._ids[index], self._pointers[index] = a64.UC_ARM64_REG_CP_REG, address
 
-    def read(self) -> list[int]:
+    def read(self) -> tuple[int, ...]:
         """Return the values in the order of the registers."""
-        status = uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
+        status = _read_batch(*self._arguments)
         if status:
             raise UcError(status)
-        return self._values[3::4].tolist()
+        return self._unpack(self._slots)
 
     def write(self, *values: int) -> None:
         """Write all registers, in order."""
         slots = self._values
         for index, value in enumerate(values):
             slots[index * 4 + 3] = value
-        status = uclib.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
+        status = _write_batch(*self._arguments)
         if status:
             raise UcError(status)
 
@@ -170,9 +191,8 @@ class NativeCore:
 
     def record(self) -> NativeRecord:
         """Read the native exception record (about 1.5 us: it lies in a saved context)."""
-        uclib.uc_context_save(self.handle, self._context_pointer)
-        syndrome, _, vaddress, target = struct.unpack("<IIQI", self._record.raw)
-        return NativeRecord(syndrome, vaddress, target)
+        _save_context(self.handle, self._context_pointer)
+        return NativeRecord._make(_RECORD.unpack_from(self._record))
 
     # --- running -----------------------------------------------------------------------------------------------------
 
