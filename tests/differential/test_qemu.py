@@ -19,7 +19,7 @@ CASES_IN_AN_IMAGE = 2000
 pytestmark = pytest.mark.qemu
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _needs_qemu() -> None:
     if not qemu_is_installed():
         message = f"{QEMU} is not installed (Debian: qemu-system-arm)"
