@@ -1,7 +1,7 @@
 """A complete EL1 context: everything of a guest that lives in the core, saved and loaded in one call each.
 
-Read `cpu/core.py` before this file. This is what a hypervisor switches between two vCPUs: general and vector
-registers, stack pointers, and every system register of EL1 and EL0 that the core holds. Registers of EL2 are not part of it.
+Read `cpu/core.py` before this file. This is what a hypervisor switches between two vCPUs: general and vector registers,
+stack pointers, and every system register of EL1 and EL0 that the core holds. Registers of EL2 are not part of it.
 """
 
 from __future__ import annotations

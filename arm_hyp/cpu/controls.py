@@ -32,6 +32,8 @@ class ControlRegisters:
 
     def __init__(self, native: NativeCore, features: frozenset[str]) -> None:
         self._native = native
+        self._shown_of: Controls | None = None
+        self._shown: dict[str, int] = {}
         self._hcr_bits = HCR_BITS | sum(bits for name, bits in HCR_FEATURE_BITS.items() if name in features)
         self._backed = {name: encoding for encoding, name in ENCODINGS.items() if name not in _NOT_IN_CORE}
         self.values = Controls(
@@ -53,8 +55,10 @@ class ControlRegisters:
             self._native.flush_tlb()
 
     def snapshot(self) -> dict[str, int]:
-        """Return the values by name."""
-        return dict(self.values._asdict())
+        """Return the values by name. The same dict until a register is written: do not change it."""
+        if self._shown_of is not self.values:
+            self._shown_of, self._shown = self.values, self.values._asdict()
+        return self._shown
 
     def restore(self, state: Mapping[str, int]) -> None:
         """Write every value back, into the core too."""

@@ -73,7 +73,7 @@ class Core:
         self.sink: EventSink = sink or NullSink()
         self.native = NativeCore(model, probe.internals())
         self.features = id_policy.features(model, gic)
-        self.state_features = StateFeatures.of(self.features)
+        self.state_features = StateFeatures.of(self.features, el3=True)
         self.ram = RamWords()
         self.native.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE[model])
         self.native.write(a64.UC_ARM64_REG_PSTATE, PSTATE_DAIF | start_el << 2 | 1)
@@ -85,14 +85,8 @@ class Core:
         self._transfers = entry.Transfers(self.native)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
-        self._on_number: dict[int, Callable[[int, int], None]] = {
-            1: self._undefined,
-            2: self._svc,
-            3: self._abort,
-            4: self._abort,
-            11: self._hvc,
-            13: self._smc,
-        }
+        self._on_number: dict[int, Callable[[int, int], None]] = {1: self._undefined, 3: self._abort, 4: self._abort}
+        self._on_completed: dict[int, Callable[[], None]] = {2: self._svc, 11: self._hvc, 13: self._smc}
         self.native.hook(uc_const.UC_HOOK_INTR, self._interrupted)
 
     def _reset_fields(self) -> None:
@@ -276,6 +270,10 @@ class Core:
 
     def _interrupted(self, _uc: object, number: int, _data: object) -> None:
         try:
+            completed = self._on_completed.get(number)
+            if completed is not None:
+                completed()
+                return
             pc, pstate = self._brief.read()
             self._on_number.get(number, self._native_verdict)(pc, pstate)
         except BaseException as error:  # must not pass through C; raised again in `_start`
@@ -315,28 +313,29 @@ class Core:
         access = load_store_access(word) if word is not None else None
         return access is not None and access.has_writeback
 
-    def _svc(self, pc: int, pstate: int) -> None:
+    def _svc(self) -> None:
         record = self.native.record()
-        self.take(Kind.SYNC, max(record.target_el, 1), esr=record.syndrome, elr=pc)
+        self.take(Kind.SYNC, max(record.target_el, 1), esr=record.syndrome)
 
-    def _hvc(self, pc: int, pstate: int) -> None:
+    def _hvc(self) -> None:
         if self.conduit == "hvc" and self.firmware is not None:
             self.firmware(self, "hvc")
         elif self.controls.values.hcr_el2 & HCR_HCD:
-            self._undo_preferred_return(pc)
-            self.undefined(pc - 4, pstate)
+            self._undefined_after_all()
         else:
-            self.take(Kind.SYNC, 2, esr=self.native.record().syndrome, elr=pc)
+            self.take(Kind.SYNC, 2, esr=self.native.record().syndrome)
 
-    def _smc(self, pc: int, pstate: int) -> None:
+    def _smc(self) -> None:
         if self.firmware is not None and self.conduit == "smc":
             self.firmware(self, "smc")
-            return
-        self._undo_preferred_return(pc)
-        self.undefined(pc - 4, pstate)
+        else:
+            self._undefined_after_all()
 
-    def _undo_preferred_return(self, pc: int) -> None:
+    def _undefined_after_all(self) -> None:
+        """Make an HVC or SMC UNDEFINED that Unicorn reports at the next instruction."""
+        pc, pstate = self._brief.read()
         self._pc_only.write(pc - 4)
+        self.undefined(pc - 4, pstate)
 
     def undefined(self, pc: int, pstate: int, target: int | None = None) -> None:
         """Take an UNDEFINED exception for the instruction at `pc`, which does not retire."""
@@ -355,12 +354,24 @@ class Core:
         self.take(Kind.SYNC, min(target, 2), esr=esr, elr=elr, far=far)
 
     def take(
-        self, kind: Kind, target: int, *, esr: int | None, elr: int, far: int | None = None, virtual: bool = False
+        self,
+        kind: Kind,
+        target: int,
+        *,
+        esr: int | None,
+        elr: int | None = None,
+        far: int | None = None,
+        virtual: bool = False,
     ) -> None:
-        """Take an exception to `target`: all registers as the architecture says, then Python or the guest's vector."""
+        """Take an exception to `target`: all registers as the architecture says, then Python or the guest's vector.
+
+        `elr` is the preferred return address, the current PC if not given.
+        """
         values = self.controls.values
         completed = esr is not None and esr >> 26 in _COMPLETED
         old = self._transfers.before(target)
+        if elr is None:
+            elr = old.pc
         if completed and old.pstate & PSTATE_SS:
             old = old._replace(pstate=ss_advance(old.pstate))
         sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
@@ -377,7 +388,7 @@ class Core:
         if python:
             assert self.python_el2 is not None
             self.python_el2(self, event)
-            self.exception_return()
+            self.exception_return(2)
 
     def _report_taken(
         self,
@@ -437,16 +448,15 @@ class Core:
         self.dead_because = because
         self.request_stop(Stop.DEAD)
 
-    def exception_return(self) -> None:
-        """Do an ERET at the current level: the instruction, or a Python hypervisor's."""
-        el = entry.level(self._brief.read()[1])
+    def exception_return(self, el: int) -> None:
+        """Do an ERET at the current level, `el`: the instruction, or a Python hypervisor's."""
         values = self.controls.values
-        pstate, sp, spsr, elr, banks = self._transfers.leaving(el)
+        old = self._transfers.leaving(el)
         back = exceptions.exception_return(
             el,
-            pstate,
-            spsr,
-            elr,
+            old.pstate,
+            old.spsr,
+            old.elr,
             values.hcr_el2,
             values.scr_el3,
             self.state_features,
@@ -454,7 +464,7 @@ class Core:
             values.mdcr_el2,
         )
         pc = back.pc if back.pc >> 56 == 0 else self._without_tag(back.pc, back.pstate)
-        sp = self._transfers.leave(el, old=pstate, sp=sp, banks=banks, spsr=spsr, pstate=back.pstate, pc=pc)
+        sp = self._transfers.leave(el, old, pstate=back.pstate, pc=pc)
         self._watch_alignment(sp)
         if pc & 3:
             self._pc_misaligned = True
@@ -463,7 +473,8 @@ class Core:
         n, seq = self.position(numbered=True)
         if not self.silent:
             to_el = entry.level(back.pstate)
-            self.sink.emit(ExceptionReturned(n, seq, self.index, el, elr, el, to_el, elr, spsr, back.illegal))
+            event = ExceptionReturned(n, seq, self.index, el, old.pc, el, to_el, old.elr, old.spsr, back.illegal)
+            self.sink.emit(event)
         self.after_change(back.pstate)
 
     def _watch_alignment(self, sp: int) -> None:

@@ -34,10 +34,24 @@ def bank(pstate: int) -> int:
 class Before(NamedTuple):
     """What an entry needs to know of the core."""
 
+    pc: int
     pstate: int
     sp: int
     new_sp: int
     vbar: int
+
+
+class Leaving(NamedTuple):
+    """What an ERET needs to know of the core."""
+
+    pc: int
+    pstate: int
+    sp: int
+    spsr: int
+    elr: int
+    sp_el0: int
+    sp_el1: int
+    sp_el2: int
 
 
 class Transfers:
@@ -48,14 +62,16 @@ class Transfers:
         self._before = {el: native.batch(self._before_ids(el)) for el in (1, 2)}
         self._entries: dict[tuple[int, bool, bool, int], Batch] = {}
         self._leaving = {
-            el: native.batch([a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP, SPSR[el], ELR[el], *SP_BANKS])
+            el: native.batch(
+                [a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP, SPSR[el], ELR[el], *SP_BANKS]
+            )
             for el in (1, 2)
         }
         self._returns: dict[tuple[int, int, int], Batch] = {}
 
     @staticmethod
     def _before_ids(el: int) -> list[int | tuple[int, int, int, int, int]]:
-        return [a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP, SP_BANKS[el], VBAR[el]]
+        return [a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP, SP_BANKS[el], VBAR[el]]
 
     def before(self, target: int) -> Before:
         """Read what an entry to `target` needs."""
@@ -82,15 +98,14 @@ class Transfers:
         self._entries[target, has_esr, has_far, from_bank] = batch
         return batch
 
-    def leaving(self, el: int) -> tuple[int, int, int, int, tuple[int, int, int]]:
-        """Read PSTATE, SP, SPSR_ELx, ELR_ELx and the three banks, for an ERET at `el`."""
-        pstate, sp, spsr, elr, sp0, sp1, sp2 = self._leaving[el].read()
-        return pstate, sp, spsr, elr, (sp0, sp1, sp2)
+    def leaving(self, el: int) -> Leaving:
+        """Read what an ERET at `el` needs."""
+        return Leaving(*self._leaving[el].read())
 
-    def leave(self, el: int, *, old: int, sp: int, banks: tuple[int, int, int], spsr: int, pstate: int, pc: int) -> int:
+    def leave(self, el: int, old: Leaving, *, pstate: int, pc: int) -> int:
         """Write the state after an ERET from `el` and return the new SP."""
-        from_bank, to_bank = bank(old), bank(pstate)
-        new_sp = sp if from_bank == to_bank else banks[to_bank]
+        from_bank, to_bank = bank(old.pstate), bank(pstate)
+        new_sp = old.sp if from_bank == to_bank else old[5 + to_bank]
         key = (el, from_bank, to_bank)
         batch = self._returns.get(key)
         if batch is None:
@@ -98,5 +113,5 @@ class Transfers:
                 [SP_BANKS[from_bank], a64.UC_ARM64_REG_PSTATE, SPSR[el], a64.UC_ARM64_REG_SP, a64.UC_ARM64_REG_PC]
             )
             self._returns[key] = batch
-        batch.write(sp, pstate, spsr, new_sp, pc)
+        batch.write(old.sp, pstate, old.spsr, new_sp, pc)
         return new_sp

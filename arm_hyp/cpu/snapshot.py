@@ -59,7 +59,7 @@ def snapshot(core: Core) -> dict[str, Any]:
         "vector": {name: read(register) for name, register in _VECTOR.items()},
         "pstate": core.pstate,
         "system": {encoding.generic_name: core.native.read_cp(encoding) for encoding in system_registers(core)},
-        "controls": core.controls.snapshot(),
+        "controls": dict(core.controls.snapshot()),
         "stored": core.system.stored(),
         "private": core.private_state(),
     }

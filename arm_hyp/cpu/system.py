@@ -209,7 +209,7 @@ class SystemUnit:
         self._core.complete(pc, pstate)
 
     def _eret(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        self._core.exception_return()
+        self._core.exception_return(pstate >> 2 & 3)
 
     def _hlt(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core

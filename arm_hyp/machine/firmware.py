@@ -52,7 +52,7 @@ class Firmware:
         name, handler = self._calls.get(function, ("unknown", lambda core: NOT_SUPPORTED))
         result = handler(core)
         core.set_x(0, result)
-        core.emit(FirmwareCall, conduit=conduit, function=function, name=name, result=result)
+        core.emit(FirmwareCall, pc=core.pc - 4, conduit=conduit, function=function, name=name, result=result)
 
     def _features(self, core: Core) -> int:
         return 0 if core.x(1) & 0xFFFF_FFFF in self._calls else NOT_SUPPORTED
