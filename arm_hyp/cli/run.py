@@ -6,6 +6,7 @@ Read `runner/runner.py` before this file.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
 
@@ -13,6 +14,7 @@ import msgspec
 import typer
 
 from arm_hyp.cli.limits import parse_size
+from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.errors import UserError
 from arm_hyp.events import SCHEMA_VERSION, ConsoleOutput, Event, EventSink, ExceptionTaken, FanOut, Started
 from arm_hyp.runner.runner import Configuration, Run, Runner
@@ -60,14 +62,23 @@ class JsonLinesSink:
 class TextSink:
     """One readable line an event. What the guest prints is collected into whole lines."""
 
-    def __init__(self, file: TextIO, runner_symbols: Any) -> None:
-        self._file, self._symbols = file, runner_symbols
+    def __init__(self, file: TextIO, symbols: Callable[[], SymbolTable]) -> None:
+        self._file, self._symbols = file, symbols
+        self._held: list[Event] = []
 
     def emit(self, event: Event) -> None:
-        """Write one line."""
-        from arm_hyp.explain.trace_lines import line
+        """Write one line, or hold an unfinished line of the console."""
+        self._held.append(event)
+        if not isinstance(event, ConsoleOutput) or event.text.endswith("\n"):
+            self.flush()
 
-        self._file.write(line(event, self._symbols()) + "\n")
+    def flush(self) -> None:
+        """Write what is held."""
+        from arm_hyp.explain.trace_lines import line, merged
+
+        for event in merged(self._held):
+            self._file.write(line(event, self._symbols()) + "\n")
+        self._held.clear()
 
 
 @app.command()
@@ -123,6 +134,9 @@ def _run(configuration: Configuration, limit: int, trace: str | None, trace_form
     except KeyboardInterrupt:
         answer = {"status": 130, "text": "interrupted", "n": runner.machine.retired}
     finally:
+        for sink in sinks.sinks:
+            if isinstance(sink, TextSink):
+                sink.flush()
         if trace_file not in (None, sys.stdout):
             trace_file.close()
     _summary(counts, answer)

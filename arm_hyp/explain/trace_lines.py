@@ -122,7 +122,7 @@ def _vector(event: ExceptionTaken, offset: int) -> str:
 
 def _returned(event: ExceptionReturned, symbols: SymbolTable | None) -> Words:
     illegal = f"illegal: {event.illegal}" if event.illegal else ""
-    return Words("eret", event.to_el, _place(event.elr, symbols), illegal, has_address=False)
+    return Words("eret", event.to_el, _place(event.elr, symbols), illegal)
 
 
 def _accessed(event: RegisterAccess, symbols: SymbolTable | None) -> Words:

@@ -50,7 +50,8 @@ def test_an_unmapped_vector_is_diagnosed(tmp_path):
 
 @pytest.mark.parametrize("guest", sorted(path.name for path in guests_directory().glob("*.s")))
 def test_a_trace_is_the_same_byte_for_byte(guest):
-    arguments = (str(guests_directory() / guest), "--trace", "-", "--trace-format", "jsonl", "--max-instructions", "5000")
+    file = str(guests_directory() / guest)
+    arguments = (file, "--trace", "-", "--trace-format", "jsonl", "--max-instructions", "5000")
     first, second = run(*arguments, hash_seed="1"), run(*arguments, hash_seed="2")
     assert first.stdout == second.stdout
     events = [json.loads(line) for line in first.stdout.splitlines()]

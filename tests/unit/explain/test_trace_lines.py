@@ -30,7 +30,7 @@ LINES: tuple[tuple[Event, str], ...] = (
      "      12.2  cpu0 EL1  0x40080030  start: a72, GICv2, 256 MiB"),
     (TRAP, "      12.2  cpu0 EL1  0x40080030  wfi                     ->  EL2  WFx: trapped WFI (TI=0b00)  "
            "vector 0x40080c00 (VBAR_EL2+0x400)"),
-    (RETURN, "      12.2  cpu0 EL1              eret                    ->  EL1  0x40080028 <guest>"),
+    (RETURN, "      12.2  cpu0 EL1  0x40080030  eret                    ->  EL1  0x40080028 <guest>"),
     (RegisterAccess(**PLACE, register="HCR_EL2", is_read=False, value=0x80002000),
      "      12.2  cpu0 EL1  0x40080030  writes HCR_EL2          ->  = 0x80002000"),
     (events.Maintenance(**PLACE, operation="TLBI VMALLE1", operand=0),
