@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 from unicorn import arm64_const as a64
@@ -83,11 +84,29 @@ class Core:
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
         self.sites = Sites(self.native, self.system.wants, self.ram.poke, self._misaligned_pc)
         self._transfers = entry.Transfers(self.native)
+        self._entry_of, self._return_of = self._remembered()
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self._on_number: dict[int, Callable[[int, int], None]] = {1: self._undefined, 3: self._abort, 4: self._abort}
         self._on_completed: dict[int, Callable[[], None]] = {2: self._svc, 11: self._hvc, 13: self._smc}
         self.native.hook(uc_const.UC_HOOK_INTR, self._interrupted)
+
+    def _remembered(self) -> tuple[Callable[..., exceptions.Entry], Callable[..., exceptions.Return]]:
+        """Return the exception model's entry and return, with their answers kept: the same few come again and again.
+
+        The return is asked for ELR 0: no verdict depends on the address.
+        """
+        features = self.state_features
+
+        @lru_cache(maxsize=4096)
+        def entry_of(kind: Kind, target: int, pstate: int, sctlr: int, hcr: int) -> exceptions.Entry:
+            return exceptions.enter(kind, target, pstate, sctlr, features, hcr)
+
+        @lru_cache(maxsize=4096)
+        def return_of(el: int, pstate: int, spsr: int, hcr: int, scr: int, mdscr: int, mdcr: int) -> exceptions.Return:
+            return exceptions.exception_return(el, pstate, spsr, 0, hcr, scr, features, mdscr, mdcr)
+
+        return entry_of, return_of
 
     def _reset_fields(self) -> None:
         self.conduit = "smc" if self.start_el == 2 else "hvc"
@@ -102,7 +121,7 @@ class Core:
         self.dead_because = ""
         self._pc_misaligned = self._native_step_wanted = self._translations_stale = False
         self.vbar_written: set[int] = set()
-        self._last_entry: tuple[int, int, int] = (-1, -1, 0)
+        self._last_entry, self._repeats = (-1, -1), 0
         self.vector = self._stepped_to = -1  # the latter: where a step exception is due after what we executed
 
     def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
@@ -127,7 +146,9 @@ class Core:
 
     def position(self, *, numbered: bool) -> tuple[int, int]:
         """Return (n, seq) for an event; `numbered` events (exceptions, returns, effects) get a seq of their own."""
-        n = self.retired
+        n = self._settled - self._discount
+        if self._running:
+            n += self.native.counter.value
         if n != self._last_n:
             self._last_n, self._seq = n, 0
         self._seq += numbered
@@ -323,7 +344,7 @@ class Core:
         elif self.controls.values.hcr_el2 & HCR_HCD:
             self._undefined_after_all()
         else:
-            self.take(Kind.SYNC, 2, esr=self.native.record().syndrome)
+            self.take(Kind.SYNC, 2, esr=self.native.record_syndrome())
 
     def _smc(self) -> None:
         if self.firmware is not None and self.conduit == "smc":
@@ -375,16 +396,20 @@ class Core:
         if completed and old.pstate & PSTATE_SS:
             old = old._replace(pstate=ss_advance(old.pstate))
         sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
-        new = exceptions.enter(kind, target, old.pstate, sctlr, self.state_features, values.hcr_el2)
+        new = self._entry_of(kind, target, old.pstate, sctlr, values.hcr_el2)
         vector = old.vbar & _VBAR_ADDRESS | new.vector_offset
         self._stepped_to = -1
-        pc = elr - 4 if completed else elr
-        word = None if self.silent else self.native.fetch_word(pc)
         python = target == 2 and self.python_el2 is not None
+        silent, pc = type(self.sink) is NullSink, elr - 4 if completed else elr
+        word = None if silent else self.native.fetch_word(pc)
         sp = self._transfers.enter(target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far)
         self._watch_alignment(sp)
-        event = self._report_taken(kind, target, old, new.spsr, vector, esr, far, elr, virtual, python, word, pc)
-        self._watch_for_loops(elr, vector)
+        n, seq = self.position(numbered=True)
+        event = None
+        if not silent:
+            place = n, seq, pc, word
+            event = self._report_taken(kind, target, old, new.spsr, vector, esr, far, elr, virtual, python, place)
+        self._watch_for_loops(n, elr, vector)
         if python:
             assert self.python_el2 is not None
             self.python_el2(self, event)
@@ -402,12 +427,9 @@ class Core:
         elr: int,
         virtual: bool,
         python: bool,
-        word: int | None,
-        pc: int,
-    ) -> ExceptionTaken | None:
-        n, seq = self.position(numbered=True)
-        if self.silent:
-            return None
+        place: tuple[int, int, int, int | None],
+    ) -> ExceptionTaken:
+        n, seq, pc, word = place
         from_el = entry.level(old.pstate)
         aborts_to_el2 = target == 2 and esr is not None and esr >> 26 in (0x20, 0x24)
         hpfar = self.native.read_cp(entry.HPFAR_EL2) if aborts_to_el2 else None
@@ -435,12 +457,14 @@ class Core:
         self.sink.emit(event)
         return event
 
-    def _watch_for_loops(self, elr: int, vector: int) -> None:
-        """Notice an exception that raises itself for ever: the same one, three times, with nothing retired between."""
-        n = self.retired
-        repeats = self._last_entry[2] + 1 if self._last_entry[:2] == (n, vector) else 0
-        self._last_entry, self.vector = (n, vector, repeats), vector
-        if repeats > 8:
+    def _watch_for_loops(self, n: int, elr: int, vector: int) -> None:
+        """Notice an exception that raises itself for ever: the same vector ten times, with nothing retired between."""
+        self.vector = vector
+        if (n, vector) != self._last_entry:
+            self._last_entry, self._repeats = (n, vector), 0
+            return
+        self._repeats += 1
+        if self._repeats >= 10:
             self.die(f"exception loop: the exception from {elr:#x} to the vector at {vector:#x} raises itself again")
 
     def die(self, because: str) -> None:
@@ -452,18 +476,9 @@ class Core:
         """Do an ERET at the current level, `el`: the instruction, or a Python hypervisor's."""
         values = self.controls.values
         old = self._transfers.leaving(el)
-        back = exceptions.exception_return(
-            el,
-            old.pstate,
-            old.spsr,
-            old.elr,
-            values.hcr_el2,
-            values.scr_el3,
-            self.state_features,
-            values.mdscr_el1,
-            values.mdcr_el2,
-        )
-        pc = back.pc if back.pc >> 56 == 0 else self._without_tag(back.pc, back.pstate)
+        controls = values.hcr_el2, values.scr_el3, values.mdscr_el1, values.mdcr_el2
+        back = self._return_of(el, old.pstate, old.spsr, *controls)
+        pc = old.elr if old.elr >> 56 == 0 else self._without_tag(old.elr, back.pstate)
         sp = self._transfers.leave(el, old, pstate=back.pstate, pc=pc)
         self._watch_alignment(sp)
         if pc & 3:
@@ -471,7 +486,7 @@ class Core:
             self.native.stop()
         self.event_register = True
         n, seq = self.position(numbered=True)
-        if not self.silent:
+        if type(self.sink) is not NullSink:
             to_el = entry.level(back.pstate)
             event = ExceptionReturned(n, seq, self.index, el, old.pc, el, to_el, old.elr, old.spsr, back.illegal)
             self.sink.emit(event)
@@ -566,7 +581,7 @@ class Core:
             "vector": self.vector,
             "stepped_to": self._stepped_to,
             "vbar_written": sorted(self.vbar_written),
-            "last_entry": list(self._last_entry),
+            "last_entry": [*self._last_entry, self._repeats],
         }
 
     def restore_private_state(self, state: dict[str, Any]) -> None:
@@ -576,5 +591,5 @@ class Core:
         self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
         self.dead_because, self.vector = state["dead_because"], state["vector"]
         self.vbar_written, self._stepped_to = set(state["vbar_written"]), state["stepped_to"]
-        n, vector, repeats = state["last_entry"]
-        self._last_entry = (n, vector, repeats)
+        n, vector, self._repeats = state["last_entry"]
+        self._last_entry = (n, vector)

@@ -85,9 +85,12 @@ class Transfers:
         new_sp = old.sp if from_bank == target else old.new_sp
         key = (target, esr is not None, far is not None, from_bank)
         batch = self._entries.get(key) or self._prepare_entry(*key)
-        values = [old.sp, elr, pstate, spsr, new_sp]
-        values += [value for value in (esr, far) if value is not None]
-        batch.write(*values, pc)
+        if far is not None:
+            batch.write(old.sp, elr, pstate, spsr, new_sp, esr or 0, far, pc)
+        elif esr is not None:
+            batch.write(old.sp, elr, pstate, spsr, new_sp, esr, pc)
+        else:
+            batch.write(old.sp, elr, pstate, spsr, new_sp, pc)
         return new_sp
 
     def _prepare_entry(self, target: int, has_esr: bool, has_far: bool, from_bank: int) -> Batch:

@@ -162,6 +162,7 @@ class NativeCore:
         base = self._context_pointer.value
         assert base is not None and self.handle.value is not None
         self._record = (ctypes.c_char * 20).from_address(base + internals.record_offset)
+        self._syndrome = ctypes.c_uint32.from_address(base + internals.record_offset)
         where = internals.counter_offset
         self.counter = ctypes.c_uint64.from_address(self.handle.value + where) if where else ctypes.c_uint64()
 
@@ -188,6 +189,11 @@ class NativeCore:
     def write(self, register: int, value: int) -> None:
         """Write one Unicorn register."""
         self.uc.reg_write(register, value)
+
+    def record_syndrome(self) -> int:
+        """Read the syndrome of the native exception record alone, which is faster."""
+        _save_context(self.handle, self._context_pointer)
+        return self._syndrome.value
 
     def record(self) -> NativeRecord:
         """Read the native exception record (about 1.5 us: it lies in a saved context)."""
