@@ -137,8 +137,13 @@ def _detail_style(row: Row) -> str:
 def picture(clear: RunOfGuest, trapping: RunOfGuest) -> str:
     """Return what `demo` prints as an SVG that needs nothing from elsewhere: the reader's own monospaced font."""
     console = Console(
-        record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor",
-        highlight=False, legacy_windows=False,
+        record=True,
+        width=PICTURE_COLUMNS,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        highlight=False,
+        legacy_windows=False,
     )
     console.print(render(clear, trapping, wide=True))
     svg = console.export_svg(title="arm-hyp demo", unique_id="arm-hyp-demo")

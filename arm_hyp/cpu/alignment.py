@@ -57,7 +57,7 @@ class AlignmentUnit:
             return False  # a trap of FP has priority
         sctlr = self._sctlr(pstate)
         if access.uses_sp and self._checks_sp(pstate, sctlr) and core.sp & 15:
-            core.take_cause(Cause.SP_ALIGNMENT, pstate, syndromes.encode_sp_alignment(), elr=core.pc)
+            core.exceptions.take_cause(Cause.SP_ALIGNMENT, pstate, syndromes.encode_sp_alignment(), elr=core.pc)
             return True
         return bool(sctlr & SCTLR_A) and self._data(access, pstate)
 
@@ -72,7 +72,7 @@ class AlignmentUnit:
         ec = syndromes.EC.DATA_ABORT_SAME if target == el else syndromes.EC.DATA_ABORT_LOWER
         is_write = access.is_store and not access.is_load
         esr = ec << 26 | 1 << 25 | is_write << 6 | _ALIGNMENT_FAULT
-        core.take(Kind.SYNC, target, esr=esr, elr=pc, far=address)
+        core.exceptions.take(Kind.SYNC, target, esr=esr, elr=pc, far=address)
         return True
 
 

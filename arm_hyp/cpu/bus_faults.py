@@ -61,4 +61,4 @@ class BusFaults:
         target = min(exceptions.route_sync(Cause.EXTERNAL_ABORT, el, values.hcr_el2, values.scr_el3), 2)
         ec = (EC.INSTRUCTION_ABORT_LOWER if is_fetch else EC.DATA_ABORT_LOWER) + (target == el)
         esr = ec << 26 | 1 << 25 | is_write << 6 | _SYNC_EXTERNAL_ABORT
-        self._core.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)
+        self._core.exceptions.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)

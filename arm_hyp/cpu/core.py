@@ -1,37 +1,35 @@
 """One AArch64 core: run for exactly N instructions, take exceptions as the architecture says, tell every one.
 
-Read `cpu/entry.py`, `cpu/sites.py` and `cpu/controls.py` before this file, `cpu/system.py` after it.
+Read `cpu/entry.py`, `cpu/sites.py` and `cpu/controls.py` before this file; `cpu/exception_unit.py`, `cpu/reports.py`
+and `cpu/system.py` after it.
 
-Unicorn reports synchronous exceptions and the sites that we planted; both arrive in `_interrupted`. What the core
-decided natively is in its record; all else is decided by `arch/traps.py` and done by `cpu/system.py`. Interrupts are
-never taken by Unicorn: after each change of masks, level or lines, `arch/interrupts.py` is asked.
+Unicorn reports synchronous exceptions and the sites that we planted to `cpu/reports.py`, exceptions are taken by
+`cpu/exception_unit.py`. Interrupts are never taken by Unicorn: after each change of masks, level or lines,
+`arch/interrupts.py` is asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from functools import lru_cache
 from typing import Any, Final
 
 from unicorn import arm64_const as a64
-from unicorn import unicorn_const as uc_const
 
-from arm_hyp.arch import control_bits, exceptions, id_policy, interrupts, syndromes
+from arm_hyp.arch import id_policy, interrupts, syndromes
 from arm_hyp.arch.exceptions import Cause, Kind
-from arm_hyp.arch.instructions import load_store_access
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
-from arm_hyp.arch.software_step import ss_advance
 from arm_hyp.cpu import entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults
 from arm_hyp.cpu.controls import HCR_VSE, ControlRegisters
+from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
+from arm_hyp.cpu.reports import Reports
 from arm_hyp.cpu.sites import RamWords, Sites
 from arm_hyp.cpu.system import SystemUnit
-from arm_hyp.events import Event, EventSink, ExceptionReturned, ExceptionTaken, InterruptLine, NullSink
+from arm_hyp.events import Event, EventSink, ExceptionTaken, InterruptLine, NullSink
 
-HCR_E2H, HCR_HCD, HCR_TGE = 1 << 34, 1 << 29, 1 << 27
 X_REGISTERS: Final = tuple(
     [a64.UC_ARM64_REG_X0 + index for index in range(29)] + [a64.UC_ARM64_REG_X29, a64.UC_ARM64_REG_X30]
 )
@@ -42,17 +40,7 @@ LINE_NAMES: Final = {
     interrupts.LINE_VIRQ: "vIRQ",
     interrupts.LINE_VFIQ: "vFIQ",
 }
-_VBAR_ADDRESS: Final = (1 << 64) - (1 << 11)
-"""VBAR_ELx<63:11>; the bits below are RES0 and no part of a vector's address."""
-_STEP: Final = frozenset({syndromes.EC.STEP_LOWER, syndromes.EC.STEP_SAME})
-_STEP_ISV: Final = 1 << 24
 _BRANCH_TO_SELF: Final = 0x1400_0000
-_BEFORE_THE_COUNT: Final = frozenset(
-    {syndromes.EC.BREAKPOINT_LOWER, syndromes.EC.BREAKPOINT_SAME, syndromes.EC.STEP_LOWER, syndromes.EC.STEP_SAME}
-)
-"""These are raised between instructions: Unicorn has not counted the one that does not run."""
-_COMPLETED: Final = frozenset({syndromes.EC.SVC64, syndromes.EC.HVC64})
-"""These complete: ELR_ELx holds the next instruction's address. (An SMC at EL2 is trapped: not it.)"""
 
 
 class Stop(Enum):
@@ -83,30 +71,10 @@ class Core:
         self._reset_fields()
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
         self.sites = Sites(self.native, self.system.wants, self.ram.poke, self._misaligned_pc)
-        self._transfers = entry.Transfers(self.native)
-        self._entry_of, self._return_of = self._remembered()
+        self.exceptions = ExceptionUnit(self)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
-        self._on_number: dict[int, Callable[[int, int], None]] = {1: self._undefined, 3: self._abort, 4: self._abort}
-        self._on_completed: dict[int, Callable[[], None]] = {2: self._svc, 11: self._hvc, 13: self._smc}
-        self.native.hook(uc_const.UC_HOOK_INTR, self._interrupted)
-
-    def _remembered(self) -> tuple[Callable[..., exceptions.Entry], Callable[..., exceptions.Return]]:
-        """Return the exception model's entry and return, with their answers kept: the same few come again and again.
-
-        The return is asked for ELR 0: no verdict depends on the address.
-        """
-        features = self.state_features
-
-        @lru_cache(maxsize=4096)
-        def entry_of(kind: Kind, target: int, pstate: int, sctlr: int, hcr: int) -> exceptions.Entry:
-            return exceptions.enter(kind, target, pstate, sctlr, features, hcr)
-
-        @lru_cache(maxsize=4096)
-        def return_of(el: int, pstate: int, spsr: int, hcr: int, scr: int, mdscr: int, mdcr: int) -> exceptions.Return:
-            return exceptions.exception_return(el, pstate, spsr, 0, hcr, scr, features, mdscr, mdcr)
-
-        return entry_of, return_of
+        self.reports = Reports(self)
 
     def _reset_fields(self) -> None:
         self.conduit = "smc" if self.start_el == 2 else "hvc"
@@ -119,10 +87,9 @@ class Core:
         self._error: BaseException | None = None
         self._stop: Stop | None = None
         self.dead_because = ""
-        self._pc_misaligned = self._native_step_wanted = self._translations_stale = False
+        self.pc_misaligned = self._native_step_wanted = self._translations_stale = False
         self.vbar_written: set[int] = set()
-        self._last_entry, self._repeats = (-1, -1), 0
-        self.vector = self._stepped_to = -1  # the latter: where a step exception is due after what we executed
+        self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
 
     def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
         """Map a region of RAM. Unicorn reports translations only after a first run, so one loop of `b .` runs here."""
@@ -242,9 +209,19 @@ class Core:
         self._translations_stale = True
         self.native.stop()
 
-    def discount(self) -> None:
+    def discount(self, started: int = 1) -> None:
         """Take back the count of the instruction that was started but does not retire."""
-        self._discount += 1
+        self._discount += started
+
+    def fail(self, error: BaseException) -> None:
+        """Keep an error that must not pass through C; `run` raises it."""
+        self._error = error
+        self.native.stop()
+
+    def place(self) -> tuple[int, int]:
+        """Read the PC and PSTATE."""
+        pc, pstate = self._brief.read()
+        return pc, pstate
 
     def step_natively(self) -> None:
         """Have the instruction at the PC executed by the core itself, though it is a site."""
@@ -254,10 +231,10 @@ class Core:
 
     def _settle_state(self) -> bool:
         """Take what is pending before the next instruction: PC alignment, interrupts, illegal state. True if so."""
-        if self._pc_misaligned:
-            self._pc_misaligned = False
+        if self.pc_misaligned:
+            self.pc_misaligned = False
             pc, pstate = self._brief.read()
-            self.take_cause(Cause.PC_ALIGNMENT, pstate, syndromes.encode_pc_alignment(), elr=pc, far=pc)
+            self.exceptions.take_cause(Cause.PC_ALIGNMENT, pstate, syndromes.encode_pc_alignment(), elr=pc, far=pc)
             return True
         return self.take_pending()
 
@@ -270,7 +247,7 @@ class Core:
             self._take_interrupt(taken, pc, pstate, hcr)
             return True
         if pstate & PSTATE_IL and self.native.fetch_word(pc) is not None:  # an Instruction Abort has priority
-            self.take_cause(Cause.ILLEGAL_STATE, pstate, syndromes.encode_illegal_state(), elr=pc)
+            self.exceptions.take_cause(Cause.ILLEGAL_STATE, pstate, syndromes.encode_illegal_state(), elr=pc)
             return True
         return False
 
@@ -278,7 +255,7 @@ class Core:
         if taken.is_virtual and taken.kind is Kind.SERROR:
             self.controls.write("hcr_el2", hcr & ~HCR_VSE)
         esr = syndromes.encode_serror() if taken.kind is Kind.SERROR else None
-        self.take(taken.kind, taken.target_el, esr=esr, elr=pc, virtual=taken.is_virtual)
+        self.exceptions.take(taken.kind, taken.target_el, esr=esr, elr=pc, virtual=taken.is_virtual)
 
     def set_line(self, line: int, level: bool) -> None:
         """Drive an interrupt line into the CPU (`arch.interrupts.LINE_*`)."""
@@ -287,223 +264,16 @@ class Core:
         if self.lines != old:
             self.emit(InterruptLine, line=LINE_NAMES[line], level=level)
 
-    # --- exceptions ------------------------------------------------------------------------------------------
-
-    def _interrupted(self, _uc: object, number: int, _data: object) -> None:
-        try:
-            completed = self._on_completed.get(number)
-            if completed is not None:
-                completed()
-                return
-            pc, pstate = self._brief.read()
-            self._on_number.get(number, self._native_verdict)(pc, pstate)
-        except BaseException as error:  # must not pass through C; raised again in `_start`
-            self._error = error
-            self.native.stop()
-
-    def _undefined(self, pc: int, pstate: int) -> None:
-        record = self.native.record()
-        if record.syndrome >> 26:
-            self._trapped_natively(pc, pstate, record.syndrome, record.target_el)
-        else:
-            self.system.execute(pc, pstate)
-
-    def _native_verdict(self, pc: int, pstate: int) -> None:
-        record = self.native.record()
-        ec = record.syndrome >> 26
-        self._trapped_natively(
-            pc, pstate, record.syndrome, record.target_el, record.vaddress if ec in (0x34, 0x35) else None
-        )
-
-    def _trapped_natively(self, pc: int, pstate: int, esr: int, target: int, far: int | None = None) -> None:
-        self._discount += esr >> 26 not in _BEFORE_THE_COUNT
-        if pc == self._stepped_to and esr >> 26 in _STEP:
-            esr |= _STEP_ISV  # the core did not see the instruction that we executed
-        self.take(Kind.SYNC, max(target, 1), esr=esr, elr=pc, far=far)
-
-    def _abort(self, pc: int, pstate: int) -> None:
-        record = self.native.record()
-        esr = record.syndrome
-        if esr >> 24 & 1 and self._has_writeback(pc):
-            esr &= ~(0x7FF << 14)
-        self._discount += esr >> 26 in (0x24, 0x25)
-        self.take(Kind.SYNC, record.target_el, esr=esr, elr=pc, far=record.vaddress)
-
-    def _has_writeback(self, pc: int) -> bool:
-        word = self.native.fetch_word(pc)
-        access = load_store_access(word) if word is not None else None
-        return access is not None and access.has_writeback
-
-    def _svc(self) -> None:
-        record = self.native.record()
-        self.take(Kind.SYNC, max(record.target_el, 1), esr=record.syndrome)
-
-    def _hvc(self) -> None:
-        if self.conduit == "hvc" and self.firmware is not None:
-            self.firmware(self, "hvc")
-        elif self.controls.values.hcr_el2 & HCR_HCD:
-            self._undefined_after_all()
-        else:
-            self.take(Kind.SYNC, 2, esr=self.native.record_syndrome())
-
-    def _smc(self) -> None:
-        if self.firmware is not None and self.conduit == "smc":
-            self.firmware(self, "smc")
-        else:
-            self._undefined_after_all()
-
-    def _undefined_after_all(self) -> None:
-        """Make an HVC or SMC UNDEFINED that Unicorn reports at the next instruction."""
-        pc, pstate = self._brief.read()
-        self._pc_only.write(pc - 4)
-        self.undefined(pc - 4, pstate)
-
-    def undefined(self, pc: int, pstate: int, target: int | None = None) -> None:
-        """Take an UNDEFINED exception for the instruction at `pc`, which does not retire."""
-        self._discount += 1
-        self.take_cause(Cause.UNDEFINED, pstate, syndromes.encode_unknown(), elr=pc)
-
-    def trap(self, target: int, esr: int, pc: int, far: int | None = None) -> None:
-        """Take a synchronous exception by a verdict; the instruction at `pc` does not retire."""
-        self._discount += 1
-        self.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)
-
-    def take_cause(self, cause: Cause, pstate: int, esr: int, *, elr: int, far: int | None = None) -> None:
-        """Route a synchronous exception by its cause and take it."""
-        values = self.controls.values
-        target = exceptions.route_sync(cause, entry.level(pstate), values.hcr_el2, values.scr_el3, values.mdcr_el2)
-        self.take(Kind.SYNC, min(target, 2), esr=esr, elr=elr, far=far)
-
-    def take(
-        self,
-        kind: Kind,
-        target: int,
-        *,
-        esr: int | None,
-        elr: int | None = None,
-        far: int | None = None,
-        virtual: bool = False,
-    ) -> None:
-        """Take an exception to `target`: all registers as the architecture says, then Python or the guest's vector.
-
-        `elr` is the preferred return address, the current PC if not given.
-        """
-        values = self.controls.values
-        completed = esr is not None and esr >> 26 in _COMPLETED
-        old = self._transfers.before(target)
-        if elr is None:
-            elr = old.pc
-        if completed and old.pstate & PSTATE_SS:
-            old = old._replace(pstate=ss_advance(old.pstate))
-        sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
-        new = self._entry_of(kind, target, old.pstate, sctlr, values.hcr_el2)
-        vector = old.vbar & _VBAR_ADDRESS | new.vector_offset
-        self._stepped_to = -1
-        python = target == 2 and self.python_el2 is not None
-        silent, pc = type(self.sink) is NullSink, elr - 4 if completed else elr
-        word = None if silent else self.native.fetch_word(pc)
-        sp = self._transfers.enter(target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far)
-        self._watch_alignment(sp)
-        n, seq = self.position(numbered=True)
-        event = None
-        if not silent:
-            place = n, seq, pc, word
-            event = self._report_taken(kind, target, old, new.spsr, vector, esr, far, elr, virtual, python, place)
-        self._watch_for_loops(n, elr, vector)
-        if python:
-            assert self.python_el2 is not None
-            self.python_el2(self, event)
-            self.exception_return(2)
-
-    def _report_taken(
-        self,
-        kind: Kind,
-        target: int,
-        old: entry.Before,
-        spsr: int,
-        vector: int,
-        esr: int | None,
-        far: int | None,
-        elr: int,
-        virtual: bool,
-        python: bool,
-        place: tuple[int, int, int, int | None],
-    ) -> ExceptionTaken:
-        n, seq, pc, word = place
-        from_el = entry.level(old.pstate)
-        aborts_to_el2 = target == 2 and esr is not None and esr >> 26 in (0x20, 0x24)
-        hpfar = self.native.read_cp(entry.HPFAR_EL2) if aborts_to_el2 else None
-        event = ExceptionTaken(
-            n=n,
-            seq=seq,
-            cpu=self.index,
-            el=from_el,
-            pc=pc,
-            kind=kind.name.lower(),
-            from_el=from_el,
-            to_el=target,
-            vector=vector,
-            ec=None if esr is None else esr >> 26,
-            esr=esr,
-            far=far,
-            hpfar=hpfar,
-            elr=elr,
-            spsr=spsr,
-            virtual=virtual,
-            python=python,
-            instruction=word,
-            controls=self.controls.snapshot(),
-        )
-        self.sink.emit(event)
-        return event
-
-    def _watch_for_loops(self, n: int, elr: int, vector: int) -> None:
-        """Notice an exception that raises itself for ever: the same vector ten times, with nothing retired between."""
-        self.vector = vector
-        if (n, vector) != self._last_entry:
-            self._last_entry, self._repeats = (n, vector), 0
-            return
-        self._repeats += 1
-        if self._repeats >= 10:
-            self.die(f"exception loop: the exception from {elr:#x} to the vector at {vector:#x} raises itself again")
-
     def die(self, because: str) -> None:
         """Stop for good, with the diagnosis in words."""
         self.dead_because = because
         self.request_stop(Stop.DEAD)
 
-    def exception_return(self, el: int) -> None:
-        """Do an ERET at the current level, `el`: the instruction, or a Python hypervisor's."""
-        values = self.controls.values
-        old = self._transfers.leaving(el)
-        controls = values.hcr_el2, values.scr_el3, values.mdscr_el1, values.mdcr_el2
-        back = self._return_of(el, old.pstate, old.spsr, *controls)
-        pc = old.elr if old.elr >> 56 == 0 else self._without_tag(old.elr, back.pstate)
-        sp = self._transfers.leave(el, old, pstate=back.pstate, pc=pc)
-        self._watch_alignment(sp)
-        if pc & 3:
-            self._pc_misaligned = True
-            self.native.stop()
-        self.event_register = True
-        n, seq = self.position(numbered=True)
-        if type(self.sink) is not NullSink:
-            to_el = entry.level(back.pstate)
-            event = ExceptionReturned(n, seq, self.index, el, old.pc, el, to_el, old.elr, old.spsr, back.illegal)
-            self.sink.emit(event)
-        self.after_change(back.pstate)
-
-    def _watch_alignment(self, sp: int) -> None:
+    def watch_alignment(self, sp: int) -> None:
         """Stop after a change of level where instructions may have to be looked at: `alignment` decides which."""
         values = self.controls.values
         if sp & 15 or (values.sctlr_el1 | values.sctlr_el2) & SCTLR_A:
             self.native.stop()
-
-    def _without_tag(self, pc: int, pstate: int) -> int:
-        """Remove the tag byte of a return address where the target's translation regime ignores it."""
-        el, hcr = entry.level(pstate), self.controls.values.hcr_el2
-        regime = control_bits.s1_translation_regime(el, hcr)
-        tcr = self.native.read_cp((3, 0, 2, 0, 2) if regime == 1 else (3, 4, 2, 0, 2))
-        return exceptions.branch_address(pc, el, tcr, hcr, self.state_features)
 
     def after_change(self, pstate: int) -> None:
         """Stop before the next instruction if the new state calls for an interrupt or another exception."""
@@ -521,13 +291,11 @@ class Core:
         if pstate & PSTATE_SS:
             self.native.write(a64.UC_ARM64_REG_PSTATE, pstate & ~PSTATE_SS)
             self.native.write_cp(entry.SPSR[1], self.native.read_cp(entry.SPSR[1]))
-            self._stepped_to = pc + 4
+            self.stepped_to = pc + 4
         self._pc_only.write(pc + 4)
 
-    # --- what the bus refuses --------------------------------------------------------------------------------
-
     def _misaligned_pc(self) -> None:
-        self._pc_misaligned = True
+        self.pc_misaligned = True
 
     # --- registers and state, for observers ------------------------------------------------------------------
 
@@ -579,9 +347,9 @@ class Core:
             "waiting": self.waiting,
             "dead_because": self.dead_because,
             "vector": self.vector,
-            "stepped_to": self._stepped_to,
+            "stepped_to": self.stepped_to,
             "vbar_written": sorted(self.vbar_written),
-            "last_entry": [*self._last_entry, self._repeats],
+            "last_entry": self.exceptions.loop_state(),
         }
 
     def restore_private_state(self, state: dict[str, Any]) -> None:
@@ -590,6 +358,5 @@ class Core:
         self._last_n, self._seq = state["seq_n"], state["seq"]
         self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
         self.dead_because, self.vector = state["dead_because"], state["vector"]
-        self.vbar_written, self._stepped_to = set(state["vbar_written"]), state["stepped_to"]
-        n, vector, self._repeats = state["last_entry"]
-        self._last_entry = (n, vector)
+        self.vbar_written, self.stepped_to = set(state["vbar_written"]), state["stepped_to"]
+        self.exceptions.restore_loop_state(state["last_entry"])

@@ -159,7 +159,7 @@ class SystemUnit:
         elif word is not None and may_misalign_sp(word):
             self._core.step_natively()
         else:
-            self._core.undefined(pc, pstate)
+            self._core.exceptions.undefined(pc, pstate)
 
     def _execute_system(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         if instruction.kind is _K.HLT:
@@ -170,15 +170,15 @@ class SystemUnit:
         if verdict.outcome in (Outcome.TRAP, Outcome.UNDEFINED):
             self._obey(verdict, pc, pstate)
         elif executor is None:
-            self._core.undefined(pc, pstate)
+            self._core.exceptions.undefined(pc, pstate)
         else:
             executor(instruction, pc, pstate)
 
     def _obey(self, verdict: Verdict, pc: int, pstate: int) -> None:
         if verdict.outcome is Outcome.TRAP and verdict.esr is not None and verdict.target_el is not None:
-            self._core.trap(min(verdict.target_el, 2), verdict.esr, pc)
+            self._core.exceptions.trap(min(verdict.target_el, 2), verdict.esr, pc)
         else:
-            self._core.undefined(pc, pstate)
+            self._core.exceptions.undefined(pc, pstate)
 
     # --- executors -------------------------------------------------------------------------------------------
 
@@ -209,14 +209,14 @@ class SystemUnit:
         self._core.complete(pc, pstate)
 
     def _eret(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        self._core.exception_return(pstate >> 2 & 3)
+        self._core.exceptions.leave(pstate >> 2 & 3)
 
     def _hlt(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
         if instruction.imm == 0xF000 and core.semihosting is not None and core.semihosting(core):
             core.complete(pc, pstate)
         else:
-            core.undefined(pc, pstate)
+            core.exceptions.undefined(pc, pstate)
 
     def _write_pstate(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         if (instruction.op1, instruction.op2) in ((3, 6), (3, 7)):
@@ -245,7 +245,7 @@ class SystemUnit:
         core = self._core
         value = self.read_register(self._target(instruction, pstate))
         if value is None:
-            core.undefined(pc, pstate)
+            core.exceptions.undefined(pc, pstate)
             return
         core.set_x(instruction.rt, value)
         core.complete(pc, pstate)
@@ -262,7 +262,7 @@ class SystemUnit:
             core.after_change(pstate)
             self._report(instruction, value, pc)
         else:
-            core.undefined(pc, pstate)
+            core.exceptions.undefined(pc, pstate)
 
     def _report(self, instruction: SystemInstruction, value: int, pc: int) -> None:
         core = self._core

@@ -150,9 +150,7 @@ def deciding_rule(event: ExceptionTaken, model: str = "a72", gic: int = 2) -> tu
     return _own_bits(verdict.considered[-1]), verdict.rule.text.rstrip(".")
 
 
-def bits_that_let_pass(
-    event: Waited | NotWaited, controls: Mapping[str, int], model: str = "a72", gic: int = 2
-) -> str:
+def bits_that_let_pass(event: Waited | NotWaited, controls: Mapping[str, int], model: str = "a72", gic: int = 2) -> str:
     """Name the control bits, with their values, that would have to be different for EL2 to trap a WFI or WFE."""
     request = request_of(_WORDS.get(event.instruction))
     if request is None:
