@@ -1,7 +1,7 @@
 """The seams of every device: what it may know of the world around it.
 
-Read this file first in `machine/`. A device is pure: offsets in, values out, an interrupt line, a clock, an event sink,
-all injected; it does not know where it is mapped or which CPU runs. The same classes serve the machine's bus and a VM's.
+Read this file first in `machine/`. A device is pure: offsets in, values out; an interrupt line, a clock, an event sink
+are injected. It does not know where it is mapped or which CPU runs. The same classes serve the machine's bus and a VM's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 IrqLine = Callable[[bool], None]
-"""`line(level)`: drive an interrupt line. Level-sensitive: call it with the present level whenever that may have changed."""
+"""`line(level)`: drive an interrupt line to a level. Call it whenever the level may have changed."""
 
 
 def no_line(level: bool) -> None:
