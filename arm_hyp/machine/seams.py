@@ -1,7 +1,7 @@
 """The seams of every device: what it may know of the world around it.
 
 Read this file first in `machine/`. A device is pure: offsets in, values out; an interrupt line, a clock, an event sink
-are injected. It does not know where it is mapped or which CPU runs. The same classes serve the machine's bus and a VM's.
+are injected. It does not know where it is mapped or which CPU runs. The same classes serve the bus and a VM.
 """
 
 from __future__ import annotations
