@@ -1,6 +1,7 @@
 """The machine: one core, RAM, a UART, the firmware, and the loop that runs them to an end.
 
-Read `machine/clock.py`, `machine/pl011.py` and `machine/firmware.py` before this file, `runner/runner.py` after it.
+Read `machine/clock.py`, `machine/timers.py`, `machine/pl011.py` and `machine/firmware.py` before this file,
+`runner/runner.py` after it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any, Final
 from arm_hyp.cpu import snapshot as core_snapshot
 from arm_hyp.cpu.core import Core, Stop
 from arm_hyp.events import ConsoleOutput, Ended, EventSink
-from arm_hyp.machine.clock import Counters, VirtualClock
+from arm_hyp.machine.clock import VirtualClock
 from arm_hyp.machine.firmware import Firmware
 from arm_hyp.machine.pl011 import SIZE_BYTES, Pl011
+from arm_hyp.machine.timers import GenericTimers
 
 RAM_BASE: Final = 0x4000_0000
 PL011_BASE: Final = 0x0900_0000
@@ -31,6 +33,17 @@ class Outcome:
     reason: str
     status: int
     text: str
+
+
+class _View:
+    """What a device inside the CPU may know of it: see `seams.CpuView`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core, self.control, self.set_control = core, core.controls.read, core.controls.write
+
+    @property
+    def el(self) -> int:
+        return self._core.el
 
 
 class Machine:
@@ -52,8 +65,8 @@ class Machine:
         self._ram_pointer = (ctypes.c_char * memory_bytes).from_buffer(self._mapping)
         self.core.attach_ram(RAM_BASE, self.ram, ctypes.addressof(self._ram_pointer))
         self.clock = VirtualClock(lambda: self.core.retired)
-        self.counters = Counters(self.clock)
-        self.core.system.ports.update(self.counters.ports())
+        self.timers = GenericTimers(self.clock, _View(self.core), self.core.features)
+        self.core.system.ports.update(self.timers.ports())
         self.console = bytearray()
         self.uart = Pl011(self._print)
         self.core.native.map_mmio(PL011_BASE, SIZE_BYTES, self._uart_read, self._uart_write)
@@ -135,7 +148,7 @@ class Machine:
             "version": 1,
             "core": core_snapshot.snapshot(self.core),
             "clock": self.clock.snapshot(),
-            "counters": self.counters.snapshot(),
+            "timers": self.timers.snapshot(),
             "uart": self.uart.snapshot(),
             "firmware": self.firmware.snapshot(),
             "console": bytes(self.console),
@@ -147,7 +160,7 @@ class Machine:
         self.ram[:] = zlib.decompress(state["ram"])
         core_snapshot.restore(self.core, state["core"])
         self.clock.restore(state["clock"])
-        self.counters.restore(state["counters"])
+        self.timers.restore(state["timers"])
         self.uart.restore(state["uart"])
         self.firmware.restore(state["firmware"])
         self.console[:] = state["console"]
