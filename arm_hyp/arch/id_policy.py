@@ -24,6 +24,8 @@ from functools import lru_cache
 
 MODELS = ("a72", "max")
 GIC_VERSIONS = (2, 3)
+LIST_REGISTERS = 4
+"""List registers of the virtual CPU interface unless a machine asks for another number, 1 to 16."""
 
 # register, field, lsb, value on a72, value on max: fields of 4 bits; what is absent is 0 on both.
 _FIELDS = """
@@ -127,16 +129,16 @@ _VALUES = {
     "CTR_EL0": (0x8444_C004, 0x8444_C004),
     "DCZID_EL0": (4, 4),
     "CLIDR_EL1": (0x0A20_0023, 0x0A20_0023),
-    # N = 4 event counters, as the core has; IDCODE of a Cortex-A72; LC is RES1 without AArch32.
-    "PMCR_EL0": (0x4102_2040, 0x0000_2040),
+    # N = 6 event counters, as a Cortex-A72 has (the core has 4); its IDCODE; LC is RES1 without AArch32.
+    "PMCR_EL0": (0x4102_3040, 0x0000_3040),
     # SW_INCR and CPU_CYCLES, as the core has.
     "PMCEID0_EL0": (0x0002_0001, 0x0002_0001),
     "PMCEID1_EL0": (0, 0),
 }
 
 _WITH_GICV3_VALUES = {
-    # 5 priority and preemption bits, 16-bit INTIDs, A3V, nV4, TDS, 4 list registers.
-    "ICH_VTR_EL2": 0x9038_0003,
+    # 5 priority and preemption bits, 16-bit INTIDs, A3V, nV4, TDS; ListRegs <4:0> by `list_registers`.
+    "ICH_VTR_EL2": 0x9038_0000,
 }
 
 # Registers that claim nothing, on both models: all of AArch32, and what came after Armv8.5.
@@ -178,12 +180,14 @@ NAMES: frozenset[str] = frozenset(
 )
 
 
-def check_machine(model: str, gic: int) -> None:
+def check_machine(model: str, gic: int, list_registers: int = LIST_REGISTERS) -> None:
     """Raise ValueError unless there is such a machine."""
     if model not in MODELS:
         raise ValueError(f"no CPU model {model!r}; there are {', '.join(MODELS)}")
     if gic not in GIC_VERSIONS:
         raise ValueError(f"no GIC version {gic!r}; there are 2 and 3")
+    if not 1 <= list_registers <= 16:
+        raise ValueError(f"{list_registers} list registers: there are 1 to 16")
 
 
 def mpidr(cpu: int) -> int:
@@ -197,19 +201,19 @@ def mpidr(cpu: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def id_value(name: str, model: str, gic: int) -> int:
+def id_value(name: str, model: str, gic: int, list_registers: int = LIST_REGISTERS) -> int:
     """Return the value of an ID register of this machine (MPIDR_EL1: that of CPU 0).
 
     Reserved registers of the ID space, by generic name, read as zero.
     Raises: KeyError for what is not an ID register or does not exist with this GIC; ValueError for an unknown machine.
     """
-    check_machine(model, gic)
+    check_machine(model, gic, list_registers)
     if name == "MPIDR_EL1":
         return mpidr(0)
     if name in _VALUES:
         return _VALUES[name][MODELS.index(model)]
     if gic >= 3 and name in _WITH_GICV3_VALUES:
-        return _WITH_GICV3_VALUES[name]
+        return _WITH_GICV3_VALUES[name] | list_registers - 1
     if name in _WITH_GICV3_VALUES or (name not in NAMES and not _is_reserved(name)):
         raise KeyError(f"{name} is not an ID register of this machine")
     return sum(f.value(model, gic) << f.lsb for f in FIELDS.values() if f.register == name)
@@ -230,10 +234,10 @@ class FeatureRule:
     at_least: int
     text: str
 
-    def is_claimed(self, model: str, gic: int) -> bool:
+    def is_claimed(self, model: str, gic: int, list_registers: int = LIST_REGISTERS) -> bool:
         """Tell whether this machine claims the feature."""
         try:
-            value = id_value(self.register, model, gic)
+            value = id_value(self.register, model, gic, list_registers)
         except KeyError:
             return False
         return value >> self.lsb & (1 << self.width_bits) - 1 >= self.at_least
@@ -338,24 +342,33 @@ NEVER = {
 }
 
 
-def has_feature(feature: str, model: str, gic: int) -> bool:
+def has_feature(feature: str, model: str, gic: int, list_registers: int = LIST_REGISTERS) -> bool:
     """Tell whether this machine claims a feature (`A+B`: both). Raises: KeyError for an unknown feature."""
-    return missing_reason(feature, model, gic) is None
+    return missing_reason(feature, model, gic, list_registers) is None
 
 
 @lru_cache(maxsize=1024)
-def missing_reason(feature: str, model: str, gic: int) -> str | None:
+def missing_reason(feature: str, model: str, gic: int, list_registers: int = LIST_REGISTERS) -> str | None:
     """Say in words why a feature is not there, or return None when it is; "" is the base architecture."""
     for name in filter(None, feature.split("+")):
         if name in NEVER:
             return NEVER[name]
         rule = RULES[name]
-        if not rule.is_claimed(model, gic):
+        if not rule.is_claimed(model, gic, list_registers):
             return f"{name} is not claimed: {rule.text} says less than {rule.at_least:#x}"
     return None
 
 
 @lru_cache(maxsize=8)
-def features(model: str, gic: int) -> frozenset[str]:
-    """Return the names of the architectural features that this machine claims ("VHE", "PAuth", "LSE", ...)."""
-    return frozenset(name for name in _named_rules() if RULES[name].is_claimed(model, gic))
+def features(model: str, gic: int, list_registers: int = LIST_REGISTERS) -> frozenset[str]:
+    """Return the names of what this machine claims: "VHE", "PAuth", "LSE", ..., and its numbered registers.
+
+    "breakpoint-5" says that there is a breakpoint 5; likewise "watchpoint-", "event-counter-", "list-register-" and
+    "active-priorities-" (ICC_AP0R<n>_EL1 and the like).
+    """
+    return frozenset(name for name, rule in RULES.items() if rule.is_claimed(model, gic, list_registers))
+
+
+def event_counters(features: frozenset[str]) -> int:
+    """Return the number of PMU event counters that a set of features holds: PMCR_EL0.N."""
+    return sum(name.startswith("event-counter-") for name in features)

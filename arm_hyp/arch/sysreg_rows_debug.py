@@ -31,7 +31,7 @@ DLR_EL0            3 3 4 5 1   0  RW native debug-state
 DSPSR_EL0          3 3 4 5 0   0  RW native debug-state
 MDCCINT_EL1        2 0 0 2 0   1  RW emulated
 MDCCSR_EL0         2 3 0 1 0   0  RO emulated
-MDCR_EL2           3 4 1 1 1   2  RW shadow reset=4
+MDCR_EL2           3 4 1 1 1   2  RW shadow reset=6
 MDCR_EL3           3 6 1 3 1   3  RW shadow
 MDRAR_EL1          2 0 1 0 0   1  RO native
 MDSCR_EL1          2 0 0 2 2   1  RW native

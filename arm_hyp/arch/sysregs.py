@@ -26,6 +26,7 @@ from arm_hyp.arch import (
     sysreg_rows_operations,
     sysreg_rows_system,
 )
+from arm_hyp.arch.id_policy import LIST_REGISTERS
 from arm_hyp.arch.sysreg_table import Encoding, Route, SystemOperation, SystemRegister
 
 __all__ = [
@@ -228,14 +229,18 @@ def is_el12(encoding: Encoding) -> bool:
     return encoding in ALIASES
 
 
-def route(register: SystemRegister | SystemOperation, model: str, gic: int = 3) -> Route:
+def route(
+    register: SystemRegister | SystemOperation, model: str, gic: int = 3, list_registers: int = LIST_REGISTERS
+) -> Route:
     """Say who implements a register or operation on this machine (see `Route`)."""
-    return register.route if undefined_reason(register, model, gic) is None else "undefined"
+    return register.route if undefined_reason(register, model, gic, list_registers) is None else "undefined"
 
 
-def undefined_reason(register: SystemRegister | SystemOperation, model: str, gic: int = 3) -> str | None:
+def undefined_reason(
+    register: SystemRegister | SystemOperation, model: str, gic: int = 3, list_registers: int = LIST_REGISTERS
+) -> str | None:
     """Say in words why this machine does not have a register or operation, or return None when it has."""
-    return id_policy.missing_reason(register.feature, model, gic)
+    return id_policy.missing_reason(register.feature, model, gic, list_registers)
 
 
 _CORE_EXTRAS = {
@@ -255,10 +260,10 @@ def core_extras(model: str) -> frozenset[Encoding]:
     return frozenset(_BY_NAME[name].encoding for name in names.split())
 
 
-def reset_value(register: SystemRegister, model: str, gic: int = 3) -> int:
+def reset_value(register: SystemRegister, model: str, gic: int = 3, list_registers: int = LIST_REGISTERS) -> int:
     """Return the value after reset: that of the ID policy where it has a say, else that of the table."""
     try:
-        return id_policy.id_value(register.name, model, gic)
+        return id_policy.id_value(register.name, model, gic, list_registers)
     except KeyError:
         return register.reset
 
@@ -279,16 +284,20 @@ class Resolution:
 
 
 @lru_cache(maxsize=4096)
-def resolve(encoding: Encoding, is_read: bool, model: str, gic: int) -> Resolution:
+def resolve(
+    encoding: Encoding, is_read: bool, model: str, gic: int, list_registers: int = LIST_REGISTERS
+) -> Resolution:
     """Say who implements an access by MRS, MSR, SYS or SYSL. Total: any encoding has an answer.
 
+    `list_registers` is the number of ICH_LR<n>_EL2 (1 to 16); the other numbered registers are counted by the ID
+    registers: breakpoints, watchpoints, event counters, active priorities.
     The EL and the traps are not considered. Raises: ValueError for an unknown machine.
     """
-    id_policy.check_machine(model, gic)
+    id_policy.check_machine(model, gic, list_registers)
     target = operation_by_encoding(encoding) if encoding.op0 == 1 else by_encoding(encoding, is_read)
     if target is None:
         return Resolution(encoding, "undefined", None, _unnamed_reason(encoding))
-    reason = undefined_reason(target, model, gic) or _direction_reason(target, is_read)
+    reason = undefined_reason(target, model, gic, list_registers) or _direction_reason(target, is_read)
     return Resolution(encoding, "undefined" if reason else target.route, target, reason or "")
 
 

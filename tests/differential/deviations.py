@@ -57,15 +57,6 @@ def _mrs(name: str, el: int, controls: Controls = CONTROLS) -> Case:
     return Case("example", move(parse_name(name), True), el, replace(controls, spsr=0x3C0 | mode))
 
 
-def _numbered_from(first: int, *patterns: str) -> Callable[[Case], bool]:
-    def applies(case: Case) -> bool:
-        name = _name(case)
-        digits = "".join(c for c in name.split("_")[0] if c.isdigit())
-        return any(fnmatchcase(name, pattern) for pattern in patterns) and int(digits or 0) >= first
-
-    return applies
-
-
 def _misaligned_stack(case: Case) -> bool:
     access = load_store_access(case.word)
     return access is not None and access.uses_sp and bool(case.controls.sp & 15)
@@ -155,22 +146,6 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "Arm ARM, HCR_EL2.TIDCP",
         with_hcr(Case("example", move(parse_name("s3_0_c15_c0_0"), True), 1), "TIDCP"),
         (2, 0x6230_3C01),
-    ),
-    Deviation(
-        "event counters and breakpoints that are not implemented",
-        _numbered_from(6, "PMEV*", "DBGB?R*"),
-        "OURS IS AT FAULT: the trap rules take all numbered registers as there; UNDEFINED comes first.",
-        "Arm ARM, DBGBCR<n>_EL1: if n is not an implemented breakpoint, UNDEFINED",
-        _mrs("DBGBCR10_EL1", 1, replace(CONTROLS, mdcr_el2=0x206)),
-        None,
-    ),
-    Deviation(
-        "watchpoints that are not implemented",
-        _numbered_from(4, "DBGW?R*"),
-        "OURS IS AT FAULT, as for breakpoints.",
-        "Arm ARM, DBGWCR<n>_EL1",
-        _mrs("DBGWCR10_EL1", 1, replace(CONTROLS, mdcr_el2=0x206)),
-        None,
     ),
     Deviation(
         "performance monitors, timers, OS double lock",

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.bitfields import Register
-from arm_hyp.arch.id_policy import RULES as FEATURE_RULES
 from arm_hyp.arch.instructions import InstructionKind, SystemInstruction, pstate_field
 from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.arch.trap_rules import PE, RULES, Bits, Fact, Outcome, Rule
@@ -78,18 +77,10 @@ def _operation_subject(encoding: sysregs.Encoding, is_read: bool) -> Subject:
 
 
 def _has(feature: str, features: frozenset[str]) -> bool:
-    """Tell whether all of `A+!B` holds.
-
-    Simplified: of numbered registers (`event-counter-5`) all are taken as there; `sysregs.resolve` knows how many are.
-    """
-    return all(_has_one(name, features) for name in feature.split("+") if name)
-
-
-def _has_one(name: str, features: frozenset[str]) -> bool:
-    if name.startswith("!"):
-        return name[1:] not in features
-    is_numbered = "-" in name and name in FEATURE_RULES
-    return is_numbered or name in features
+    """Tell whether all of `A+!B` holds."""
+    return all(
+        (name[1:] not in features) if name[0] == "!" else name in features for name in feature.split("+") if name
+    )
 
 
 _FACTS: Mapping[Fact, Callable[[Subject, frozenset[str], int], bool]] = {

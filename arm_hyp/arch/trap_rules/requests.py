@@ -45,7 +45,8 @@ RESET_CONTROLS = Controls()
 class Context:
     """Everything else a decision depends on.
 
-    `features` are names of `arch/id_policy.py` (`id_policy.features(model, gic)`); NoEL3 among them means no EL3.
+    `features` are names of `arch/id_policy.py` (`id_policy.features(model, gic, list_registers)`), numbered registers
+    among them ("list-register-3"); NoEL3 means no EL3.
     Without VHE, HCR_EL2.E2H counts as 0. `interrupt_pending` is InterruptPending(): a wake-up event of WFI, masked by
     PSTATE or not. `pstate` has the layout of SPSR_ELx; rules look at IL and M only.
     """

@@ -28,7 +28,7 @@ RULES: tuple[Rule, ...] = (
         "UNDEFINED.unallocated",
         ("*",),
         "This machine has no register or operation with this encoding.",
-        "Arm ARM C5.1.3, unallocated encodings",
+        "Arm ARM C5.1.3, unallocated encodings; DBGBCR<n>_EL1 and other numbered registers: not implemented, UNDEFINED",
         els=ALL_ELS,
         outcome=Outcome.UNDEFINED,
         target_el=1,

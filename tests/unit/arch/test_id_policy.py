@@ -42,7 +42,7 @@ VALUES = [
     ("MVFR1_EL1", 0, 0),
     ("S3_0_C0_C7_7", 0, 0),
     ("CTR_EL0", 0x8444C004, 0x8444C004),
-    ("PMCR_EL0", 0x41022040, 0x2040),
+    ("PMCR_EL0", 0x41023040, 0x3040),
 ]
 
 
@@ -108,8 +108,8 @@ def test_mpidr_counts_cpus_in_clusters_of_16():
 
 
 def test_features_follow_from_the_values():
-    assert features("a72", 2) == {"PMUv3"}
-    assert features("a72", 3) == {"PMUv3", "GICv3"}
+    assert {name for name in features("a72", 2) if "-" not in name} == {"PMUv3"}
+    assert {name for name in features("a72", 3) if "-" not in name} == {"PMUv3", "GICv3"}
     assert {"VHE", "LSE", "PAuth", "VMID16", "PAN", "UAO", "BTI", "RNG", "LOR"} <= features("max", 2)
     absent = {"SVE", "MTE", "RAS", "MPAM", "AMU", "FGT", "NV", "NV2", "HAFDBS", "FWB", "ECV", "SEL2", "SSBS"}
     assert not absent & features("max", 3)

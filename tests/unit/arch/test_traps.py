@@ -19,7 +19,7 @@ from traps_support import (
     sysreg_esr,
 )
 
-from arm_hyp.arch import id_policy, traps
+from arm_hyp.arch import id_policy, sysregs, traps
 from arm_hyp.arch.traps import (
     Context,
     Controls,
@@ -289,8 +289,51 @@ def test_rules_about_ignores_level_and_direction_of_no_interest() -> None:
 
 @pytest.mark.parametrize("model", id_policy.MODELS)
 def test_the_models_features_are_enough(model: str) -> None:
-    """The numbered registers exist for the rules without being named among the features."""
     context = Context(1, open_controls(), features=id_policy.features(model, 3))
-    for text in ("mrs DBGBVR0_EL1", "mrs PMEVCNTR0_EL0", "mrs ICC_AP1R0_EL1", "mrs MIDR_EL1", "hvc", "smc"):
+    for text in ("mrs DBGBVR5_EL1", "mrs PMEVCNTR5_EL0", "mrs ICC_AP1R0_EL1", "mrs MIDR_EL1", "hvc", "smc"):
         assert decide(instruction(text), context).outcome is Outcome.EXECUTE, text
     assert decide(instruction("mrs CPUECTLR_EL1"), context).outcome is Outcome.UNDEFINED
+
+
+# the last register of each kind and the first that is not there, with the trap bits of the kind all set
+NUMBERED = [
+    ("mrs DBGBVR5_EL1", "mrs DBGBVR6_EL1", 1),
+    ("msr DBGBCR5_EL1", "msr DBGBCR6_EL1", 1),
+    ("mrs DBGWVR3_EL1", "mrs DBGWVR4_EL1", 1),
+    ("msr DBGWCR3_EL1", "msr DBGWCR15_EL1", 1),
+    ("mrs PMEVCNTR5_EL0", "mrs PMEVCNTR6_EL0", 0),
+    ("msr PMEVTYPER5_EL0", "msr PMEVTYPER30_EL0", 1),
+    ("mrs ICC_AP0R0_EL1", "mrs ICC_AP0R1_EL1", 1),
+    ("msr ICC_AP1R0_EL1", "msr ICC_AP1R3_EL1", 1),
+    ("mrs ICH_LR3_EL2", "mrs ICH_LR4_EL2", 2),
+    ("mrs ICH_AP0R0_EL2", "mrs ICH_AP0R1_EL2", 2),
+]
+
+
+@pytest.mark.parametrize(("there", "absent", "el"), NUMBERED)
+@pytest.mark.parametrize("model", id_policy.MODELS)
+def test_a_numbered_register_that_is_not_there_is_undefined_before_any_trap(
+    there: str, absent: str, el: int, model: str
+) -> None:
+    """Arm ARM, DBGBCR<n>_EL1: not implemented, then UNDEFINED. Where it leaves a choice (PMEVCNTR<n>_EL0), as QEMU."""
+    closed = Controls(mdcr_el2=bits(6, 8), ich_hcr_el2=bits(11, 12), icc_sre_el1=1)
+    context = Context(el, closed, features=id_policy.features(model, 3))
+    assert decide(request(there), context).outcome is Outcome.TRAP
+    assert rule_id(decide(request(absent), context)) == "UNDEFINED.unallocated"
+
+
+@pytest.mark.parametrize("count", [1, 4, 16])
+def test_the_number_of_list_registers_can_be_chosen(count: int) -> None:
+    features = id_policy.features("a72", 3, count)
+    context = Context(2, open_controls(), features=features)
+    exist = [decide(instruction(f"mrs ICH_LR{n}_EL2"), context).outcome is Outcome.EXECUTE for n in range(16)]
+    assert exist == [n < count for n in range(16)]
+    routes = [sysregs.resolve(sysregs.parse_name(f"ICH_LR{n}_EL2"), True, "a72", 3, count).route for n in range(16)]
+    assert routes == ["emulated" if n < count else "undefined" for n in range(16)]
+    assert sysregs.reset_value(sysregs.by_name("ICH_VTR_EL2"), "a72", 3, count) & 31 == count - 1
+
+
+@pytest.mark.parametrize("count", [0, 17])
+def test_there_are_1_to_16_list_registers(count: int) -> None:
+    with pytest.raises(ValueError, match="list registers"):
+        sysregs.resolve(sysregs.parse_name("ICH_VTR_EL2"), True, "a72", 3, count)

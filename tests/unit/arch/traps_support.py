@@ -16,7 +16,8 @@ from arm_hyp.arch.traps import (
     SveAccess,
 )
 
-ALL_FEATURES = frozenset(name for name in id_policy.RULES if "-" not in name)
+ALL_FEATURES = frozenset(id_policy.RULES)
+"""Every feature, and every numbered register that the encodings have room for."""
 E2H, TGE = 1 << 34, 1 << 27
 MODES = {"guest": 0, "vhe": E2H, "tge": TGE, "host": E2H | TGE}
 
