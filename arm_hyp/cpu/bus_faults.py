@@ -46,6 +46,13 @@ class BusFaults:
         else:
             core.die(f"the core gave up at {pc:#x} (Unicorn error {status})")
 
+    def refused(self, is_write: bool) -> None:
+        """Take the external abort of the instruction at the PC, whose access a device refused."""
+        core = self._core
+        pc, pstate = core.place()
+        core.discount()
+        self._abort(pc, pstate, far=effective_address(core, pc), is_fetch=False, is_write=is_write)
+
     def _lost_vector(self, pc: int, pstate: int) -> str:
         native, el = self._core.native, entry.level(pstate)
         vbar, spsr, elr = native.read_cp(entry.VBAR[el]), native.read_cp(entry.SPSR[el]), native.read(entry.ELR[el])

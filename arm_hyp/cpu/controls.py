@@ -14,11 +14,12 @@ from arm_hyp.arch.traps import Controls
 from arm_hyp.cpu.native import NativeCore
 
 HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
+HCR_VIRTUAL: Final = HCR_VF | HCR_VI | HCR_VSE
 HCR_RW: Final = 1 << 31
 HCR_BITS: Final = (1 << 34) - 1 & ~(1 << 29)
 """HCR_EL2 of Armv8.0 with EL3: HCD is RES0. RW is RAO/WI, because EL1 is AArch64 only. Ref: Arm ARM, HCR_EL2."""
 HCR_FEATURE_BITS: Final = {"VHE": 1 << 34, "LOR": 1 << 35, "RAS": 3 << 36, "PAuth": 3 << 40}
-_KEPT_FROM_CORE: Final = {"hcr_el2": HCR_VF | HCR_VI | HCR_VSE}
+_KEPT_FROM_CORE: Final = {"hcr_el2": HCR_VIRTUAL}
 """Virtual interrupts are taken by us, at points that the guest fixes; the core must not see them."""
 
 _CHANGES_TRANSLATION: Final = frozenset({"hcr_el2", "sctlr_el1", "sctlr_el2", "scr_el3"})

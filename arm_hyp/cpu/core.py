@@ -19,12 +19,15 @@ from unicorn import arm64_const as a64
 from arm_hyp.arch import id_policy, interrupts, syndromes
 from arm_hyp.arch.exceptions import Cause, Kind
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
+from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu import entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults
-from arm_hyp.cpu.controls import HCR_VSE, ControlRegisters
+from arm_hyp.cpu.controls import HCR_VIRTUAL, HCR_VSE, ControlRegisters
 from arm_hyp.cpu.exception_unit import ExceptionUnit
+from arm_hyp.cpu.mmio import Mmio
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
+from arm_hyp.cpu.pending import LOOKAHEAD_BYTES, plain_length
 from arm_hyp.cpu.reports import Reports
 from arm_hyp.cpu.sites import RamWords, Sites
 from arm_hyp.cpu.system import SystemUnit
@@ -75,19 +78,21 @@ class Core:
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
+        self.mmio = Mmio(self)
 
     def _reset_fields(self) -> None:
         self.conduit = "smc" if self.start_el == 2 else "hvc"
         self.firmware: Callable[[Core, str], None] | None = None
         self.semihosting: Callable[[Core], bool] | None = None
         self.python_el2: Callable[[Core, ExceptionTaken | None], None] | None = None
+        self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
         self.lines, self.event_register, self.waiting = 0, False, ""
         self._settled, self._discount, self._running = 0, 0, False
         self._last_n, self._seq = -1, 0
         self._error: BaseException | None = None
         self._stop: Stop | None = None
         self.dead_because = ""
-        self.pc_misaligned = self._native_step_wanted = self._translations_stale = False
+        self.pc_misaligned = self._native_step_wanted = self._translations_stale = self._masked = False
         self.vbar_written: set[int] = set()
         self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
 
@@ -170,18 +175,32 @@ class Core:
         if self._translations_stale:
             self._translations_stale = False
             self.native.flush_translations()
-        if self.sites.pending:
-            self.sites.prepare()
         native_step = self._native_step_wanted
         pc = self.pc
         if native_step:
             self._translate_bare(pc)
         if careful or native_step:
             count = 1
+        elif self._masked:
+            count = min(count, plain_length(self.native.fetch_words(pc, LOOKAHEAD_BYTES)) + 1)
         status = self._start(pc, count)
         if native_step and not self.sites.pending:
             self._end_native_step(pc)
-        if status:
+        self._after_start(status)
+
+    def _after_start(self, status: int) -> None:
+        """Finish what a device access, or the bus, has stopped."""
+        while self.mmio.must_repeat:
+            self.discount()
+            self.mmio.repeat()
+            status = self._start(self.pc, 1)
+            while self.sites.pending and not status:
+                status = self._start(self.pc, 1)
+        refused = self.mmio.refused
+        self.mmio.settle()
+        if refused is not None:
+            self.bus.refused(refused)
+        elif status:
             self.bus.failed(status)
 
     def _translate_bare(self, pc: int) -> None:
@@ -194,6 +213,8 @@ class Core:
         self.native.drop_translations(pc, pc + 4)
 
     def _start(self, pc: int, count: int) -> int:
+        if self.sites.pending:
+            self.sites.prepare()
         self._running, before = True, self._settled
         status = self.native.start(pc, count)
         self._running = False
@@ -242,10 +263,14 @@ class Core:
         """Take the interrupt, or the illegal-state exception, that the state calls for. True if one was."""
         hcr = self.controls.values.hcr_el2
         pc, pstate = self._brief.read()
-        taken = interrupts.next_interrupt(self.lines, entry.level(pstate), pstate, hcr, self.controls.values.scr_el3)
-        if taken is not None:
-            self._take_interrupt(taken, pc, pstate, hcr)
-            return True
+        self._masked = False
+        if self.lines or hcr & HCR_VIRTUAL:
+            el, scr = entry.level(pstate), self.controls.values.scr_el3
+            taken = interrupts.next_interrupt(self.lines, el, pstate, hcr, scr)
+            if taken is not None:
+                self._take_interrupt(taken, pc, pstate, hcr)
+                return True
+            self._masked = interrupts.wfi_wakes(self.lines, el, pstate, hcr, scr)
         if pstate & PSTATE_IL and self.native.fetch_word(pc) is not None:  # an Instruction Abort has priority
             self.exceptions.take_cause(Cause.ILLEGAL_STATE, pstate, syndromes.encode_illegal_state(), elr=pc)
             return True
@@ -258,10 +283,12 @@ class Core:
         self.exceptions.take(taken.kind, taken.target_el, esr=esr, elr=pc, virtual=taken.is_virtual)
 
     def set_line(self, line: int, level: bool) -> None:
-        """Drive an interrupt line into the CPU (`arch.interrupts.LINE_*`)."""
+        """Drive an interrupt line into the CPU (`arch.interrupts.LINE_*`). Seen before the next instruction."""
         old = self.lines
         self.lines = old | line if level else old & ~line
         if self.lines != old:
+            if level and self._running and not self.mmio.stop_after_instruction():
+                self.native.stop()
             self.emit(InterruptLine, line=LINE_NAMES[line], level=level)
 
     def die(self, because: str) -> None:
@@ -276,15 +303,13 @@ class Core:
             self.native.stop()
 
     def after_change(self, pstate: int) -> None:
-        """Stop before the next instruction if the new state calls for an interrupt or another exception."""
-        hcr = self.controls.values.hcr_el2
-        pending = self.lines or hcr & 0x1C0
-        if pstate & PSTATE_IL or (pending and self._would_interrupt(pstate, hcr)):
-            self.native.stop()
+        """Stop before the next instruction if the new state calls for an interrupt or another exception.
 
-    def _would_interrupt(self, pstate: int, hcr: int) -> bool:
-        el = entry.level(pstate)
-        return interrupts.next_interrupt(self.lines, el, pstate, hcr, self.controls.values.scr_el3) is not None
+        A pending interrupt that PSTATE masks stops too: `_run_once` then looks for the instruction that unmasks it.
+        """
+        hcr = self.controls.values.hcr_el2
+        if pstate & PSTATE_IL or self.lines or hcr & HCR_VIRTUAL:
+            self.native.stop()
 
     def complete(self, pc: int, pstate: int) -> None:
         """Finish an instruction that we executed: the next PC, and PSTATE.SS cleared where it was set."""

@@ -14,6 +14,7 @@ from arm_hyp.arch.exceptions import Cause, Kind
 from arm_hyp.arch.pstate import PSTATE_SS, StateFeatures
 from arm_hyp.arch.software_step import ss_advance
 from arm_hyp.cpu import entry
+from arm_hyp.cpu.controls import HCR_VIRTUAL
 from arm_hyp.events import ExceptionReturned, ExceptionTaken, NullSink
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class ExceptionUnit:
             assert core.python_el2 is not None
             core.python_el2(core, event)
             self.leave(2)
+        elif core.lines or values.hcr_el2 & HCR_VIRTUAL:
+            self._native.stop()  # what is masked now may become due again
 
     def _report_taken(
         self,

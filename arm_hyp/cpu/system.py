@@ -36,6 +36,8 @@ _ISR: Final = Encoding(3, 0, 12, 1, 0)
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
 _FP_REGISTER_MASK, _FP_REGISTER = 0xFFDF_FFC0, 0xD51B_4400  # MRS and MSR of FPCR and FPSR
 _ALIGNMENT_CHECKS: Final = 1 << 4 | 1 << 3 | 1 << 1  # SCTLR_ELx.SA0, SA, A
+_INSTRUCTION_CACHE: Final = frozenset({(7, 1), (7, 5)})
+"""(CRn, CRm) of IC IALLUIS, and of IC IALLU and IC IVAU."""
 _HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
 
 
@@ -44,6 +46,11 @@ class RegisterPort(NamedTuple):
 
     read: Callable[[], int] | None
     write: Callable[[int], None] | None
+
+
+def _writes_masks(instruction: SystemInstruction) -> bool:
+    """Tell whether an MSR (immediate) is one of DAIFSet and DAIFClr: see `cpu/pending.py` for why it matters."""
+    return (instruction.op1, instruction.op2) in ((3, 6), (3, 7))
 
 
 class SystemUnit:
@@ -93,16 +100,22 @@ class SystemUnit:
         if instruction.kind in _ALWAYS:
             return True
         if instruction.kind is _K.MSR_IMM:
-            return True
+            return el == 0 or not _writes_masks(instruction)
         if instruction.kind in (_K.MSR, _K.MRS):
             return self._is_register_site(instruction, el, e2h)
-        return instruction.kind is _K.SYS and instruction.crn == 8
+        return instruction.kind is _K.SYS and (instruction.crn == 8 or self._is_broadcast(instruction))
+
+    def _is_broadcast(self, instruction: SystemInstruction) -> bool:
+        """Tell whether other CPUs must hear of this: instruction-cache maintenance, where there are others."""
+        return self._core.broadcast is not None and (instruction.crn, instruction.crm) in _INSTRUCTION_CACHE
 
     def _is_register_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
         encoding = instruction.encoding
         if sysregs.redirect(encoding, el, e2h) != encoding or encoding in self.ports or encoding == _ISR:
             return True
-        if not instruction.is_read and (encoding in ENCODINGS or encoding in _VBAR or encoding == _DAIF):
+        if encoding == _DAIF:
+            return el == 0
+        if not instruction.is_read and (encoding in ENCODINGS or encoding in _VBAR):
             return True
         return self._resolve(encoding, instruction.is_read).route != "native"
 
@@ -219,7 +232,7 @@ class SystemUnit:
             core.exceptions.undefined(pc, pstate)
 
     def _write_pstate(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        if (instruction.op1, instruction.op2) in ((3, 6), (3, 7)):
+        if _writes_masks(instruction):
             bits = instruction.imm << 6
             self._set_daif(pc, pstate | bits if instruction.op2 == 6 else pstate & ~bits)
         else:
@@ -234,10 +247,16 @@ class SystemUnit:
 
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
-        operand = core.x(instruction.rt)
-        core.step_natively()
+        operand, encoding = core.x(instruction.rt), instruction.encoding
+        if instruction.crn == 8:
+            core.native.flush_tlb()
+            core.complete(pc, pstate)
+        else:
+            core.step_natively()
+        if core.broadcast is not None:
+            core.broadcast(encoding, operand)
         if not core.silent:
-            core.emit(Maintenance, operation=sysregs.name_of(instruction.encoding), operand=operand, pc=pc)
+            core.emit(Maintenance, operation=sysregs.name_of(encoding), operand=operand, pc=pc)
 
     # --- system registers ------------------------------------------------------------------------------------
 

@@ -1,0 +1,99 @@
+"""Accesses of one core to devices: exact, also when one of them must stop the core.
+
+Read `cpu/native.py` before this file and `cpu/core.py` after it. A stop from within an access makes Unicorn execute the
+whole instruction again. So the accesses of the instruction at hand are kept, and when it is executed again its
+accesses are answered from what is kept: the device sees each of them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from arm_hyp.cpu.core import Core
+
+ReadAccess = Callable[[int, int], int]
+WriteAccess = Callable[[int, int, int], None]
+
+
+class RefusedAccess(Exception):
+    """Raised by what answers an access: it ends in a synchronous external abort."""
+
+
+def _write(write: WriteAccess, offset: int, size_bytes: int, value: int) -> int:
+    write(offset, size_bytes, value)
+    return 0
+
+
+class Mmio:
+    """The device accesses of one core. After a run look at `must_repeat` and `refused`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core, self._native = core, core.native
+        self._instruction = (-1, -1)  # the count and the PC of the instruction whose accesses are kept
+        self._kept: list[int] = []
+        self._answered = 0
+        self._inside = self._repeating = False
+        self.must_repeat = False
+        self.refused: bool | None = None  # an access was refused: was it a write?
+
+    def map(self, base: int, size_bytes: int, read: ReadAccess, write: WriteAccess) -> None:
+        """Route a range of physical addresses. Offsets are those from `base`; sizes 1, 2 and 4 bytes."""
+
+        def on_read(offset: int, size: int) -> int:
+            return self._access(False, lambda: read(offset, size))
+
+        def on_write(offset: int, size: int, value: int) -> None:
+            self._access(True, lambda: _write(write, offset, size, value))
+
+        self._native.map_mmio(base, size_bytes, on_read, on_write)
+
+    def stop_after_instruction(self) -> bool:
+        """Stop after the instruction whose access is being answered. False if none is."""
+        if self._inside:
+            self.must_repeat = True
+            self._native.stop()
+        return self._inside
+
+    def repeat(self) -> None:
+        """Have the accesses of the instruction, which is executed again, answered from what is kept."""
+        self._answered, self.must_repeat, self._repeating = 0, False, True
+
+    def settle(self) -> None:
+        """Forget the instruction: it is complete, or will never be."""
+        self._instruction, self._kept, self._answered = (-1, -1), [], 0
+        self._repeating, self.refused = False, None
+
+    def _access(self, is_write: bool, perform: Callable[[], int]) -> int:
+        if self.refused is not None:
+            return 0  # the instruction is being abandoned: nobody sees this value
+        if not self._repeating:
+            self._begin()
+        elif self._answered < len(self._kept):
+            self._answered += 1
+            return self._kept[self._answered - 1]
+        self._inside = True
+        try:
+            value = perform()
+        except RefusedAccess:
+            self._refuse(is_write)
+        except BaseException as error:  # must not pass through C
+            self._refuse(is_write)
+            self._core.fail(error)
+        else:
+            self._kept.append(value)
+            self._answered += 1
+            return value
+        finally:
+            self._inside = False
+        return 0
+
+    def _begin(self) -> None:
+        instruction = self._native.counter.value, self._core.pc
+        if instruction != self._instruction:
+            self._instruction, self._kept, self._answered = instruction, [], 0
+
+    def _refuse(self, is_write: bool) -> None:
+        self.refused = is_write
+        self._native.stop()
