@@ -1,0 +1,73 @@
+"""The firmware below EL2: PSCI and its neighbours over SMCCC, and semihosting.
+
+Read `cpu/core.py` before this file; then `power.py`, `smccc.py`, `psci.py` and `semihosting.py` in this package. On
+silicon this is software at EL3; here it answers an untrapped SMC (or HVC, when the machine starts software at EL1) at
+once, and HLT #0xF000.
+
+Ref: Arm DEN0022 (PSCI), DEN0028 (SMCCC), DEN0098 (TRNG), Arm semihosting specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from arm_hyp.arch.psci import ABSENT_NAMES
+from arm_hyp.cpu.core import Core
+from arm_hyp.events import FirmwareCall
+from arm_hyp.machine.firmware import smccc
+from arm_hyp.machine.firmware.power import OneCpu, PowerController, PowerState
+from arm_hyp.machine.firmware.psci import Psci
+from arm_hyp.machine.firmware.semihosting import PowerOff, Semihosting
+
+__all__ = ["Firmware", "OneCpu", "PowerController", "PowerOff", "PowerState"]
+
+
+def anywhere(address: int) -> bool:
+    """Let a CPU start at any address: where nothing is, its first fetch aborts."""
+    return True
+
+
+class Firmware:
+    """One machine's firmware.
+
+    `output` takes what semihosting prints, `read_memory` reads guest memory by VA. `power` switches the CPUs; without
+    it there is one CPU, and `off` is set when the guest ends itself. `can_start_at(pa)`: is that a place for code?
+    """
+
+    def __init__(
+        self,
+        output: Callable[[int], None],
+        read_memory: Callable[[Core, int, int], bytes | None],
+        *,
+        power: PowerController | None = None,
+        can_start_at: Callable[[int], bool] = anywhere,
+    ) -> None:
+        self.off: PowerOff | None = None
+        self._power: PowerController = power or OneCpu(self._ended)
+        absent = {number: smccc.Service(name, smccc.not_supported) for number, name in ABSENT_NAMES.items()}
+        self._services: smccc.Services = absent | smccc.services() | Psci(self._power, can_start_at).services()
+        self._semihosting = Semihosting(output, read_memory, self._power.system_off)
+
+    def _ended(self, status: int, text: str) -> None:
+        self.off = PowerOff(status, text)
+
+    def call(self, core: Core, conduit: str) -> None:
+        """Answer an SMC or HVC: the function identifier is in W0, results go to X0 to X3, all else is preserved."""
+        function = smccc.function_of(core)
+        service = self._services.get(function, smccc.UNKNOWN)
+        smccc.write_result(core, service.handle(core, smccc.arguments_of(core, function)))
+        name, result = service.name, core.x(0)
+        core.emit(FirmwareCall, pc=core.pc - 4, conduit=conduit, function=function, name=name, result=result)
+
+    def semihosting(self, core: Core) -> bool:
+        """Do the semihosting call of HLT #0xF000: operation in W0, parameter in X1. False if it is not modelled."""
+        return self._semihosting.call(core)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state."""
+        return {"off": list(self.off) if self.off else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+        self.off = PowerOff(*state["off"]) if state["off"] else None
