@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from arm_hyp.arch.control_bits import HCR_E2H
+from arm_hyp.arch.id_policy import event_counters
 from arm_hyp.arch.sysregs import Encoding, by_name
 from arm_hyp.arch.traps import Controls
 from arm_hyp.cpu.native import NativeCore
@@ -21,6 +23,10 @@ HCR_BITS: Final = (1 << 34) - 1 & ~(1 << 29)
 HCR_FEATURE_BITS: Final = {"VHE": 1 << 34, "LOR": 1 << 35, "RAS": 3 << 36, "PAuth": 3 << 40}
 _KEPT_FROM_CORE: Final = {"hcr_el2": HCR_VIRTUAL}
 """Virtual interrupts are taken by us, at points that the guest fixes; the core must not see them."""
+
+CPTR_RES1, CPTR_TZ = 0x32FF, 1 << 8
+"""CPTR_EL2 with HCR_EL2.E2H = 0: <13:12>, <9>, <7:0> are RES1, and TZ is where there is no SVE. With E2H = 1 they are
+RES0. Ref: Arm ARM, CPTR_EL2."""
 
 _CHANGES_TRANSLATION: Final = frozenset({"hcr_el2", "sctlr_el1", "sctlr_el2", "scr_el3"})
 _NOT_IN_CORE: Final = frozenset({"ich_hcr_el2", "icc_sre_el1", "icc_sre_el2"})
@@ -36,14 +42,20 @@ class ControlRegisters:
         self._shown_of: Controls | None = None
         self._shown: dict[str, int] = {}
         self._hcr_bits = HCR_BITS | sum(bits for name, bits in HCR_FEATURE_BITS.items() if name in features)
+        self._cptr_res1 = CPTR_RES1 | (0 if "SVE" in features else CPTR_TZ)
         self._backed = {name: encoding for encoding, name in ENCODINGS.items() if name not in _NOT_IN_CORE}
         self.values = Controls(
             **{name: native.read_cp(self._backed[name]) if name in self._backed else 0 for name in NAMES}
         )
+        self.write("cptr_el2", self._cptr_res1)
+        self.write("mdcr_el2", event_counters(features))  # HPMN <4:0> resets to PMCR_EL0.N
 
     def read(self, name: str) -> int:
         """Return the architectural value of a control register, by its lower-case name."""
-        return int(getattr(self.values, name))
+        value = int(getattr(self.values, name))
+        if name == "cptr_el2":
+            return value & ~self._cptr_res1 if self.values.hcr_el2 & HCR_E2H else value | self._cptr_res1
+        return value
 
     def write(self, name: str, value: int) -> None:
         """Write a control register: all bits here, what the core can hold there, and the TLB where it matters."""
