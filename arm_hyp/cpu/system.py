@@ -248,15 +248,15 @@ class SystemUnit:
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
         operand, encoding = core.x(instruction.rt), instruction.encoding
+        if not core.silent:
+            core.emit(Maintenance, operation=sysregs.name_of(encoding), operand=operand, pc=pc)
+        if core.broadcast is not None:
+            core.broadcast(encoding, operand)
         if instruction.crn == 8:
             core.native.flush_tlb()
             core.complete(pc, pstate)
         else:
             core.step_natively()
-        if core.broadcast is not None:
-            core.broadcast(encoding, operand)
-        if not core.silent:
-            core.emit(Maintenance, operation=sysregs.name_of(encoding), operand=operand, pc=pc)
 
     # --- system registers ------------------------------------------------------------------------------------
 
