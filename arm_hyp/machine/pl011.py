@@ -47,7 +47,7 @@ _PLAIN: Final = {
     UARTIMSC: (0x7FF, 0),
     UARTDMACR: (0x7, 0),
 }
-"""Registers that keep what is written: implemented bits, and the value after reset. Ref: TRM, "Summary of registers"."""
+"""Registers that keep what is written: implemented bits, and the value after reset. Ref: TRM, register summary."""
 
 
 class Pl011(PrimeCell):
