@@ -3,6 +3,11 @@
 Read `cpu/core.py` before this file. While SP is misaligned under SCTLR_ELx.SA, or SCTLR_ELx.A is set, the run is
 *careful*: every instruction is looked at before the core executes it. Instructions that may misalign SP are sites, so
 that a careful stretch begins exactly there.
+
+Simplified: while SCTLR_ELx.A is 0, two alignment faults that the trap rules know are not raised. An unaligned access to
+Device memory, be it that stage 1 says so or that stage 1 is off, which makes all data accesses Device-nGnRnE
+("Device.alignment"; QEMU 7.2 does not raise it either). And an unaligned LDAR or STLR ("ordered.alignment"; exclusives
+fault, by the core's own check). Ref: Arm ARM B2.5.2, D8.2.10.
 """
 
 from __future__ import annotations
