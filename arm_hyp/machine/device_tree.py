@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 import fdt
 
+from arm_hyp.arch import psci
 from arm_hyp.errors import UserError
 from arm_hyp.machine import board
 
@@ -38,7 +39,6 @@ _EDGE_RISING, _LEVEL_HIGH = 1, 4
 _KEY_POWER: Final = 116
 _POWER_KEY_PIN: Final = 3
 _GICR_REGION_BYTES: Final = 0xF6_0000
-_PSCI_CPU_SUSPEND, _PSCI_CPU_OFF, _PSCI_CPU_ON = 0xC400_0001, 0x8400_0002, 0xC400_0003
 _CPU_COMPATIBLE: Final = {"a53": "arm,cortex-a53", "a57": "arm,cortex-a57", "a72": "arm,cortex-a72"}
 
 
@@ -94,14 +94,15 @@ def _nodes(description: BoardDescription) -> Iterator[tuple[str, Properties]]:
         "compatible": "linux,dummy-virt",
     }  # fmt: skip
     yield "/chosen", {"stdout-path": f"/pl011@{board.PL011_BASE:x}"}
+    yield from _modules(description.modules)
     for part in _PARTS:
         yield from part(description)
 
 
-def _modules(description: BoardDescription) -> Iterator[tuple[str, Properties]]:
-    if description.modules:
+def _modules(modules: tuple[BootModule, ...]) -> Iterator[tuple[str, Properties]]:
+    if modules:
         yield "/chosen", {"#address-cells": 2, "#size-cells": 2}
-    for module in description.modules:
+    for module in modules:
         arguments = {"bootargs": _ascii(module.bootargs)} if module.bootargs else {}
         yield (
             f"/chosen/module@{module.address:x}",
@@ -133,9 +134,9 @@ def _psci(description: BoardDescription) -> Iterator[tuple[str, Properties]]:
         {
             "compatible": ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"],
             "method": "smc" if description.el == 2 else "hvc",
-            "cpu_suspend": _PSCI_CPU_SUSPEND,
-            "cpu_off": _PSCI_CPU_OFF,
-            "cpu_on": _PSCI_CPU_ON,
+            "cpu_suspend": psci.CPU_SUSPEND | psci.FID_SMC64,
+            "cpu_off": psci.CPU_OFF,
+            "cpu_on": psci.CPU_ON | psci.FID_SMC64,
         },
     )
 
@@ -227,7 +228,7 @@ def _flash(description: BoardDescription) -> Iterator[tuple[str, Properties]]:
 
 
 _PARTS: Final[tuple[Callable[[BoardDescription], Iterator[tuple[str, Properties]]], ...]] = (
-    _modules, _memory, _cpus, _psci, _timer, _pmu, _intc, _clock, _pl011, _pl031, _pl061, _flash, _virtio,
+    _memory, _cpus, _psci, _timer, _pmu, _intc, _clock, _pl011, _pl031, _pl061, _flash, _virtio,
 )  # fmt: skip
 
 
@@ -264,25 +265,34 @@ def _set(tree: fdt.FDT, path: str, properties: Properties) -> None:
         node.set_property(name, value)
 
 
-def _set_chosen(tree: fdt.FDT, bootargs: str | None, initrd: range | None) -> None:
+def _set_chosen(tree: fdt.FDT, bootargs: str, initrd: range | None) -> None:
     if bootargs:
         _set(tree, "/chosen", {"bootargs": _ascii(bootargs)})
     if initrd is not None:
-        start, end = _reg((initrd.start, initrd.stop))[:2], _reg((initrd.start, initrd.stop))[2:]
-        _set(tree, "/chosen", {"linux,initrd-start": start, "linux,initrd-end": end})
+        cells = _reg((initrd.start, initrd.stop))
+        _set(tree, "/chosen", {"linux,initrd-start": cells[:2], "linux,initrd-end": cells[2:]})
 
 
 # Trees that the user gives.
 
 
-def patch(name: str, blob: bytes, *, bootargs: str | None = None, initrd: range | None = None) -> bytes:
-    """Check a tree, and set the boot arguments and the initrd where they are asked for. Raises: DeviceTreeError.
+def patch(
+    name: str,
+    blob: bytes,
+    *,
+    bootargs: str = "",
+    initrd: range | None = None,
+    modules: tuple[BootModule, ...] = (),
+) -> bytes:
+    """Check a tree, and set in /chosen what is given. Raises: DeviceTreeError.
 
     A tree that nothing changes in keeps every byte. `name` is what errors call it.
     """
     tree = parse(name, blob)
-    if not bootargs and initrd is None:
+    if not bootargs and initrd is None and not modules:
         return blob
+    for path, properties in _modules(modules):
+        _set(tree, path, properties)
     _set_chosen(tree, bootargs, initrd)
     return bytes(tree.to_dtb(version=17))
 

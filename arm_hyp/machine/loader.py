@@ -1,7 +1,7 @@
-"""The loader: a file (assembly, ELF or raw binary) as segments for RAM, an entry point, symbols and lines.
+"""The loader: a file (assembly, ELF, arm64 Image or raw binary) as segments for RAM, an entry point, symbols and lines.
 
-Read `cpu/assembler.py` before this file and `machine/machine.py` after it. Whatever the bytes of the file are, what
-comes out is an `Image` that fits the RAM, or an `ImageError` of one line.
+Read `cpu/assembler.py` and `machine/arm64_image.py` before this file, `machine/boot.py` after it. Whatever
+the bytes of the file are, what comes out is an `Image` that fits the RAM, or an `ImageError` of one line.
 
 Simplified: relocations of a position-independent ELF are not applied; such a program starts by relocating itself, or
 needs none.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from arm_hyp.cpu.symbols import Line, Symbol, SymbolTable
 from arm_hyp.errors import UserError
+from arm_hyp.machine import arm64_image
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -29,7 +30,7 @@ MAX_FILE_BYTES: Final = 1 << 30
 MAX_LINE_TABLE_BYTES: Final = 8 << 20
 """Larger DWARF line tables take too long to read, and are left out with a warning."""
 
-Kind = Literal["assembly", "elf", "raw"]
+Kind = Literal["assembly", "elf", "image", "raw"]
 
 _SYMBOL = struct.Struct("<IBBHQQ")
 _SYMBOL_TYPES = (0, 1, 2)  # NOTYPE, OBJECT, FUNC
@@ -62,26 +63,39 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A loaded program. `warnings` are sentences about what was left out (damaged or huge debug information)."""
+    """A loaded program. `warnings` are sentences about what was left out (damaged or huge debug information).
+
+    `extent_bytes` is the memory that an arm64 Image needs from its segment's address on: its BSS is not in the segment.
+    """
 
     entry: int
     segments: tuple[Segment, ...]
     symbols: SymbolTable
     kind: Kind
     warnings: tuple[str, ...] = ()
+    extent_bytes: int = 0
+
+    @property
+    def spans(self) -> tuple[range, ...]:
+        """Return the ranges of memory that the program needs."""
+        return tuple(range(part.address, max(part.end, part.address + self.extent_bytes)) for part in self.segments)
 
 
 def load_file(path: str | os.PathLike[str], *, load_address: int | None, memory: range | MemoryLayout) -> Image:
-    """Load a file by its ending (.s, .S) or its first bytes (ELF), else as raw binary. Raises: ImageError.
+    """Load a file by its ending (.s, .S) or its first bytes (ELF, Image, gzip), else as raw binary. Raises: UserError.
 
-    `load_address` None means 0x40080000, or where the ELF says.
+    `load_address` None means 0x40080000, or where the ELF or the Image says.
     """
     ram = memory if isinstance(memory, range) else range(memory.base, memory.base + memory.size)
-    name, content = os.fspath(path), _read(Path(path))
+    name, content = os.fspath(path), read_file(path)
+    if arm64_image.is_gzip(content):
+        content = arm64_image.decompress(name, content, len(ram))
     if Path(path).suffix.lower() == ".s":
         image = _assembly(name, content, DEFAULT_ADDRESS if load_address is None else load_address)
     elif content.startswith(b"\x7fELF"):
         image = _elf(name, content, load_address, ram)
+    elif arm64_image.is_arm64_image(content):
+        image = _arm64_image(name, content, load_address, ram)
     elif Path(path).suffix.lower() == ".elf":
         raise ImageError(name, "is not an ELF file", "give a raw binary another ending")
     else:
@@ -91,8 +105,9 @@ def load_file(path: str | os.PathLike[str], *, load_address: int | None, memory:
     return image
 
 
-def _read(path: Path) -> bytes:
-    name = str(path)
+def read_file(file: str | os.PathLike[str]) -> bytes:
+    """Read a file that the user named, of any kind. Raises: ImageError, also where it is empty or huge."""
+    path, name = Path(file), os.fspath(file)
     try:
         if path.is_dir():
             raise ImageError(name, "is a directory", "name a file in it")
@@ -108,16 +123,16 @@ def _read(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         raise ImageError(name, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not content:
-        raise ImageError(name, "is empty", "give it some code")
+        raise ImageError(name, "is empty", "was it written?")
     return content
 
 
 def _check_fits(name: str, image: Image, ram: range) -> None:
     where = f"RAM is {ram.start:#x} to {ram.stop - 1:#x}"
     way_out = "choose another --load-address or more --memory"
-    for segment in image.segments:
-        if segment.address < ram.start or segment.end > ram.stop:
-            span = f"{segment.address:#x} to {segment.end - 1:#x}"
+    for needed in image.spans:
+        if needed.start < ram.start or needed.stop > ram.stop:
+            span = f"{needed.start:#x} to {needed.stop - 1:#x}"
             raise ImageError(name, f"needs {span}, which is outside RAM: {where}", way_out)
     if image.entry % 4:
         raise ImageError(name, f"its entry point {image.entry:#x} is not a multiple of 4", "AArch64 code is aligned")
@@ -125,6 +140,16 @@ def _check_fits(name: str, image: Image, ram: range) -> None:
         raise ImageError(
             name, f"its entry point {image.entry:#x} is in none of its segments", "check its linker script"
         )
+
+
+# The arm64 Image.
+
+
+def _arm64_image(name: str, content: bytes, wanted: int | None, ram: range) -> Image:
+    header = arm64_image.decode_header(content)
+    address = arm64_image.load_address(name, header, ram, wanted)
+    extent = arm64_image.extent_bytes(header, content)
+    return Image(address, (Segment(address, content),), SymbolTable(), "image", extent_bytes=extent)
 
 
 # Assembly.
