@@ -6,7 +6,7 @@ can hold. Every MSR to one of these registers is a site, so the shadow is never 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from arm_hyp.arch.control_bits import HCR_E2H
@@ -39,6 +39,8 @@ class ControlRegisters:
 
     def __init__(self, native: NativeCore, features: frozenset[str]) -> None:
         self._native = native
+        self.filters: dict[str, Callable[[str, int, int], int]] = {}
+        self.watchers: dict[str, Callable[[str], None]] = {}
         self._shown_of: Controls | None = None
         self._shown: dict[str, int] = {}
         self._hcr_bits = HCR_BITS | sum(bits for name, bits in HCR_FEATURE_BITS.items() if name in features)
@@ -66,6 +68,13 @@ class ControlRegisters:
             self._native.write_cp(self._backed[name], value & ~_KEPT_FROM_CORE.get(name, 0))
         if name in _CHANGES_TRANSLATION:
             self._native.flush_tlb()
+
+    def write_by_software(self, name: str, value: int) -> None:
+        """Write a control register as MSR does: its device decides what is kept (`filters`), and hears (`watchers`)."""
+        keep = self.filters.get(name)
+        self.write(name, keep(name, self.read(name), value) if keep else value)
+        if name in self.watchers:
+            self.watchers[name](name)
 
     def snapshot(self) -> dict[str, int]:
         """Return the values by name. The same dict until a register is written: do not change it."""

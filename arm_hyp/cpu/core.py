@@ -11,7 +11,6 @@ Unicorn reports synchronous exceptions and the sites that we planted to `cpu/rep
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Any, Final
 
 from unicorn import arm64_const as a64
@@ -28,8 +27,10 @@ from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.mmio import Mmio
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 from arm_hyp.cpu.pending import LOOKAHEAD_BYTES, plain_length
+from arm_hyp.cpu.position import Position
 from arm_hyp.cpu.reports import Reports
-from arm_hyp.cpu.sites import RamWords, Sites
+from arm_hyp.cpu.sites import PAGE_SHIFT, RamWords, Sites
+from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system import SystemUnit
 from arm_hyp.events import Event, EventSink, ExceptionTaken, InterruptLine, NullSink
 
@@ -46,23 +47,25 @@ LINE_NAMES: Final = {
 _BRANCH_TO_SELF: Final = 0x1400_0000
 
 
-class Stop(Enum):
-    """Why `Core.run` came back."""
-
-    LIMIT = "limit"
-    WAITING = "waiting"
-    REQUESTED = "requested"
-    DEAD = "dead"
+WAITS_FOR_EVENTS: Final = frozenset({"wfe", "wfet"})
 
 
 class Core:
     """One CPU. `firmware` answers SMC (or HVC, by `conduit`); `python_el2`, if set, is the software at EL2."""
 
     def __init__(
-        self, model: str, *, start_el: int = 2, gic: int = 2, index: int = 0, sink: EventSink | None = None
+        self,
+        model: str,
+        *,
+        start_el: int = 2,
+        gic: int = 2,
+        index: int = 0,
+        sink: EventSink | None = None,
+        where: Position | None = None,
     ) -> None:
         self.model, self.gic, self.index, self.start_el = model, gic, index, start_el
         self.sink: EventSink = sink or NullSink()
+        self.where = where or Position()
         self.native = NativeCore(model, probe.internals())
         self.features = id_policy.features(model, gic)
         self.state_features = StateFeatures.of(self.features, el3=True)
@@ -79,6 +82,8 @@ class Core:
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
         self.mmio = Mmio(self)
+        if self.where.running is None:
+            self.where.running = self
 
     def _reset_fields(self) -> None:
         self.conduit = "smc" if self.start_el == 2 else "hvc"
@@ -86,14 +91,15 @@ class Core:
         self.semihosting: Callable[[Core], bool] | None = None
         self.python_el2: Callable[[Core, ExceptionTaken | None], None] | None = None
         self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
+        self.send_event: Callable[[], None] | None = None  # SEV, to the other CPUs
         self.lines, self.event_register, self.waiting = 0, False, ""
         self._settled, self._discount, self._running = 0, 0, False
-        self._last_n, self._seq = -1, 0
         self._error: BaseException | None = None
         self._stop: Stop | None = None
         self.dead_because = ""
         self.pc_misaligned = self._native_step_wanted = self._translations_stale = self._masked = False
         self.vbar_written: set[int] = set()
+        self._stale_pages: set[int] = set()
         self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
 
     def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
@@ -118,13 +124,13 @@ class Core:
 
     def position(self, *, numbered: bool) -> tuple[int, int]:
         """Return (n, seq) for an event; `numbered` events (exceptions, returns, effects) get a seq of their own."""
-        n = self._settled - self._discount
+        where = self.where
+        if where.running is not self:
+            return where.at(where.retired, numbered)
+        n = where.others + self._settled - self._discount
         if self._running:
             n += self.native.counter.value
-        if n != self._last_n:
-            self._last_n, self._seq = n, 0
-        self._seq += numbered
-        return n, self._seq
+        return where.at(n, numbered)
 
     @property
     def silent(self) -> bool:
@@ -172,9 +178,7 @@ class Core:
         careful = self.alignment.is_careful()
         if careful and self.alignment.check():
             return
-        if self._translations_stale:
-            self._translations_stale = False
-            self.native.flush_translations()
+        self._drop_stale()
         native_step = self._native_step_wanted
         pc = self.pc
         if native_step:
@@ -202,6 +206,26 @@ class Core:
             self.bus.refused(refused)
         elif status:
             self.bus.failed(status)
+
+    def _drop_stale(self) -> None:
+        if self._translations_stale:
+            self._translations_stale = False
+            self._stale_pages.clear()
+            self.sites.code_pages.clear()
+            self.native.flush_translations()
+        for page in sorted(self._stale_pages):
+            self.native.drop_physical(page << PAGE_SHIFT, 1 << PAGE_SHIFT)
+        self._stale_pages.clear()
+
+    def code_changed(self, address: int, size_bytes: int) -> None:
+        """Have code translated anew whose bytes, at a physical address, were changed by anyone but this core."""
+        pages = range(address >> PAGE_SHIFT, (address + size_bytes - 1 >> PAGE_SHIFT) + 1)
+        stale = [page for page in pages if page in self.sites.code_pages]
+        if stale:
+            self.sites.code_pages.difference_update(stale)
+            self._stale_pages.update(stale)
+            if self._running and not self.mmio.stop_after_instruction():
+                self.native.stop()
 
     def _translate_bare(self, pc: int) -> None:
         if self.sites.bare != pc:
@@ -281,6 +305,13 @@ class Core:
             self.controls.write("hcr_el2", hcr & ~HCR_VSE)
         esr = syndromes.encode_serror() if taken.kind is Kind.SERROR else None
         self.exceptions.take(taken.kind, taken.target_el, esr=esr, elr=pc, virtual=taken.is_virtual)
+
+    def hear_event(self) -> None:
+        """Set the Event Register, as SEV of any CPU does; a WFE that waits ends by it instead."""
+        if self.waiting in WAITS_FOR_EVENTS:
+            self.waiting = ""
+        else:
+            self.event_register = True
 
     def set_line(self, line: int, level: bool) -> None:
         """Drive an interrupt line into the CPU (`arch.interrupts.LINE_*`). Seen before the next instruction."""
@@ -365,8 +396,8 @@ class Core:
         """Return what is kept beside Unicorn, as plain data, for `cpu/snapshot.py`."""
         return {
             "retired": self.retired,
-            "seq_n": self._last_n,
-            "seq": self._seq,
+            "seq_n": self.where.last_n,
+            "seq": self.where.seq,
             "lines": self.lines,
             "event_register": self.event_register,
             "waiting": self.waiting,
@@ -380,7 +411,7 @@ class Core:
     def restore_private_state(self, state: dict[str, Any]) -> None:
         """Take back what `private_state` gave."""
         self._settled, self._discount = state["retired"], 0
-        self._last_n, self._seq = state["seq_n"], state["seq"]
+        self.where.last_n, self.where.seq = state["seq_n"], state["seq"]
         self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
         self.dead_because, self.vector = state["dead_because"], state["vector"]
         self.vbar_written, self.stepped_to = set(state["vbar_written"]), state["stepped_to"]

@@ -29,6 +29,8 @@ MODELS: Final = {"a72": a64.UC_CPU_ARM64_A72, "max": a64.UC_CPU_ARM64_MAX}
 SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531}
 """NS, RW, HCE (and APK, API on max): what lets software run below EL3."""
 
+_SPSR_EL1: Final = (3, 0, 4, 0, 0)
+_EL3H: Final = 0x3CD
 _SLOT_BYTES: Final = 32
 _VALUE_OFFSET_BYTES: Final = 24
 
@@ -247,6 +249,18 @@ class NativeCore:
     def drop_translations(self, start: int, end: int) -> None:
         """Drop the translated blocks in a range of virtual addresses."""
         self.uc.ctl_remove_cache(start, end)
+
+    def drop_physical(self, start: int, size_bytes: int) -> None:
+        """Drop the translated blocks in a range of physical addresses (15 us). Not from a hook.
+
+        Unicorn takes virtual addresses and translates them; at EL3, where the MMU is off, they are physical.
+        """
+        pstate, spsr = self.read(a64.UC_ARM64_REG_PSTATE), self.read_cp(_SPSR_EL1)
+        self.write(a64.UC_ARM64_REG_PSTATE, _EL3H)
+        self.write_cp(_SPSR_EL1, spsr)  # any raw write makes the core see the new level
+        self.uc.ctl_remove_cache(start, start + size_bytes)
+        self.write(a64.UC_ARM64_REG_PSTATE, pstate)
+        self.write_cp(_SPSR_EL1, spsr)
 
     def map_ram(self, base: int, size_bytes: int, host_address: int) -> None:
         """Map host memory as guest RAM at a physical address."""

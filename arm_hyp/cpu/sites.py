@@ -21,6 +21,7 @@ from unicorn import unicorn_const as uc_const
 from arm_hyp.cpu.native import NativeCore
 
 UDF: Final = 0
+PAGE_SHIFT: Final = 12
 
 Wanted = Callable[[int, int], bool]
 """`wanted(word, pstate)`: must this instruction, translated at this level, become a site?"""
@@ -36,6 +37,7 @@ class Sites:
         self._waiting: dict[int, tuple[int, list[tuple[int, int]]]] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
         self.bare: int | None = None  # the one address that is translated as it is, for a single native step
+        self.code_pages: set[int] = set()  # physical pages, by number, of which there are translations
         native.hook(uc_const.UC_HOOK_EDGE_GENERATED, self._translated)
 
     @property
@@ -53,6 +55,9 @@ class Sites:
             self._on_misaligned()
             self._native.stop()
             return
+        physical = self._native.translate(pc)
+        if physical is not None:
+            self.code_pages.add(physical >> PAGE_SHIFT)  # a block never crosses a page
         sites = self._find(pc, size_bytes)
         if sites:
             self._waiting[pc] = (size_bytes, sites)

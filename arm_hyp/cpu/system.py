@@ -24,6 +24,7 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.arch.traps import Outcome, Verdict
 from arm_hyp.cpu.alignment import may_misalign_sp
 from arm_hyp.cpu.controls import ENCODINGS
+from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class SystemUnit:
             _K.WFET: self._wait,
             _K.SEV: self._send_event,
             _K.SEVL: self._send_event,
+            _K.YIELD: self._yield,
             _K.ERET: self._eret,
             _K.MSR: self._write,
             _K.MRS: self._read,
@@ -99,6 +101,8 @@ class SystemUnit:
             return may_misalign_sp(word)
         if instruction.kind in _ALWAYS:
             return True
+        if instruction.kind is _K.YIELD:
+            return self._core.broadcast is not None  # there are other CPUs to yield to
         if instruction.kind is _K.MSR_IMM:
             return el == 0 or not _writes_masks(instruction)
         if instruction.kind in (_K.MSR, _K.MRS):
@@ -218,8 +222,15 @@ class SystemUnit:
         return ""
 
     def _send_event(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        self._core.event_register = True
+        core = self._core
+        core.hear_event()
+        if instruction.kind is _K.SEV and core.send_event is not None:
+            core.send_event()
+        core.complete(pc, pstate)
+
+    def _yield(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         self._core.complete(pc, pstate)
+        self._core.request_stop(Stop.YIELDED)
 
     def _eret(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         self._core.exceptions.leave(pstate >> 2 & 3)
@@ -333,8 +344,8 @@ class SystemUnit:
         control = ENCODINGS.get(encoding)
         if control is not None:
             old = core.controls.read(control)
-            core.controls.write(control, value)
-            self.controls_changed(control, old, value)
+            core.controls.write_by_software(control, value)
+            self.controls_changed(control, old, core.controls.read(control))
             return True
         port = self.ports.get(encoding)
         if port is not None:

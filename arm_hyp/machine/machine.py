@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from arm_hyp.cpu import snapshot as core_snapshot
-from arm_hyp.cpu.core import Core, Stop
+from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import ConsoleOutput, Ended, EventSink
 from arm_hyp.machine.clock import VirtualClock
 from arm_hyp.machine.firmware import Firmware

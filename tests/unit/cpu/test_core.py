@@ -4,7 +4,7 @@ import pytest
 from core_support import BASE, POWER_OFF, VECTORS, events, machine, vectors
 
 from arm_hyp.arch.interrupts import LINE_FIQ, LINE_IRQ
-from arm_hyp.cpu.core import Stop
+from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import ExceptionReturned, ExceptionTaken, NotWaited, NullSink, Waited
 
 SET_VECTORS = f"ldr x9, ={VECTORS:#x}\n msr vbar_el2, x9\n msr vbar_el1, x9\n"
