@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 from arm_hyp.cpu.core import Core
+from arm_hyp.events import Waited
 
 PowerState = Literal["on", "off", "pending"]
 CPUS_PER_CLUSTER: Final = {2: 8, 3: 16}
@@ -74,6 +75,7 @@ class OneCpu:
     def suspend(self, core: Core) -> None:
         """Wait as by WFI."""
         core.waiting = "wfi"
+        core.emit(Waited, instruction="wfi", pc=core.pc - 4)
         core.native.stop()
 
     def system_off(self, status: int, text: str) -> None:

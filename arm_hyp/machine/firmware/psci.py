@@ -62,8 +62,8 @@ class Psci:
     def _cpu_suspend(self, core: Core, arguments: Arguments) -> Result:
         """Wait for an interrupt, then return SUCCESS.
 
-        Ref: DEN0022, CPU_SUSPEND. Simplified: a power-down request is served by standby, as the caller must expect anyway
-        (and as QEMU does): the CPU keeps its state, and the entry point is not used.
+        Ref: DEN0022, CPU_SUSPEND. Simplified: a power-down request is served by standby, as the caller must expect
+        anyway (and as QEMU does): the CPU keeps its state, and the entry point is not used.
         """
         power_state, entry, _ = arguments
         if power_state & psci.POWER_STATE_LEVEL_OR_RES0:
