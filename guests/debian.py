@@ -18,11 +18,8 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from arm_hyp.errors import UserError
-
-BY_HAND: Final = "any system will do that has apt-get and Debian 12's sources, for example a debian:bookworm container"
 
 
 def cache_directory() -> Path:
@@ -68,6 +65,8 @@ class Archive:
     def _update(self) -> None:
         if self._has_lists:
             return
+        if self.sources is not None and not self.sources.is_file():
+            raise UserError(str(self.sources), "is not a file", "check the path")
         for folder in ("state/lists/partial", "cache/archives/partial"):
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         (self.directory / "state/status").touch()

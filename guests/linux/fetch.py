@@ -108,8 +108,7 @@ def _options() -> argparse.Namespace:
 def _fetch(found: LinuxImages, options: argparse.Namespace) -> None:
     archive = Archive(WAY_OUT, options.sources)
     _take_kernel(found, archive, options.kernel)
-    busybox = read_given(options.busybox) if options.busybox else _debian_busybox(archive)
-    keep(found.busybox, _checked_busybox(busybox))
+    keep(found.busybox, _own_busybox(options.busybox) if options.busybox else _debian_busybox(archive))
     keep(found.initramfs, found.with_script(GREETING))
     keep(found.shell, found.with_script(GREETING + SHELL, modules=True))
     say(f"all in {found.directory}")
@@ -119,13 +118,13 @@ def _take_kernel(found: LinuxImages, archive: Archive, own: Path | None) -> None
     for old in (found.directory / "modules").glob("*.ko"):
         old.unlink()
     if own is not None:
-        keep(found.kernel, uncompressed(read_given(own)))
+        keep(found.kernel, uncompressed(str(own), read_given(own)))
         return
     package = archive.package(archive.dependency(META_PACKAGE, "linux-image-*"))
     files = files_in(package, "boot/vmlinuz-*", *(f"*/{name}.ko" for name in MODULES))
     for name, content in files.items():
         path = found.kernel if name.startswith("boot/") else found.directory / "modules" / Path(name).name
-        keep(path, uncompressed(content) if name.startswith("boot/") else content)
+        keep(path, uncompressed(name, content) if name.startswith("boot/") else content)
 
 
 def _debian_busybox(archive: Archive) -> bytes:
@@ -133,21 +132,22 @@ def _debian_busybox(archive: Archive) -> bytes:
     return content
 
 
-def _checked_busybox(content: bytes) -> bytes:
+def _own_busybox(path: Path) -> bytes:
+    content = read_given(path)
     if content[:5] != b"\x7fELF\x02" or content[18:20] != b"\xb7\0":
-        raise UserError("busybox", "is not an AArch64 executable", WAY_OUT)
+        raise UserError(str(path), "is not an AArch64 executable", WAY_OUT)
     return content
 
 
-def uncompressed(kernel: bytes) -> bytes:
+def uncompressed(name: str, kernel: bytes) -> bytes:
     """Return an arm64 Image as it is, or out of gzip. Raises: UserError, for anything else."""
     if kernel[:2] == b"\x1f\x8b":
         try:
             kernel = gzip.decompress(kernel)
         except (OSError, EOFError, zlib.error) as error:
-            raise UserError("the kernel", f"is damaged gzip: {error}", WAY_OUT) from None
+            raise UserError(name, f"is damaged gzip: {error}", WAY_OUT) from None
     if kernel[56:60] != b"ARM\x64":
-        raise UserError("the kernel", "is not an arm64 Image", WAY_OUT)
+        raise UserError(name, "is not an arm64 Image", WAY_OUT)
     return kernel
 
 

@@ -1,7 +1,7 @@
 """Fetch Debian's Xen for arm64: `python guests/xen/fetch.py`. It is an arm64 Image that starts at EL2.
 
-Read `guests/debian.py` before this file. Without apt-get, any Xen of version 4.14 or later for arm64 will do. Its dom0 is
-the kernel of `guests/linux/fetch.py`.
+Read `guests/debian.py` before this file. Without apt-get, any Xen of version 4.14 or later for arm64 will do. Its dom0
+is the kernel of `guests/linux/fetch.py`.
 """
 
 from __future__ import annotations
