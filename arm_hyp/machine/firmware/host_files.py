@@ -2,13 +2,13 @@
 
 Read `machine/firmware/memory.py` before and `machine/firmware/semihosting.py` after this file.
 
-Ref: Arm semihosting specification, SYS_OPEN and "Feature bits". Errors are the numbers of Linux's errno.
+Ref: Arm semihosting specification, SYS_OPEN and "Feature bits". Errors have Linux's numbers, on every host.
 """
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Final
 
 FEATURES: Final = b"SHFB\x03"
@@ -19,6 +19,20 @@ MODES: Final = 12
 MAX_HANDLES: Final = 64
 _STREAMS: Final = ("stdin", "stdout", "stderr")
 OUTPUTS: Final = frozenset({"stdout", "stderr"})
+
+
+class Errno(IntEnum):
+    """What SYS_ERRNO returns."""
+
+    E2BIG = 7
+    EBADF = 9
+    EACCES = 13
+    EFAULT = 14
+    EINVAL = 22
+    EMFILE = 24
+    ESPIPE = 29
+    ENAMETOOLONG = 36
+    ENOSYS = 38
 
 
 class SemihostingError(Exception):
@@ -51,11 +65,11 @@ class HostFiles:
     def open(self, name: bytes, mode: int) -> int:
         """Open by name and return the handle. Raises: SemihostingError (EINVAL, EACCES, EMFILE)."""
         if mode >= MODES:
-            raise SemihostingError(errno.EINVAL)
+            raise SemihostingError(Errno.EINVAL)
         kind = self._kind(name, mode)
         free = next((handle for handle in range(1, MAX_HANDLES + 1) if handle not in self._open), None)
         if free is None:
-            raise SemihostingError(errno.EMFILE)
+            raise SemihostingError(Errno.EMFILE)
         self._open[free] = OpenFile(kind)
         return free
 
@@ -65,7 +79,7 @@ class HostFiles:
             return _STREAMS[mode // 4]
         if name == FEATURES_NAME and mode < 2:
             return "features"
-        raise SemihostingError(errno.EACCES)
+        raise SemihostingError(Errno.EACCES)
 
     def close(self, handle: int) -> None:
         """Close a handle. Raises: SemihostingError (EBADF)."""
@@ -76,16 +90,16 @@ class HostFiles:
         """Return what is open as `handle`. Raises: SemihostingError (EBADF), with the result `failure`."""
         found = self._open.get(handle)
         if found is None:
-            raise SemihostingError(errno.EBADF, failure)
+            raise SemihostingError(Errno.EBADF, failure)
         return found
 
     def seek(self, handle: int, position: int) -> None:
         """Set the position in bytes. Raises: SemihostingError (EBADF; ESPIPE on the console; EINVAL)."""
         file = self.file(handle)
         if file.is_console:
-            raise SemihostingError(errno.ESPIPE)
+            raise SemihostingError(Errno.ESPIPE)
         if position > len(FEATURES):
-            raise SemihostingError(errno.EINVAL)
+            raise SemihostingError(Errno.EINVAL)
         file.position = position
 
     def snapshot(self) -> list[Any]:

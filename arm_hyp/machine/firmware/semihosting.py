@@ -11,7 +11,6 @@ never waits; a call moves at most 1 MiB.
 
 from __future__ import annotations
 
-import errno
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 from arm_hyp.cpu.core import Core
-from arm_hyp.machine.firmware.host_files import FEATURES, OUTPUTS, HostFiles, SemihostingError
+from arm_hyp.machine.firmware.host_files import FEATURES, OUTPUTS, Errno, HostFiles, SemihostingError
 from arm_hyp.machine.firmware.memory import pages
 
 MAX_TRANSFER_BYTES: Final = 1 << 20
@@ -165,7 +164,7 @@ class Semihosting:
         except SemihostingError as error:
             self._errno, result = error.number, error.result
         if result is not None:
-            core.set_x(0, result)
+            core.set_x(0, result & _LAST)
         return True
 
     # --- guest memory ------------------------------------------------------------------------------------------------
@@ -173,12 +172,12 @@ class Semihosting:
     def _bytes(self, core: Core, address: int, size_bytes: int, failure: int = -1) -> bytes:
         data = self._read_memory(core, address & _LAST, size_bytes)
         if data is None:
-            raise SemihostingError(errno.EFAULT, failure)
+            raise SemihostingError(Errno.EFAULT, failure)
         return data
 
     def _store(self, core: Core, address: int, data: bytes, failure: int = -1) -> None:
         if not self._host.write_memory(core, address & _LAST, data):
-            raise SemihostingError(errno.EFAULT, failure)
+            raise SemihostingError(Errno.EFAULT, failure)
 
     def _block(self, core: Core, address: int, words: int) -> tuple[int, ...]:
         return struct.unpack(f"<{words}Q", self._bytes(core, address, 8 * words))
@@ -188,7 +187,7 @@ class Semihosting:
     def _open(self, core: Core, at: int) -> int:
         name, mode, length = self._block(core, at, 3)
         if length > MAX_NAME_BYTES:
-            raise SemihostingError(errno.ENAMETOOLONG)
+            raise SemihostingError(Errno.ENAMETOOLONG)
         return self._files.open(self._bytes(core, name, length), mode)
 
     def _close(self, core: Core, at: int) -> int:
@@ -212,7 +211,7 @@ class Semihosting:
         """Print; return how many bytes were not."""
         handle, address, left = self._block(core, at, 3)
         if self._files.file(handle, left).kind not in OUTPUTS:
-            raise SemihostingError(errno.EBADF, left)
+            raise SemihostingError(Errno.EBADF, left)
         for va, size in pages(address, min(left, MAX_TRANSFER_BYTES)):
             self._print(self._bytes(core, va, size, left))
             left -= size
@@ -227,7 +226,7 @@ class Semihosting:
         handle, address, length = self._block(core, at, 3)
         file, wanted = self._files.file(handle, length), min(length, MAX_TRANSFER_BYTES)
         if file.kind in OUTPUTS:
-            raise SemihostingError(errno.EBADF, length)
+            raise SemihostingError(Errno.EBADF, length)
         data = self._host.input(wanted) if file.is_console else FEATURES[file.position :][:wanted]
         self._store(core, address, data, length)
         file.position += 0 if file.is_console else len(data)
@@ -246,13 +245,13 @@ class Semihosting:
         return 0 if self._files.file(*self._block(core, at, 1)).is_console else len(FEATURES)
 
     def _no_access(self, core: Core, at: int) -> int:
-        raise SemihostingError(errno.EACCES)
+        raise SemihostingError(Errno.EACCES)
 
     # --- time and the environment ------------------------------------------------------------------------------------
 
     def _now_ns(self) -> int:
         if self._host.now_ns is None:
-            raise SemihostingError(errno.ENOSYS)
+            raise SemihostingError(Errno.ENOSYS)
         return self._host.now_ns()
 
     def _elapsed(self, core: Core, at: int) -> int:
@@ -264,7 +263,7 @@ class Semihosting:
         address, size = self._block(core, at, 2)
         text = self._host.command_line
         if size <= len(text):
-            raise SemihostingError(errno.E2BIG)
+            raise SemihostingError(Errno.E2BIG)
         self._store(core, address, text + b"\0")
         self._store(core, at + 8, struct.pack("<Q", len(text)))
         return 0
