@@ -50,12 +50,16 @@ def read_only(read: Callable[[], int]) -> Word:
 
 def write_only(write: Callable[[int], object]) -> Word:
     """Return a register that only takes whole words, and reads as zero."""
-    return Word(zero, lambda value, lanes: (write(value), None)[1])
+    return whole(zero, write)
 
 
 def whole(read: Callable[[], int], write: Callable[[int], object]) -> Word:
     """Return a register that is written as a whole word."""
-    return Word(read, lambda value, lanes: (write(value), None)[1])
+
+    def written(value: int, lanes: int) -> None:
+        write(value)
+
+    return Word(read, written)
 
 
 def identification(last_offset: int, values: Iterable[int]) -> dict[int, Word]:
