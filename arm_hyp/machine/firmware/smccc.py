@@ -47,7 +47,7 @@ UNKNOWN: Final = Service("unknown", not_supported)
 
 
 def function_of(core: Core) -> int:
-    """Return the function identifier: W0."""
+    """Return the function identifier: W0, whatever the upper half of X0 holds (QEMU 7.2 compares all of X0)."""
     return core.x(0) & _MASK_32
 
 

@@ -36,7 +36,7 @@ class FakeCore:
 class FakePower:
     """CPUs by affinity with their states; `done` is the list of what was asked for."""
 
-    def __init__(self, **states: str) -> None:
+    def __init__(self) -> None:
         self.states = {0x000: "on", 0x001: "off", 0x002: "pending", 0x100: "off"}
         self.done: list[tuple[Any, ...]] = []
 

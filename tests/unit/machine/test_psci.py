@@ -1,11 +1,11 @@
 """PSCI: every function, every error, and what reaches the power controller."""
 
 import pytest
-from firmware_support import GARBAGE, FakePower, call, firmware, signed
+from firmware_support import GARBAGE, FakePower, call, firmware, no_memory, signed
 
 from arm_hyp.arch import psci
 from arm_hyp.arch.psci import FID_SMC64, Affinity, Status
-from arm_hyp.machine.firmware import OneCpu
+from arm_hyp.machine.firmware import Firmware, OneCpu
 from arm_hyp.machine.firmware.power import affinity_of, index_of
 
 ENTRY = 0x4020_0000
@@ -196,9 +196,12 @@ def test_an_affinity_without_cpu_has_no_index(affinity):
     assert index_of(affinity, 2, 4) is None
 
 
+def alone() -> Firmware:
+    return Firmware(lambda byte: None, no_memory)
+
+
 def test_one_cpu_is_on_and_alone():
-    made = firmware()
-    made = type(made)(lambda byte: None, lambda core, address, size: None)
+    made = alone()
     assert signed(call(made, 0xC400_0003, 0, ENTRY, 0)) == Status.ALREADY_ON
     assert signed(call(made, 0xC400_0003, 1, ENTRY, 0)) == Status.INVALID_PARAMETERS
     assert call(made, 0xC400_0004, 0, 0).x(0) == Affinity.ON
@@ -210,10 +213,10 @@ def test_one_cpu_is_on_and_alone():
     [(0x8400_0002, 1, "switched itself off"), (0x8400_0008, 0, "powered off"), (0x8400_0009, 1, "does not model")],
 )
 def test_one_cpu_tells_how_the_run_ended(function, status, words):
-    made = type(firmware())(lambda byte: None, lambda core, address, size: None)
+    made = alone()
     call(made, function)
     assert made.off is not None and made.off.status == status and words in made.off.text
-    other = type(made)(lambda byte: None, lambda core, address, size: None)
+    other = alone()
     other.restore(made.snapshot())
     assert other.off == made.off
 
