@@ -81,7 +81,7 @@ class Psci:
     def _cpu_on(self, core: Core, arguments: Arguments) -> Result:
         """Start a CPU in the highest exception level that software has here.
 
-        Ref: DEN0022, CPU_ON. (QEMU 7.2 answers INVALID_PARAMETERS for an unaligned entry point, and accepts all others.)
+        Ref: DEN0022, CPU_ON. (QEMU 7.2 answers INVALID_PARAMETERS for an unaligned entry, and accepts all others.)
         """
         target, entry, context_id = arguments
         state = self._power.state(target)
