@@ -131,8 +131,8 @@ _VALUES = {
     "CLIDR_EL1": (0x0A20_0023, 0x0A20_0023),
     # N = 6 event counters, as a Cortex-A72 has (the core has 4); its IDCODE; LC is RES1 without AArch32.
     "PMCR_EL0": (0x4102_3040, 0x0000_3040),
-    # SW_INCR and CPU_CYCLES, as the core has.
-    "PMCEID0_EL0": (0x0002_0001, 0x0002_0001),
+    # SW_INCR, CPU_CYCLES, as the core has, and INST_RETIRED: what `machine/pmu.py` counts.
+    "PMCEID0_EL0": (0x0002_0101, 0x0002_0101),
     "PMCEID1_EL0": (0, 0),
 }
 
