@@ -114,6 +114,7 @@ class Pl031(PrimeCell):
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""
+        self.update()
         return {
             "offset_s": self._offset_s,
             "match": self._match,
