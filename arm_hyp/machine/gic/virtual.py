@@ -1,7 +1,8 @@
 """The virtual CPU interface of one CPU: list registers in, virtual IRQ and FIQ and the maintenance interrupt out.
 
 Read `machine/gic/virtual_list.py`, `virtual_layout.py` and `virtual_control.py` before this file; after it the
-registers, which are views of this one model: `machine/gic/gich.py` and `gicv.py` (GICv2), `ich.py` and `icv.py` (GICv3).
+registers, which are views of this one model: `machine/gic/gich.py` and `gicv.py` of GICv2, `ich.py` and `icv.py` of
+GICv3.
 
 EL2 fills list registers with virtual interrupts; the guest acknowledges, ends and deactivates them here, without EL2.
 
