@@ -6,7 +6,7 @@ of any CPU of the machine, or idle time: cycles go on while the CPU waits. Every
 A counter that runs is a reading of its source at which it overflows, so no time passes "inside" it: looking at it, or
 asking for deadlines, changes nothing.
 
-Ref: Arm ARM D11 (the Performance Monitors Extension), CheckForPMUOverflow; Arm ARM D17.5 (the registers).
+Ref: Arm ARM, The Performance Monitors Extension; AArch64.CheckForPMUOverflow; the registers by their names.
 Simplified: counters count at every EL and in both Security states: the filter bits of PMCCFILTR_EL0 and PMEVTYPER<n>
 (P, U, NSK, NSU, NSH, M), PMCR_EL0.DP and MDCR_EL2.HPMD are kept without effect. Event counters are 32 bits wide; CHAIN
 and export (PMCR_EL0.X, RAZ/WI) are not there. PMCR_EL0.D is RES0 and LC is RES1, as on every AArch64-only CPU.
