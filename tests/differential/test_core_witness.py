@@ -1,8 +1,8 @@
 """The trap rules against the core's own decisions, in this process: outcome, level and syndrome must be equal.
 
 Read `arm_hyp/arch/traps.py` and `arm_hyp/cpu/native.py` before. No site is planted here, so what is seen is the core's
-native decision. Only what the core gets right is asked (`_is_witnessed`, `HCR_BITS`); the rest is for `test_qemu.py`
-and for cases by hand in `tests/unit/arch/`. `LONG=1` asks 100,000 cases, `SEED=n` others.
+native decision. Only what the core gets right is asked (`judged.is_witnessed`, `HCR_BITS`); the rest is for
+`test_qemu.py` and for cases by hand in `tests/unit/arch/`. `LONG=1` asks 100,000 cases, `SEED=n` others.
 
 Ref: ADR 002 (the architecture model decides, the core is a witness).
 """
@@ -17,20 +17,18 @@ from collections import Counter
 from typing import NamedTuple
 
 from generator import ONE, make_cases
+from judged import FEATURES, MODEL, is_witnessed
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 
-from arm_hyp.arch import id_policy, sysregs
-from arm_hyp.arch.instructions import InstructionKind, SystemInstruction, decode_system
-from arm_hyp.arch.traps import RULES, Context, Controls, FpAccess, Outcome, decide
+from arm_hyp.arch.instructions import SystemInstruction, decode_system
+from arm_hyp.arch.traps import Context, Controls, Outcome, decide
 from arm_hyp.cpu import probe
 from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 
 SEED = int(os.environ.get("SEED", "20262"))
 COUNT = 100_000 if os.environ.get("LONG") == "1" else 2_000
-MODEL, GIC = "a72", 2
-FEATURES = id_policy.features(MODEL, GIC)
 BASE = 0x4000_0000
 SPIN = 0x1400_0000
 LOADED = ("cptr_el2", "mdcr_el2", "cnthctl_el2", "cntkctl_el1", "sctlr_el1", "sctlr_el2", "pmuserenr_el0", "hcr_el2")
@@ -90,20 +88,11 @@ def predict(instruction: SystemInstruction, el: int, controls: Controls) -> tupl
     return Decision(verdict.outcome, verdict.target_el, verdict.esr), name
 
 
-def _is_witnessed(instruction: SystemInstruction) -> bool:
-    """Tell whether the core's own decision about this instruction is right, by the table of facts."""
-    kind = instruction.kind
-    if kind in (InstructionKind.MRS, InstructionKind.MSR, InstructionKind.SYS):
-        is_native = sysregs.resolve(instruction.encoding, instruction.is_read, MODEL, GIC).route in ("native", "shadow")
-        return is_native and sysregs.name_of(instruction.encoding) not in ("FPCR", "FPSR", "SCR_EL3")
-    return kind in (InstructionKind.WFI, InstructionKind.HVC, InstructionKind.SMC)
-
-
 def _case(rng: random.Random) -> tuple[SystemInstruction, int, Controls]:
     while True:
         case = make_cases(rng.getrandbits(48), 1)[0]
         instruction = decode_system(case.word)
-        if instruction is None or not _is_witnessed(instruction):
+        if instruction is None or not is_witnessed(instruction):
             continue
         loaded = {name: getattr(case.controls, name) for name in LOADED}
         loaded["hcr_el2"] = 1 << 31 | case.controls.hcr_el2 & sum(1 << bit for bit in HCR_BITS)
@@ -127,28 +116,3 @@ def test_the_core_decides_as_the_rules_predict() -> None:
             wrong.append(f"{instruction} EL{el} {controls}\n  core {native}\n  {rule}: {predicted}")
     print(f"\ncore witness: seed {SEED}, {COUNT} cases judged: {dict(outcomes)}, by {len(rules)} rules")
     assert not wrong, f"seed {SEED}: {len(wrong)} of {COUNT} differ\n" + "\n".join(wrong[:20])
-
-
-def _judged_by_oracles() -> set[str]:
-    """The rules that decide at least one case of either oracle."""
-    judged = set()
-    for case in make_cases(SEED, 10_000):
-        instruction = decode_system(case.word)
-        request = FpAccess() if case.kind == "fp" else instruction
-        if request is not None:
-            values = {name: getattr(case.controls, name) for name in (*LOADED, "cpacr_el1")}
-            context = Context(case.el, Controls(**values), features=FEATURES, pstate=case.controls.spsr)
-            rule = decide(request, context).rule
-            judged |= {rule.id} if rule else set()
-    return judged
-
-
-def test_print_what_needs_cases_by_hand() -> None:
-    """Say which rules neither QEMU 7.2 nor the core judges here: `tests/unit/arch/` has cases for them by hand.
-
-    Rules about loads and stores count as unjudged here, though QEMU judges SCTLR_EL1.A: their requests hold addresses.
-    """
-    judged = _judged_by_oracles()
-    rest = [rule.id for rule in RULES if rule.id not in judged]
-    print(f"\n{len(judged)} of {len(RULES)} rules decide a case of an oracle; for cases by hand: {', '.join(rest)}")
-    assert {"HCR_EL2.TVM", "HCR_EL2.TSC", "SCTLR_EL1.UCT", "MDCR_EL2.TDA", "CPACR_EL1.FPEN"} <= judged

@@ -15,6 +15,7 @@ from oracles import QEMU, Dump, qemu_is_installed, run_ours, run_qemu
 
 SEED = int(os.environ.get("SEED", "20260"))
 CASES_IN_AN_IMAGE = 2000
+LONG_CASES = 10_000
 
 pytestmark = pytest.mark.qemu
 
@@ -59,7 +60,7 @@ def test_five_hundred_cases_end_in_the_same_exceptions() -> None:
 
 @pytest.mark.long
 def test_ten_thousand_cases_end_in_the_same_exceptions() -> None:
-    _compare(SEED + 1, 10_000)
+    _compare(SEED + 1, LONG_CASES)
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ RULES: tuple[Rule, ...] = (
         "HCR_EL2.TSC with HCR_EL2.NV traps SMC from EL1 even where EL3 is not implemented.",
         "Arm ARM, pseudocode AArch64.CheckForSMCUndefOrTrap",
         bits=(hcr("TSC"), hcr("NV")),
-        feature="NV",
+        feature="NV+NoEL3",
         ec=EC.SMC64,
     ),
     Rule(
