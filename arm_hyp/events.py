@@ -111,6 +111,16 @@ class InterruptLine(Event, frozen=True, tag="interrupt_line"):
     level: bool
 
 
+class DeviceAccess(Event, frozen=True, tag="device_access"):
+    """A CPU read or wrote a register of a device on the bus. `value` is what was read or written."""
+
+    device: str
+    offset: int
+    size_bytes: int
+    is_write: bool
+    value: int
+
+
 class FirmwareCall(Event, frozen=True, tag="firmware_call"):
     """The firmware below EL2 answered an SMC (or HVC, where that is the conduit)."""
 
@@ -138,6 +148,7 @@ AnyEvent = (
     | Waited
     | ConsoleOutput
     | InterruptLine
+    | DeviceAccess
     | FirmwareCall
     | Ended
 )

@@ -68,6 +68,10 @@ class TextSink:
 
     def emit(self, event: Event) -> None:
         """Write one line, or hold an unfinished line of the console."""
+        from arm_hyp.explain.trace_lines import is_console_traffic
+
+        if is_console_traffic(event):
+            return
         self._held.append(event)
         if not isinstance(event, ConsoleOutput) or event.text.endswith("\n"):
             self.flush()

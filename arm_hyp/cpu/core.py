@@ -170,7 +170,8 @@ class Core:
     def request_stop(self, why: Stop = Stop.REQUESTED) -> None:
         """Stop before the next instruction. May be called from a hook."""
         self._stop = why
-        self.native.stop()
+        if not self.mmio.stop_after_instruction():
+            self.native.stop()
 
     def _run_once(self, count: int) -> None:
         if self._settle_state():

@@ -81,3 +81,11 @@ def restore(core: Core, state: Mapping[str, Any]) -> None:
     core.restore_private_state(state["private"])
     core.native.flush_tlb()
     core.native.flush_translations()
+
+
+def reset(core: Core) -> None:
+    """Put a core into the state of a new one. What it has retired stays counted."""
+    new = Core(core.model, start_el=core.start_el, gic=core.gic, index=core.index)
+    state, own = snapshot(new), core.private_state()
+    state["private"] |= {name: own[name] for name in ("retired", "seq_n", "seq", "lines")}
+    restore(core, state)

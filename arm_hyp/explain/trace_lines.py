@@ -19,6 +19,7 @@ from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import one_line
 from arm_hyp.events import (
     ConsoleOutput,
+    DeviceAccess,
     Ended,
     Event,
     ExceptionReturned,
@@ -69,10 +70,20 @@ def words(event: Event, symbols: SymbolTable | None = None) -> Words:
     return _WORDS[type(event)](event, symbols)
 
 
+def is_console_traffic(event: Event) -> bool:
+    """Tell whether an event is an access of the console's UART: lines in words show what is printed instead."""
+    return isinstance(event, DeviceAccess) and event.device == "pl011"
+
+
 def merged(events: Iterable[Event]) -> Iterator[Event]:
-    """Give the events with console output joined to lines: each takes the place of its first character."""
+    """Give the events with console output joined to lines, and without the accesses that print it.
+
+    Each line takes the place of its first character.
+    """
     held: ConsoleOutput | None = None
     for event in events:
+        if is_console_traffic(event):
+            continue
         if held is not None and isinstance(event, ConsoleOutput) and _continues(held, event):
             held = msgspec.structs.replace(held, text=held.text + event.text)
             continue
@@ -157,6 +168,12 @@ def _line_changed(event: InterruptLine, symbols: SymbolTable | None) -> Words:
     return Words(f"{event.line} line {'rises' if event.level else 'falls'}", has_address=False)
 
 
+def _device(event: DeviceAccess, symbols: SymbolTable | None) -> Words:
+    verb, sign = ("writes", "=") if event.is_write else ("reads", "is")
+    size = f"({8 * event.size_bytes}-bit)"
+    return Words(f"{verb} {event.device}+{event.offset:#x}", result=f"{sign} {event.value:#x} {size}")
+
+
 def _called(event: FirmwareCall, symbols: SymbolTable | None) -> Words:
     result = "" if event.name == "SYSTEM_OFF" else f"returns {event.result:#x}"
     return Words(event.conduit, result=f"firmware: {event.name or hex(event.function)}", detail=result)
@@ -181,6 +198,7 @@ _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
     Waited: _waited,
     ConsoleOutput: _printed,
     InterruptLine: _line_changed,
+    DeviceAccess: _device,
     FirmwareCall: _called,
     Ended: _ended,
 }

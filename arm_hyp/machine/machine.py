@@ -1,30 +1,33 @@
-"""The machine: one core, RAM, a UART, the firmware, and the loop that runs them to an end.
+"""The machine: CPUs, RAM, the board's devices, the firmware, and the loop that runs them to an end.
 
-Read `machine/clock.py`, `machine/timers.py`, `machine/pl011.py` and `machine/firmware.py` before this file,
+Read `machine/cpus.py`, `machine/wiring.py`, `machine/agenda.py` and `machine/firmware/` before this file,
 `runner/runner.py` after it.
+
+One piece of a run ends at whichever comes first: the end of the CPU's slice, the next deadline of a device, the TLB
+grid, or the observer's limit. Only the first three change anything, and all three are fixed by the guest.
 """
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from arm_hyp.cpu import snapshot as core_snapshot
-from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import ConsoleOutput, Ended, EventSink
+from arm_hyp.machine import board
+from arm_hyp.machine.agenda import Agenda
+from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.clock import VirtualClock
-from arm_hyp.machine.firmware import Firmware
-from arm_hyp.machine.pl011 import SIZE_BYTES, Pl011
-from arm_hyp.machine.timers import GenericTimers
+from arm_hyp.machine.cpus import Cpus
+from arm_hyp.machine.firmware import Firmware, VirtualMemory
+from arm_hyp.machine.memory import Ram
+from arm_hyp.machine.seams import BusError
+from arm_hyp.machine.wiring import Board, Options
 
-RAM_BASE: Final = 0x4000_0000
-PL011_BASE: Final = 0x0900_0000
+RAM_BASE: Final = board.RAM_BASE
 TLB_GRID: Final = 1 << 20
-"""The TLB is emptied every so many retired instructions, so that a run can be resumed there exactly."""
+"""Every TLB is emptied every so many retired instructions, so that a run can be resumed there exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,156 +39,199 @@ class Outcome:
     text: str
 
 
-class _View:
-    """What a device inside the CPU may know of it: see `seams.CpuView`."""
+class Machine:
+    """One board. The keyword arguments are those of `wiring.Options`."""
 
-    def __init__(self, core: Core) -> None:
-        self._core, self.control, self.set_control = core, core.controls.read, core.controls.write
+    def __init__(self, *, sink: EventSink | None = None, **options: Any) -> None:
+        self.options = made = Options(**options)
+        self.cpus = Cpus(made.cpus, made.model, made.start_el, made.gic, sink)
+        self.ram_device = Ram(RAM_BASE, made.memory_bytes)
+        self.ram_device.attach(self.cpus.cores)
+        self.clock = VirtualClock(lambda: self.cpus.retired)
+        self.agenda = Agenda(self.clock, self._cut_short)
+        self.console = bytearray()
+        self.board = Board(made, self.cpus, self.clock, self.agenda, self._print)
+        self.firmware = Firmware(
+            self._print,
+            VirtualMemory(self.ram_device).read,
+            power=self.cpus,
+            can_start_at=self.ram_device.contains,
+        )
+        for core in self.cpus.cores:
+            core.firmware, core.semihosting = self.firmware.call, self.firmware.semihosting
+        self._plan: BootPlan | None = None
+        self._power_on = self.board.snapshot()
 
     @property
-    def el(self) -> int:
-        return self._core.el
+    def core(self) -> Core:
+        """CPU 0."""
+        return self.cpus.cores[0]
 
+    @property
+    def memory_bytes(self) -> int:
+        """The size of RAM, in bytes."""
+        return self.ram_device.size_bytes
 
-class Machine:
-    """A board with one CPU. Memory size in bytes; `start_el` is where software begins."""
-
-    def __init__(
-        self,
-        *,
-        model: str = "a72",
-        start_el: int = 2,
-        memory_bytes: int = 256 << 20,
-        gic: int = 2,
-        sink: EventSink | None = None,
-    ) -> None:
-        self.core = Core(model, start_el=start_el, gic=gic, sink=sink)
-        self.memory_bytes = memory_bytes
-        self._mapping = mmap.mmap(-1, memory_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self.ram = memoryview(self._mapping)
-        self._ram_pointer = (ctypes.c_char * memory_bytes).from_buffer(self._mapping)
-        self.core.attach_ram(RAM_BASE, self.ram, ctypes.addressof(self._ram_pointer))
-        self.clock = VirtualClock(lambda: self.core.retired)
-        self.timers = GenericTimers(self.clock, _View(self.core), self.core.features)
-        self.core.system.ports.update(self.timers.ports())
-        self.console = bytearray()
-        self.uart = Pl011(self._print)
-        self.core.native.map_mmio(PL011_BASE, SIZE_BYTES, self._uart_read, self._uart_write)
-        self.firmware = Firmware(self._print, self._read_virtual)
-        self.core.firmware, self.core.semihosting = self.firmware.call, self.firmware.semihosting
+    @property
+    def ram(self) -> memoryview:
+        """The contents of RAM."""
+        return self.ram_device.view
 
     # --- memory and console ------------------------------------------------------------------------------------------
 
     def write_memory(self, address: int, data: bytes) -> None:
         """Write RAM at a physical address. Raises: ValueError outside RAM."""
-        offset = self._offset(address, len(data))
-        self.ram[offset : offset + len(data)] = data
-        self.core.native.flush_translations()
+        try:
+            self.ram_device.write(address, data)
+        except BusError as error:
+            raise ValueError(str(error)) from None
 
     def read_memory(self, address: int, size_bytes: int) -> bytes:
         """Read RAM at a physical address. Raises: ValueError outside RAM."""
-        offset = self._offset(address, size_bytes)
-        return bytes(self.ram[offset : offset + size_bytes])
-
-    def _offset(self, address: int, size_bytes: int) -> int:
-        offset = address - RAM_BASE
-        if not 0 <= offset <= self.memory_bytes - size_bytes:
-            raise ValueError(f"{address:#x}..{address + size_bytes:#x} is outside RAM")
-        return offset
-
-    def _read_virtual(self, core: Core, address: int, size_bytes: int) -> bytes | None:
-        data = bytearray()
-        for at in range(address, address + size_bytes):
-            physical = core.native.translate(at)
-            if physical is None or not RAM_BASE <= physical < RAM_BASE + self.memory_bytes:
-                return None
-            data.append(self.ram[physical - RAM_BASE])
-        return bytes(data)
-
-    def _uart_read(self, offset: int, size_bytes: int) -> int:
         try:
-            return self.uart.read(offset, size_bytes)
-        except KeyError as error:
-            self.core.die(str(error.args[0]))
-            return 0  # never reaches the guest: the core is dead
-
-    def _uart_write(self, offset: int, size_bytes: int, value: int) -> None:
-        try:
-            self.uart.write(offset, size_bytes, value)
-        except KeyError as error:
-            self.core.die(str(error.args[0]))
+            return self.ram_device.read(address, size_bytes)
+        except BusError as error:
+            raise ValueError(str(error)) from None
 
     def _print(self, byte: int) -> None:
         self.console.append(byte)
-        self.core.emit(ConsoleOutput, device="pl011", text=chr(byte))
+        self.cpus.current.emit(ConsoleOutput, device="pl011", text=chr(byte))
+
+    # --- booting -----------------------------------------------------------------------------------------------------
+
+    def boot(self, plan: BootPlan) -> None:
+        """Put everything where the plan says, and have CPU 0 start there. Remembered for SYSTEM_RESET."""
+        self._plan = plan
+        for segment in plan.segments:
+            self.write_memory(segment.address, segment.data)
+        self.core.pc = plan.entry
+        for name, value in plan.registers.items():
+            self.core.set_x(int(name[1:]), value)
+
+    def _reset(self) -> None:
+        """Reset CPUs and devices, and boot again. RAM keeps the rest of its contents, as on silicon."""
+        self.cpus.reset()
+        self.board.restore(self._power_on)
+        if self._plan is not None:
+            self.boot(self._plan)
 
     # --- running -----------------------------------------------------------------------------------------------------
 
     @property
     def retired(self) -> int:
         """Instructions retired by the machine."""
-        return self.core.retired
+        return self.cpus.retired
 
     def run(self, limit: int) -> Outcome:
         """Run until the guest ends itself, dies, idles for ever, or `limit` instructions have retired in all."""
         while True:
-            outcome = self._outcome(self._advance(limit), limit)
+            outcome = self._advance(limit)
             if outcome is not None:
-                self.core.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
+                current = self.cpus.current
+                current.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
                 return outcome
 
     def step(self, count: int = 1) -> bool:
         """Run `count` further instructions; True if the guest has come to an end. Leaves no mark in the run."""
-        limit = self.core.retired + count
-        while self.core.retired < limit:
-            stop = self._advance(limit)
-            if self._outcome(stop, limit + 1) is not None:
+        limit = self.retired + count
+        while self.retired < limit:
+            outcome = self._advance(limit)
+            if outcome is not None and outcome.reason != "limit":
                 return True
         return False
+
+    def _advance(self, limit: int) -> Outcome | None:
+        """Run one piece. Returns how the run ended, if it did."""
+        core = self.cpus.runnable()
+        if core is None:
+            return self._idle()
+        before = self.retired
+        end = self._end_of_piece(limit, before)
+        if end > before:
+            stop = core.run(core.retired + end - before)
+            self._after_piece(core, stop)
+        return self._outcome(limit)
+
+    def _end_of_piece(self, limit: int, now: int) -> int:
+        """Return the count at which the next piece ends."""
+        end = min(limit, (now // TLB_GRID + 1) * TLB_GRID)
+        if len(self.cpus.cores) > 1:
+            end = min(end, self.cpus.slice_end)
+        deadline_ns = self.agenda.next_ns()
+        if deadline_ns is not None:
+            end = min(end, max(deadline_ns - self.clock.idle_ns, now + 1))
+        self.agenda.plan(end + self.clock.idle_ns)
+        return end
+
+    def _after_piece(self, core: Core, stop: Stop) -> None:
+        if core.waiting or stop is Stop.YIELDED or not self.cpus.on[core.index]:
+            self.cpus.ended_turn(core)
+        if stop is Stop.LIMIT and self.retired % TLB_GRID == 0:
+            self.cpus.flush_tlbs()
+        self.agenda.update()
+        if self.cpus.reset_wanted:
+            self._reset()
+
+    def _cut_short(self) -> None:
+        """End the piece that runs: a deadline has come closer."""
+        self.cpus.current.request_stop()
+
+    def _idle(self) -> Outcome | None:
+        """Let virtual time jump to the next deadline. Returns the end of the run if there is none."""
+        if self.cpus.all_off:
+            return Outcome("idle", 1, "every CPU is off")
+        events = {core.index: at for core in self.cpus.cores if (at := self._next_event_ns(core)) is not None}
+        deadline = self.agenda.next_ns()
+        times = [*events.values()] if deadline is None else [deadline, *events.values()]
+        if not times:
+            waits = self.cpus.current.waiting.upper() or "every CPU"
+            return Outcome("idle", 1, f"{waits} waits for ever: no interrupt is enabled that could end it")
+        self.clock.idle_ns += max(0, min(times) - self.clock.now_ns)
+        for index, at in events.items():
+            if at <= self.clock.now_ns:
+                self.cpus.cores[index].hear_event()
+        self.agenda.update()
+        return None
+
+    def _next_event_ns(self, core: Core) -> int | None:
+        """Return when the event stream of a CPU that waits in WFE comes, or None.
+
+        Simplified: events of the stream that come while the CPU does not wait do not set its Event Register.
+        """
+        is_waiting = self.cpus.on[core.index] and core.waiting in WAITS_FOR_EVENTS
+        return self.board.timers[core.index].next_event_ns() if is_waiting else None
+
+    def _outcome(self, limit: int) -> Outcome | None:
+        if self.cpus.off is not None:
+            return Outcome("guest", self.cpus.off.status, self.cpus.off.text)
+        for core in self.cpus.cores:
+            if core.dead_because:
+                return Outcome("dead", 1, core.dead_because)
+        if self.retired >= limit:
+            return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
+        return None
+
+    # --- state -------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as plain data; RAM as zlib-compressed bytes."""
         return {
-            "version": 1,
-            "core": core_snapshot.snapshot(self.core),
+            "version": 2,
+            "cpus": self.cpus.snapshot(),
             "clock": self.clock.snapshot(),
-            "timers": self.timers.snapshot(),
-            "uart": self.uart.snapshot(),
+            "board": self.board.snapshot(),
             "firmware": self.firmware.snapshot(),
             "console": bytes(self.console),
-            "ram": zlib.compress(self.ram, 1),
+            "ram": self.ram_device.snapshot(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back. Raises: ValueError if it is of another version or CPU model."""
-        self.ram[:] = zlib.decompress(state["ram"])
-        core_snapshot.restore(self.core, state["core"])
+        if state["version"] != 2:
+            raise ValueError(f"a snapshot of version {state['version']}; wanted 2")
+        self.ram_device.restore(state["ram"])
+        self.cpus.restore(state["cpus"])
         self.clock.restore(state["clock"])
-        self.timers.restore(state["timers"])
-        self.uart.restore(state["uart"])
+        self.board.restore(state["board"])
         self.firmware.restore(state["firmware"])
         self.console[:] = state["console"]
-
-    def _advance(self, limit: int) -> Stop:
-        grid = (self.core.retired // TLB_GRID + 1) * TLB_GRID
-        stop = self.core.run(min(limit, grid))
-        if stop is Stop.LIMIT and self.core.retired == grid:
-            self.core.native.flush_tlb()
-        return stop
-
-    def _outcome(self, stop: Stop, limit: int) -> Outcome | None:
-        core = self.core
-        if self.firmware.off is not None:
-            return Outcome("guest", self.firmware.off.status, self.firmware.off.text)
-        if core.dead_because:
-            return Outcome("dead", 1, core.dead_because)
-        if core.waiting and not self._wake():
-            return Outcome(
-                "idle", 1, f"{core.waiting.upper()} waits for ever: no interrupt is enabled that could end it"
-            )
-        if stop is Stop.LIMIT and core.retired >= limit:
-            return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
-        return None
-
-    def _wake(self) -> bool:
-        return not self.core.waiting or self.core.wakes()

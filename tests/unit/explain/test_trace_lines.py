@@ -41,6 +41,8 @@ LINES: tuple[tuple[Event, str], ...] = (
     (ConsoleOutput(**PLACE, device="pl011", text='a"\n\xff'),
      r'      12.2  cpu0 EL1              prints "a\"\n\xff"'),
     (events.InterruptLine(**PLACE, line="IRQ", level=True), "      12.2  cpu0 EL1              IRQ line rises"),
+    (events.DeviceAccess(**PLACE, device="gicd", offset=0x100, size_bytes=4, is_write=True, value=0x8000000),
+     "      12.2  cpu0 EL1  0x40080030  writes gicd+0x100       ->  = 0x8000000 (32-bit)"),
     (events.FirmwareCall(**PLACE, conduit="smc", function=0x84000000, name="PSCI_VERSION", result=0x10001),
      "      12.2  cpu0 EL1  0x40080030  smc                     ->  firmware: PSCI_VERSION  returns 0x10001"),
     (END, "      12.2  cpu0 EL1              end (idle, status 1): WFI waits for ever"),

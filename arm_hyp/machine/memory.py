@@ -1,0 +1,66 @@
+"""RAM: one host mapping that all CPUs share.
+
+Read `machine/seams.py` before this file, `machine/machine.py` after it. Whoever writes RAM past the CPUs (a loader, a
+device with DMA) does it here, so that code which was changed is translated anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+from arm_hyp.cpu.core import Core
+from arm_hyp.machine.seams import BusError
+
+_COMPRESSION: Final = 1
+"""zlib's fastest: most pages are empty."""
+
+
+class Ram:
+    """A range of RAM at a physical address. Sizes in bytes."""
+
+    def __init__(self, base: int, size_bytes: int) -> None:
+        self.base, self.size_bytes = base, size_bytes
+        self._mapping = mmap.mmap(-1, size_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.view = memoryview(self._mapping)
+        self._pointer = (ctypes.c_char * size_bytes).from_buffer(self._mapping)
+        self._cores: Sequence[Core] = ()
+
+    def attach(self, cores: Sequence[Core]) -> None:
+        """Map this RAM into the CPUs."""
+        self._cores = cores
+        for core in cores:
+            core.attach_ram(self.base, self.view, ctypes.addressof(self._pointer))
+
+    def contains(self, address: int, size_bytes: int = 1) -> bool:
+        """Tell whether a range of physical addresses is all RAM."""
+        return self.base <= address and address + size_bytes <= self.base + self.size_bytes
+
+    def read(self, address: int, size_bytes: int) -> bytes:
+        """Read at a physical address. Raises: BusError where any byte is not RAM."""
+        start = self._offset(address, size_bytes)
+        return bytes(self.view[start : start + size_bytes])
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write at a physical address, and have changed code translated anew. Raises: BusError, nothing written."""
+        start = self._offset(address, len(data))
+        if data:
+            self.view[start : start + len(data)] = data
+            for core in self._cores:
+                core.code_changed(address, len(data))
+
+    def _offset(self, address: int, size_bytes: int) -> int:
+        if not self.contains(address, size_bytes):
+            raise BusError(f"{address:#x}..{address + size_bytes:#x} is not RAM")
+        return address - self.base
+
+    def snapshot(self) -> bytes:
+        """Return all contents, compressed."""
+        return zlib.compress(self.view, _COMPRESSION)
+
+    def restore(self, state: bytes) -> None:
+        """Take contents back. The CPUs' translations are theirs to drop."""
+        self.view[:] = zlib.decompress(state)
