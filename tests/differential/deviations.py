@@ -62,6 +62,12 @@ def _misaligned_stack(case: Case) -> bool:
     return access is not None and access.uses_sp and bool(case.controls.sp & 15)
 
 
+def _misaligned_ordered(case: Case) -> bool:
+    is_ordered = case.word & 0x3FBF_FC00 == 0x089F_FC00
+    sctlr = case.controls.sctlr_el2 if case.el == 2 else case.controls.sctlr_el1
+    return is_ordered and not sctlr & 2 and case.controls.x0 % (1 << (case.word >> 30)) != 0
+
+
 def _external_abort_at_el2(case: Case) -> bool:
     return case.el == 2 and load_store_access(case.word) is not None
 
@@ -146,6 +152,14 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "Arm ARM, HCR_EL2.TIDCP",
         with_hcr(Case("example", move(parse_name("s3_0_c15_c0_0"), True), 1), "TIDCP"),
         (2, 0x6230_3C01),
+    ),
+    Deviation(
+        "alignment of LDAR and STLR",
+        _misaligned_ordered,
+        "OURS IS AT FAULT: with SCTLR_ELx.A clear the core does not check them (exclusives it does), and nor do we.",
+        "Arm ARM B2.5.2, pseudocode AArch64.UnalignedAccessFaults",
+        Case("example", 0xC8DF_FC01, 1, replace(CONTROLS, x0=CONTROLS.x0 + 4)),
+        None,
     ),
     Deviation(
         "performance monitors, timers, OS double lock",
