@@ -23,7 +23,6 @@ from arm_hyp.machine.gic.virtual_layout import PRIORITY_BITS
 _VMCR: Final = ICH_VMCR_EL2
 _CTLR: Final = int(ICV_CTLR_EL1.of(A3V=1, IDbits=1, PRIbits=PRIORITY_BITS - 1))
 """The read-only bits of ICV_CTLR_EL1: 24-bit INTIDs, affinity 3, 5 bits of priority; no SErrors, no range selector."""
-_INTID: Final = 0xFF_FFFF
 
 
 def icv_ports(interface: VirtualInterface) -> dict[Encoding, RegisterPort]:
@@ -42,7 +41,7 @@ def _common_ports(interface: VirtualInterface) -> dict[str, RegisterPort]:
         "ICV_PMR_EL1": RegisterPort(partial(interface.field, _VMCR.VPMR), interface.write_priority_mask),
         "ICV_CTLR_EL1": RegisterPort(partial(_read_ctlr, interface), partial(_write_ctlr, interface)),
         "ICV_RPR_EL1": RegisterPort(lambda: interface.running_priority, None),
-        "ICV_DIR_EL1": RegisterPort(None, lambda value: interface.deactivate(value & _INTID)),
+        "ICV_DIR_EL1": RegisterPort(None, interface.deactivate),
         "ICV_BPR0_EL1": RegisterPort(partial(interface.field, _VMCR.VBPR0), partial(interface.write_binary_point, 0)),
         "ICV_BPR1_EL1": RegisterPort(partial(_read_bpr1, interface), partial(_write_bpr1, interface)),
         "ICV_IGRPEN0_EL1": _field_port(interface, _VMCR.VENG0),
@@ -53,7 +52,7 @@ def _common_ports(interface: VirtualInterface) -> dict[str, RegisterPort]:
 def _group_ports(interface: VirtualInterface, group: int, members: int) -> dict[str, RegisterPort]:
     return {
         f"ICV_IAR{group}_EL1": RegisterPort(partial(interface.acknowledge, members), None),
-        f"ICV_EOIR{group}_EL1": RegisterPort(None, lambda value: interface.end(members, value & _INTID)),
+        f"ICV_EOIR{group}_EL1": RegisterPort(None, partial(interface.end, members)),
         f"ICV_HPPIR{group}_EL1": RegisterPort(partial(interface.highest_pending, members), None),
         f"ICV_AP{group}R0_EL1": active_priorities_port(interface, group),
     }

@@ -72,7 +72,12 @@ GICV2: Final = VirtualLayout(
     has_grouped_priorities=False,
     checks_ended=False,
 )
-"""Ref: IHI 0048 5.3. An end of interrupt of the wrong group is UNPREDICTABLE; as on QEMU it takes effect."""
+"""Ref: IHI 0048 5.3. An end of interrupt of the wrong group is UNPREDICTABLE; as on QEMU it takes effect.
+
+Four knowing differences from QEMU's GICv2, where the architecture speaks or GICv3 shows the better way: an interrupt of
+a disabled group hides none of the other group; HPPIR shows what the priority mask hides, with the CPU of an SGI; the
+aliased registers exist; a binary point that changes while an interrupt is active splits the running priority too.
+"""
 
 GICV3: Final = VirtualLayout(
     lr_mask=_LR_FLAGS | _LR.pINTID.mask | 0xFF_FFFF,

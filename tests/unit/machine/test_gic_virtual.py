@@ -215,6 +215,15 @@ def test_the_binary_point_of_group_1_decides_about_preemption(ready: Bench) -> N
     assert ready.read("IAR1") == 41 and ready.read("RPR") == 0 and ready.active == 1 << 16 | 1
 
 
+def test_a_binary_point_that_changes_splits_the_running_priority_too(ready: Bench) -> None:
+    ready.fill(0, 40, Priority=0x88)
+    assert ready.read("IAR1") == 40 and ready.read("RPR") == 0x88
+    ready.fill(1, 41, Priority=0x80)
+    assert ready.high == {"virq"}
+    ready.write("BPR1", 4)
+    assert ready.high == set() and ready.read("IAR1") == 1023
+
+
 def test_the_common_binary_point_makes_group_1_use_group_0s(ready: Bench) -> None:
     ready.write("BPR0", 5)
     ready.set_mode(cbpr=1)

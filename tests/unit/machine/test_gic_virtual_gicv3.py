@@ -137,6 +137,13 @@ def test_each_group_has_active_priorities_of_its_own(ready: Gicv3Bench) -> None:
     assert [port.read() for name, port in ready.guest_ports.items() if "AP" in name and port.read] == [0, 1 << 16]
 
 
+def test_of_two_equal_active_priorities_group_0s_is_dropped_first(ready: Gicv3Bench) -> None:
+    ready.write("AP0", 1 << 4)
+    ready.write("AP1", 1 << 4)
+    ready.write("EOIR1", 40)
+    assert (ready.read("AP0"), ready.read("AP1")) == (0, 1 << 4)
+
+
 def test_1022_in_a_list_register_is_returned_and_the_register_emptied(ready: Gicv3Bench) -> None:
     ready.fill(0, 1022)
     assert ready.read("IAR1") == 1022 and ready.state(0) == INVALID and ready.active == 0
