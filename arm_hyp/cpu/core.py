@@ -62,12 +62,14 @@ class Core:
         index: int = 0,
         sink: EventSink | None = None,
         where: Position | None = None,
+        list_registers: int = id_policy.LIST_REGISTERS,
     ) -> None:
         self.model, self.gic, self.index, self.start_el = model, gic, index, start_el
+        self.list_registers = list_registers
         self.sink: EventSink = sink or NullSink()
         self.where = where or Position()
         self.native = NativeCore(model, probe.internals())
-        self.features = id_policy.features(model, gic)
+        self.features = id_policy.features(model, gic, list_registers)
         self.state_features = StateFeatures.of(self.features, el3=True)
         self.ram = RamWords()
         self.native.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE[model])

@@ -85,7 +85,7 @@ def restore(core: Core, state: Mapping[str, Any]) -> None:
 
 def reset(core: Core) -> None:
     """Put a core into the state of a new one. What it has retired stays counted."""
-    new = Core(core.model, start_el=core.start_el, gic=core.gic, index=core.index)
+    new = Core(core.model, start_el=core.start_el, gic=core.gic, index=core.index, list_registers=core.list_registers)
     state, own = snapshot(new), core.private_state()
     state["private"] |= {name: own[name] for name in ("retired", "seq_n", "seq", "lines")}
     restore(core, state)

@@ -124,7 +124,8 @@ class SystemUnit:
         return self._resolve(encoding, instruction.is_read).route != "native"
 
     def _resolve(self, encoding: Encoding, is_read: bool) -> sysregs.Resolution:
-        return sysregs.resolve(encoding, is_read, self._core.model, self._core.gic)
+        core = self._core
+        return sysregs.resolve(encoding, is_read, core.model, core.gic, core.list_registers)
 
     def _traps_fp(self, el: int) -> bool:
         known = self._fp_traps.get(el)
@@ -335,7 +336,8 @@ class SystemUnit:
         if stored is not None:
             return stored
         if resolution.route == "shadow" or resolution.target.access == "RO":
-            return sysregs.reset_value(resolution.target, self._core.model, self._core.gic)
+            core = self._core
+            return sysregs.reset_value(resolution.target, core.model, core.gic, core.list_registers)
         return None
 
     def write_register(self, encoding: Encoding, value: int) -> bool:

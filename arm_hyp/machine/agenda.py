@@ -17,15 +17,22 @@ class Agenda:
     def __init__(self, clock: Clock, cut_short: Callable[[], None]) -> None:
         self._clock, self._cut_short = clock, cut_short
         self._sources: list[Deadlines] = []
+        self._idle_times: list[Callable[[], int | None]] = []
         self._planned_ns: int | None = None
 
-    def add(self, source: Deadlines) -> None:
-        """Add a device that has deadlines."""
+    def add(self, source: Deadlines, idle: Callable[[], int | None] | None = None) -> None:
+        """Add a device that has deadlines; `idle` gives them while no CPU runs, if they differ then."""
         self._sources.append(source)
+        self._idle_times.append(idle or source.next_deadline_ns)
 
     def next_ns(self) -> int | None:
         """Return the earliest deadline, in ns of virtual time, or None."""
         times = [at for source in self._sources if (at := source.next_deadline_ns()) is not None]
+        return min(times) if times else None
+
+    def next_idle_ns(self) -> int | None:
+        """Return the earliest deadline if no CPU runs until then."""
+        times = [at for idle in self._idle_times if (at := idle()) is not None]
         return min(times) if times else None
 
     def plan(self, end_ns: int) -> None:

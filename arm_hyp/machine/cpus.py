@@ -42,10 +42,21 @@ class View:
 class Cpus:
     """All CPUs. CPU 0 is on from the start."""
 
-    def __init__(self, count: int, model: str, start_el: int, gic: int, sink: EventSink | None) -> None:
+    def __init__(
+        self, count: int, model: str, start_el: int, gic: int, list_registers: int, sink: EventSink | None
+    ) -> None:
         self.where = Position()
         self.cores = [
-            Core(model, start_el=start_el, gic=gic, index=index, sink=sink, where=self.where) for index in range(count)
+            Core(
+                model,
+                start_el=start_el,
+                gic=gic,
+                index=index,
+                sink=sink,
+                where=self.where,
+                list_registers=list_registers,
+            )
+            for index in range(count)
         ]
         self.views = [View(core) for core in self.cores]
         self.off: PowerOff | None = None

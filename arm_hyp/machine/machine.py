@@ -44,7 +44,7 @@ class Machine:
 
     def __init__(self, *, sink: EventSink | None = None, **options: Any) -> None:
         self.options = made = Options(**options)
-        self.cpus = Cpus(made.cpus, made.model, made.start_el, made.gic, sink)
+        self.cpus = Cpus(made.cpus, made.model, made.start_el, made.gic, made.list_registers, sink)
         self.ram_device = Ram(RAM_BASE, made.memory_bytes)
         self.ram_device.attach(self.cpus.cores)
         self.clock = VirtualClock(lambda: self.cpus.retired)
@@ -181,7 +181,7 @@ class Machine:
         if self.cpus.all_off:
             return Outcome("idle", 1, "every CPU is off")
         events = {core.index: at for core in self.cpus.cores if (at := self._next_event_ns(core)) is not None}
-        deadline = self.agenda.next_ns()
+        deadline = self.agenda.next_idle_ns()
         times = [*events.values()] if deadline is None else [deadline, *events.values()]
         if not times:
             waits = self.cpus.current.waiting.upper() or "every CPU"

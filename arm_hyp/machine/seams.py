@@ -33,7 +33,17 @@ class Clock(Protocol):
         """The system counter: 62.5 MHz, ticks of 16 ns."""
 
 
-class Device(Protocol):
+class Stateful(Protocol):
+    """Anything with state of its own."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state as plain data."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back and drive all lines accordingly."""
+
+
+class Device(Stateful, Protocol):
     """A device on the bus. `size_bytes` is 1, 2 or 4; the bus splits 8-byte accesses, lower half first.
 
     Raises: BusError, for an access that the device answers with an error.
@@ -44,12 +54,6 @@ class Device(Protocol):
 
     def write(self, offset: int, size_bytes: int, value: int) -> None:
         """Write a register; `value` fits `size_bytes`."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return the whole state as plain data."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back and drive all lines accordingly."""
 
 
 class Deadlines(Protocol):

@@ -5,27 +5,25 @@ Read `machine/board.py`, `machine/bus.py` and the devices before this file, `mac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from arm_hyp.arch import interrupts
+from arm_hyp.arch.id_policy import LIST_REGISTERS, id_value
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.system import RegisterPort
 from arm_hyp.machine import board
 from arm_hyp.machine.agenda import Agenda, WithDeadlines
 from arm_hyp.machine.bus import Bus
 from arm_hyp.machine.cpus import Cpus
-from arm_hyp.machine.gic.cpu_interface import CpuLines
-from arm_hyp.machine.gic.gich import Gich
-from arm_hyp.machine.gic.gicv import Gicv
-from arm_hyp.machine.gic.gicv2 import Gicv2
-from arm_hyp.machine.gic.virtual import VirtualInterface
-from arm_hyp.machine.gic.virtual_control import VirtualLines
+from arm_hyp.machine.debug_registers import DebugRegisters
+from arm_hyp.machine.gic_wiring import add_gic
 from arm_hyp.machine.pl011 import Pl011
 from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S, Pl031
 from arm_hyp.machine.pl061 import Pl061
-from arm_hyp.machine.seams import Clock, Device, IrqLine
+from arm_hyp.machine.pmu import Pmu
+from arm_hyp.machine.randomness import RandomNumbers
+from arm_hyp.machine.seams import Clock, Device, Stateful
 from arm_hyp.machine.timers import GenericTimers
 
 TIMER_INTIDS: Final[Mapping[str, int]] = {
@@ -46,23 +44,12 @@ class Options:
     memory_bytes: int = 256 << 20
     gic: int = 2
     cpus: int = 1
-    list_registers: int = 4
+    list_registers: int = LIST_REGISTERS
     rtc_epoch_s: int = DEFAULT_EPOCH_S
 
 
-class Stateful(Protocol):
-    """Anything with state of its own."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return the state as plain data."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
-
-
-def line_into(core: Core, line: int) -> IrqLine:
-    """Return an interrupt input of a CPU."""
-    return lambda level: core.set_line(line, level)
+_EL1_HAS_TIMERS: Final = 3
+"""CNTHCTL_EL2.{EL1PCEN, EL1PCTEN}: nobody is at EL2 who could give them to EL1."""
 
 
 class Board:
@@ -74,8 +61,11 @@ class Board:
         self._options, self._cpus, self._clock, self._agenda = options, cpus, clock, agenda
         self.bus = Bus()
         self.stateful: dict[str, Stateful] = {}
-        self.gic = self._add_gic()
+        self.gic = add_gic(options, cpus, self.bus, self.stateful)
         self.timers = [self._add_timers(core) for core in cpus.cores]
+        for core in cpus.cores:
+            self._add_pmu(core)
+            self._add_plain_registers(core)
         self.uart = Pl011(output, self.gic.spi(board.INTID_PL011))
         self.rtc = Pl031(clock, self.gic.spi(board.INTID_PL031), options.rtc_epoch_s)
         self.gpio = Pl061(self.gic.spi(board.INTID_PL061))
@@ -89,35 +79,6 @@ class Board:
         self.bus.add(name, base, size_bytes, device)
         self.stateful[name] = device
 
-    # --- the interrupt controller ------------------------------------------------------------------------------------
-
-    def _add_gic(self) -> Gicv2:
-        lines = [
-            CpuLines(line_into(core, interrupts.LINE_IRQ), line_into(core, interrupts.LINE_FIQ))
-            for core in self._cpus.cores
-        ]
-        return self._add_gicv2(lines)
-
-    def _virtual_lines(self, gic: Gicv2, core: Core) -> VirtualLines:
-        virq, vfiq = line_into(core, interrupts.LINE_VIRQ), line_into(core, interrupts.LINE_VFIQ)
-        return VirtualLines(virq, vfiq, gic.ppi(core.index, board.INTID_MAINTENANCE))
-
-    def _add_gicv2(self, lines: Sequence[CpuLines]) -> Gicv2:
-        gic = Gicv2(lines)
-        self.stateful["gic"] = gic
-        virtual = [self._virtual_interface(gic, core) for core in self._cpus.cores]
-        hypervisor, guest = [Gich(interface) for interface in virtual], [Gicv(interface) for interface in virtual]
-        self.bus.add("gicd", board.GICD_BASE, board.PAGE_BYTES, gic.distributor)
-        self.bus.add("gicc", board.GICC_BASE, board.GICC_BYTES, gic.cpu_interface)
-        self.bus.add("gich", board.GICH_BASE, board.PAGE_BYTES, hypervisor.__getitem__)
-        self.bus.add("gicv", board.GICV_BASE, board.GICC_BYTES, guest.__getitem__)
-        self.stateful |= {f"gic-virtual-{index}": interface for index, interface in enumerate(virtual)}
-        return gic
-
-    def _virtual_interface(self, gic: Gicv2, core: Core) -> VirtualInterface:
-        lines, index = self._virtual_lines(gic, core), core.index
-        return VirtualInterface.gicv2(lines, lambda intid: gic.deactivate(index, intid), self._options.list_registers)
-
     # --- what each CPU has -------------------------------------------------------------------------------------------
 
     def _add_timers(self, core: Core) -> GenericTimers:
@@ -127,9 +88,30 @@ class Board:
             core.system.ports[encoding] = self._noticed(port)
         for name in ("cnthctl_el2", "cntkctl_el1"):
             core.controls.filters[name] = timers.filter_control
+        if core.start_el == 1:
+            core.controls.write("cnthctl_el2", _EL1_HAS_TIMERS)
         self._agenda.add(timers)
         self.stateful[f"timers-{core.index}"] = timers
         return timers
+
+    def _add_pmu(self, core: Core) -> None:
+        irq = self.gic.ppi(core.index, board.INTID_PMU)
+        view, pmcr = self._cpus.views[core.index], id_value("PMCR_EL0", core.model, core.gic)
+        pmu = Pmu(self._clock, lambda: core.retired, view, pmcr, core.features, irq)
+        for encoding, port in pmu.ports().items():
+            core.system.ports[encoding] = self._noticed(port)
+        core.controls.filters["pmuserenr_el0"] = pmu.filter_control
+        core.controls.watchers["mdcr_el2"] = pmu.control_written
+        self._agenda.add(pmu, pmu.next_idle_deadline_ns)
+        self.stateful[f"pmu-{core.index}"] = pmu
+
+    def _add_plain_registers(self, core: Core) -> None:
+        debug, random = DebugRegisters(), RandomNumbers(core.index)
+        core.system.ports.update(debug.ports())
+        self.stateful[f"debug-{core.index}"] = debug
+        if "RNG" in core.features:
+            core.system.ports.update(random.ports())
+            self.stateful[f"random-{core.index}"] = random
 
     def _noticed(self, port: RegisterPort) -> RegisterPort:
         """Have the agenda look at the deadlines after each write of a register."""
