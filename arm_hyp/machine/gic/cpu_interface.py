@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from arm_hyp.arch.gic import clamp_bpr, group_priority, minimum_bpr, priority_mask
+from arm_hyp.arch.gic import IDLE_PRIORITY, clamp_bpr, group_priority, minimum_bpr, priority_mask
 from arm_hyp.machine.gic.distributor import NOTHING, Distributor, intid_of, priority_of
 from arm_hyp.machine.gic.priority import ActivePriorities, running_priority
 from arm_hyp.machine.seams import IrqLine
@@ -49,23 +49,26 @@ class CpuInterface:
     def signalled(self) -> int:
         """Return the rank of the interrupt that is signalled, or `NOTHING`.
 
-        It must be more urgent than the priority mask, and its group priority than the running priority.
+        It must be more urgent than the priority mask, and its group priority than the group priority of what runs. Both
+        are split by the binary point of its own group, as on QEMU; this matters only when the two groups' binary points
+        differ, or changed meanwhile. Ref: IHI 0048 3.3.3, IHI 0069 4.8.6.
         """
         rank = self.highest_pending()
-        priority = priority_of(rank)
-        if priority >= self.pmr:
+        if priority_of(rank) >= self.pmr:
             return NOTHING
         running = running_priority(*self.active)
-        if priority >= running or self._group_priority(rank) >= running:
-            return NOTHING
-        return rank
+        if running == IDLE_PRIORITY:
+            return rank
+        group = self.group_of(rank)
+        preempts = self._group_priority(priority_of(rank), group) < self._group_priority(running, group)
+        return rank if preempts else NOTHING
 
     def group_of(self, rank: int) -> int:
         """Return the group of the interrupt in a rank."""
         return self.distributor.group_of(self.cpu, intid_of(rank))
 
-    def _group_priority(self, rank: int) -> int:
-        return group_priority(priority_of(rank), self.group_of(rank), self.bpr0, self.bpr1, self.cbpr)
+    def _group_priority(self, priority: int, group: int) -> int:
+        return group_priority(priority, group, self.bpr0, self.bpr1, self.cbpr)
 
     def update(self) -> None:
         """Drive the CPU's interrupt lines according to what is signalled."""
@@ -87,7 +90,8 @@ class CpuInterface:
         """Make the signalled interrupt active, and its group priority the running priority; return its INTID."""
         intid = intid_of(rank)
         bank, bit = self.distributor.bank(self.cpu, intid)
-        self.active[self.group_of(rank)].activate(self._group_priority(rank))
+        group = self.group_of(rank)
+        self.active[group].activate(self._group_priority(priority_of(rank), group))
         bank.activate(bit)
         self.distributor.changed_bit(self.cpu, bank, bit)
         return intid
