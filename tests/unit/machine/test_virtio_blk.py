@@ -129,11 +129,14 @@ def test_requests_of_several_steps_are_whole(tmp_path: Path) -> None:
     assert ram.read(buffer, 1 << 19) == content(sectors)[-(1 << 19) :]
     ram.write(queue.heap, header(T_OUT))
     for index in range(1, pieces + 1):
-        queue.descriptor(index, buffer, 1 << 19, NEXT, index + 1)
+        queue.descriptor(index, buffer + index, 1 << 19, NEXT, index + 1)
+    sent = b"".join(ram.read(buffer + index, 1 << 19) for index in range(1, pieces + 1))
     queue.publish(0)
     disk.rig.kick()
     assert not disk.rig.reports
-    assert disk.blk.snapshot()["drive"]["written"].keys() == set(range(sectors))
+    written = disk.blk.snapshot()["drive"]["written"]
+    assert list(written) == list(range(sectors))
+    assert b"".join(written.values()) == sent
 
 
 @pytest.mark.parametrize(
