@@ -9,6 +9,9 @@ Simplified: what IHI 0048 leaves UNPREDICTABLE is decided as QEMU does. An EOI w
 AckCtl = 0, GICC_EOIR ends a Group 1 interrupt too; GICC_DIR is ignored while EOImode is 0; the bits that disable
 bypass signals are RAZ/WI, because there are none.
 
+Not as QEMU: GICC_HPPIR does not depend on the mask; GICC_IAR says 1023, not 1022, of a Group 1 interrupt that is not
+urgent enough to be signalled; a disabled group never hides an enabled one.
+
 Ref: IHI 0048 4.4.
 """
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 from gic_support import ALL, SGI_BASE, SPURIOUS, BenchV3, View
 
-from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.arch.sysregs import by_name
 from arm_hyp.machine.gic.gicv3 import Gicv3
-from arm_hyp.machine.gic.register_ports import VIRTUALIZED_BY
 
 GICD_ID = (0x44, 0, 0, 0, 0x92, 0xB4, 0x3B, 0, 0x0D, 0xF0, 0x05, 0xB1)
 GICR_ID = (0x44, 0, 0, 0, 0x93, 0xB4, 0x3B, 0, 0x0D, 0xF0, 0x05, 0xB1)
 """Offsets 0xffd0 to 0xfffc, read from QEMU 7.2."""
 IRQ, FIQ = (0, "irq"), (0, "fiq")
 IROUTER32 = 0x6100
-IMO, FMO = 1 << 4, 1 << 3
 
 
 @pytest.fixture
@@ -326,68 +321,14 @@ def test_sgis_can_be_disabled_and_pended_by_register(ready: BenchV3) -> None:
     assert ready.outputs.high == set()
 
 
-# --- ICC or ICV --------------------------------------------------------------------------------------------------
-
-
-class VirtualRegisters:
-    """ICV_* ports that tell when they were reached."""
-
-    def __init__(self) -> None:
-        self.written: list[Encoding] = []
-        plain = BenchV3(1).ports[0]
-        self.ports = {
-            encoding: self._port(encoding, plain[encoding]) for encoding in VIRTUALIZED_BY if encoding in plain
-        }
-
-    def _port(self, encoding: Encoding, like: RegisterPort) -> RegisterPort:
-        note = partial(self._write, encoding)
-        return RegisterPort((lambda: 0xABC) if like.read else None, note if like.write else None)
-
-    def _write(self, encoding: Encoding, value: int) -> None:
-        self.written.append(encoding)
-
-
-@pytest.mark.parametrize(
-    ("name", "bits"),
-    [
-        ("IAR0", FMO),
-        ("BPR0", FMO),
-        ("AP0R0", FMO),
-        ("IGRPEN0", FMO),
-        ("HPPIR0", FMO),
-        ("IAR1", IMO),
-        ("BPR1", IMO),
-        ("AP1R0", IMO),
-        ("IGRPEN1", IMO),
-        ("HPPIR1", IMO),
-        ("PMR", IMO | FMO),
-        ("CTLR", IMO | FMO),
-        ("RPR", IMO | FMO),
-    ],
-)
-def test_reads_at_el1_are_virtual_where_hcr_el2_says_so(name: str, bits: int) -> None:
-    bench = BenchV3(1, VirtualRegisters().ports)
-    view = bench.views[0]
-    for hcr in (0, IMO, FMO, IMO | FMO):
-        for el in (1, 2):
-            view.controls["hcr_el2"], view.el = hcr, el
-            assert (bench.icc(name) == 0xABC) == (el == 1 and hcr & bits != 0)
-
-
-@pytest.mark.parametrize(("name", "bits"), [("EOIR0", FMO), ("EOIR1", IMO), ("DIR", IMO | FMO)])
-def test_writes_at_el1_are_virtual_where_hcr_el2_says_so(name: str, bits: int) -> None:
-    virtual = VirtualRegisters()
-    bench = BenchV3(1, virtual.ports)
-    for hcr in (0, IMO, FMO, IMO | FMO):
-        for el in (1, 2):
-            virtual.written.clear()
-            bench.views[0].controls["hcr_el2"], bench.views[0].el = hcr, el
-            bench.set_icc(name, 1023)
-            assert bool(virtual.written) == (el == 1 and hcr & bits != 0)
-
-
-def test_sgi_registers_have_no_virtual_form(ready: BenchV3) -> None:
-    assert not {by_name(f"ICC_{name}_EL1").encoding for name in ("SGI0R", "SGI1R", "ASGI1R")} & set(VIRTUALIZED_BY)
-    ready.views[0].controls["hcr_el2"] = IMO | FMO
-    ready.set_icc("SGI1R", 1 << 24 | 1)
-    assert ready.bits(0x200, 1)
+def test_preemption_compares_both_priorities_as_the_pending_ones_binary_point_splits_them(ready: BenchV3) -> None:
+    ready.set_r(SGI_BASE + 0x80, ~4)
+    ready.set_icc("BPR1", 7)
+    ready.set_priority(2, 0x18)
+    ready.set_icc("SGI0R", 2 << 24 | 1)
+    assert ready.icc("IAR0") == 2
+    ready.set_priority(3, 0x10)
+    ready.set_icc("SGI1R", 3 << 24 | 1)
+    assert ready.outputs.high == set() and ready.icc("IAR1") == SPURIOUS, "as QEMU: <7> alone is compared"
+    ready.set_icc("BPR1", 3)
+    assert ready.outputs.high == {IRQ} and ready.icc("IAR1") == 3
