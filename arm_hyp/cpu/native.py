@@ -31,6 +31,8 @@ SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531}
 
 _SPSR_EL1: Final = (3, 0, 4, 0, 0)
 _EL3H: Final = 0x3CD
+_BLOCK_BYTES: Final = 4096
+_WORDS: Final = tuple(struct.Struct(f"<{count}I") for count in range(_BLOCK_BYTES // 4 + 1))
 _SLOT_BYTES: Final = 32
 _VALUE_OFFSET_BYTES: Final = 24
 
@@ -156,6 +158,8 @@ class NativeCore:
         self._context = self.uc.context_save()
         self._context_pointer = ctypes.cast(self._context.context, ctypes.c_void_p)
         self._word = ctypes.c_uint32()
+        self._block = ctypes.create_string_buffer(_BLOCK_BYTES)
+        self._block_address = ctypes.addressof(self._block)
         self._physical = ctypes.c_uint64()
         self._use(internals or Internals(0, 0))
 
@@ -226,11 +230,10 @@ class NativeCore:
         return self._word.value
 
     def fetch_words(self, pc: int, size_bytes: int) -> tuple[int, ...]:
-        """Read a block of instructions at a virtual address; empty where it could not be fetched."""
-        buffer = ctypes.create_string_buffer(size_bytes)
-        if uclib.uc_vmem_read(self.handle, pc, uc_const.UC_PROT_EXEC, ctypes.addressof(buffer), size_bytes):
+        """Read a block of instructions (at most 4 KiB) at a virtual address; empty where it could not be fetched."""
+        if uclib.uc_vmem_read(self.handle, pc, uc_const.UC_PROT_EXEC, self._block_address, size_bytes):
             return ()
-        return struct.unpack_from(f"<{size_bytes // 4}I", buffer)
+        return _WORDS[size_bytes >> 2].unpack_from(self._block)
 
     def translate(self, address: int, access: int = uc_const.UC_PROT_EXEC) -> int | None:
         """Translate a virtual address through the core's TLB, or None where it faults."""

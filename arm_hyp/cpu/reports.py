@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _STEP: Final = frozenset({syndromes.EC.STEP_LOWER, syndromes.EC.STEP_SAME})
 _STEP_ISV: Final = 1 << 24
+_DEBUGS: Final = 1 << 15 | 1 << 0
+"""MDSCR_EL1.MDE and SS: with them a step, breakpoint or watchpoint exception may be due at a site."""
 _BEFORE_THE_COUNT: Final = _STEP | {syndromes.EC.BREAKPOINT_LOWER, syndromes.EC.BREAKPOINT_SAME}
 """These are raised between instructions: Unicorn has not counted the one that does not run."""
 
@@ -45,11 +47,19 @@ class Reports:
             self._core.fail(error)
 
     def _undefined(self, pc: int, pstate: int) -> None:
-        record = self._native.record()
-        if record.syndrome >> 26:
-            self._trapped_natively(pc, pstate, record.syndrome, record.target_el)
-        else:
-            self._core.system.execute(pc, pstate)
+        word = self._native.fetch_word(pc)
+        if word is None or not self._is_planted(pc, pstate, word):
+            record = self._native.record()
+            if record.syndrome >> 26:
+                self._trapped_natively(pc, pstate, record.syndrome, record.target_el)
+                return
+        self._core.system.execute(pc, pstate, word)
+
+    def _is_planted(self, pc: int, pstate: int, word: int) -> bool:
+        """Tell whether this can only be a site: then the record, which costs more than all the rest, is not needed."""
+        core = self._core
+        may_debug = core.controls.values.mdscr_el1 & _DEBUGS
+        return not may_debug and pc != core.sites.bare and core.system.wanted(pstate)[word]
 
     def _native_verdict(self, pc: int, pstate: int) -> None:
         record = self._native.record()

@@ -12,7 +12,7 @@ translation when the guest changes its code. Whoever handles the exception reads
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from unicorn import arm64_const as a64
@@ -23,8 +23,8 @@ from arm_hyp.cpu.native import NativeCore
 UDF: Final = 0
 PAGE_SHIFT: Final = 12
 
-Wanted = Callable[[int, int], bool]
-"""`wanted(word, pstate)`: must this instruction, translated at this level, become a site?"""
+Wanted = Callable[[int], Mapping[int, bool]]
+"""`wanted(pstate)[word]`: must this instruction, translated at this level, become a site?"""
 
 
 class Sites:
@@ -37,6 +37,7 @@ class Sites:
         self._waiting: dict[int, tuple[int, list[tuple[int, int]]]] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
         self.bare: int | None = None  # the one address that is translated as it is, for a single native step
+        self._pstate = native.batch([a64.UC_ARM64_REG_PSTATE])
         self.code_pages: set[int] = set()  # physical pages, by number, of which there are translations
         native.hook(uc_const.UC_HOOK_EDGE_GENERATED, self._translated)
 
@@ -64,13 +65,10 @@ class Sites:
             self._native.stop()
 
     def _find(self, pc: int, size_bytes: int) -> list[tuple[int, int]]:
-        pstate = self._native.read(a64.UC_ARM64_REG_PSTATE)
+        wanted = self._wanted(self._pstate.read()[0])
         words = self._native.fetch_words(pc, size_bytes)
-        addresses = range(pc, pc + size_bytes, 4)
-        return [(at, word) for at, word in zip(addresses, words, strict=False) if self._is_site(at, word, pstate)]
-
-    def _is_site(self, address: int, word: int, pstate: int) -> bool:
-        return address != self.bare and word != UDF and self._wanted(word, pstate)
+        found = [(pc + 4 * index, word) for index, word in enumerate(words) if wanted[word]]
+        return [site for site in found if site[0] != self.bare] if found else found
 
     def prepare(self) -> None:
         """Patch the waiting blocks. Call it between two runs, then run on from the same PC."""

@@ -6,7 +6,7 @@ the instruction pass does its row of the table of executors run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from unicorn import UcError
@@ -24,6 +24,7 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.arch.traps import Outcome, Verdict
 from arm_hyp.cpu.alignment import may_misalign_sp
 from arm_hyp.cpu.controls import ENCODINGS
+from arm_hyp.cpu.sites import UDF
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited
 
@@ -54,6 +55,22 @@ def _writes_masks(instruction: SystemInstruction) -> bool:
     return (instruction.op1, instruction.op2) in ((3, 6), (3, 7))
 
 
+def _uses_fp(word: int) -> bool:
+    return is_fp_simd(word) or word & _FP_REGISTER_MASK == _FP_REGISTER
+
+
+class _SiteWords(dict[int, bool]):
+    """Whether a word is a site, at one level and state of HCR_EL2.E2H and the FP traps. Decided at its first lookup."""
+
+    def __init__(self, unit: SystemUnit, el: int, e2h: bool, traps_fp: bool) -> None:
+        super().__init__({UDF: False})
+        self._unit, self._el, self._e2h, self._traps = unit, el, e2h, traps_fp
+
+    def __missing__(self, word: int) -> bool:
+        known = self[word] = self._unit.is_site(word, self._el, self._e2h) or (self._traps and _uses_fp(word))
+        return known
+
+
 class SystemUnit:
     """The system instructions of one core. `ports` maps an encoding to the device that implements the register."""
 
@@ -62,7 +79,7 @@ class SystemUnit:
         self.ports: dict[Encoding, RegisterPort] = {}
         self._storage: dict[Encoding, int] = {}
         self._verdicts: dict[object, Verdict] = {}
-        self._site_words: dict[tuple[int, int, bool], bool] = {}
+        self._site_words: dict[tuple[int, bool, bool], _SiteWords] = {}
         self._fp_traps: dict[int, bool] = {}
         self._execute: dict[InstructionKind, Callable[[SystemInstruction, int, int], None]] = {
             _K.WFI: self._wait,
@@ -81,21 +98,21 @@ class SystemUnit:
 
     # --- which instructions are sites ------------------------------------------------------------------------
 
-    def wants(self, word: int, pstate: int) -> bool:
-        """Tell whether this word, translated at this level, becomes a site."""
+    def wanted(self, pstate: int) -> Mapping[int, bool]:
+        """Return which words, translated at this level, become sites: a table that fills itself."""
         el = pstate >> 2 & 3
-        e2h = bool(self._core.controls.values.hcr_el2 & _HCR_E2H)
-        key = (word, el, e2h)
+        key = el, bool(self._core.controls.values.hcr_el2 & _HCR_E2H), self._traps_fp(el)
         known = self._site_words.get(key)
         if known is None:
-            known = self._site_words[key] = self._is_site(word, el, e2h)
-        return known or self.traps_fp_word(word, el)
+            known = self._site_words[key] = _SiteWords(self, *key)
+        return known
 
     def traps_fp_word(self, word: int, el: int) -> bool:
         """Tell whether this word uses the FP registers, FPCR or FPSR, and that traps at this level."""
-        return (is_fp_simd(word) or word & _FP_REGISTER_MASK == _FP_REGISTER) and self._traps_fp(el)
+        return self._traps_fp(el) and _uses_fp(word)
 
-    def _is_site(self, word: int, el: int, e2h: bool) -> bool:
+    def is_site(self, word: int, el: int, e2h: bool) -> bool:
+        """Tell whether a word is a site, FP traps aside."""
         instruction = decode_system(word)
         if instruction is None:
             return may_misalign_sp(word)
@@ -166,9 +183,8 @@ class SystemUnit:
             verdict = self._verdicts[key] = traps.decide(subject, context)  # type: ignore[arg-type]
         return verdict
 
-    def execute(self, pc: int, pstate: int) -> None:
+    def execute(self, pc: int, pstate: int, word: int | None) -> None:
         """Do what the architecture says of the instruction at `pc`, which the core could not or must not do."""
-        word = self._core.native.fetch_word(pc)
         instruction = None if word is None else decode_system(word)
         if instruction is not None:
             self._execute_system(instruction, pc, pstate)
