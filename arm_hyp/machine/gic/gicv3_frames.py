@@ -42,7 +42,8 @@ class Routes:
     def __init__(self, distributor: Distributor, affinities: Sequence[int]) -> None:
         self._distributor, self._affinities = distributor, affinities
         self._routes = [0] * distributor.shared.count
-        self._retarget()
+        for n in range(len(self._routes)):
+            self._set_target(n)
 
     def words(self) -> dict[int, Word]:
         """Return the registers: 64 bits each, as two words."""
@@ -68,18 +69,13 @@ class Routes:
         for cpu, own in enumerate(self._affinities):
             targets[cpu] = targets[cpu] & ~(1 << n) | (own == affinity) << n
 
-    def _retarget(self) -> None:
-        for n in range(len(self._routes)):
-            self._set_target(n)
-
     def snapshot(self) -> list[int]:
         """Return the state as plain data."""
         return list(self._routes)
 
     def restore(self, state: list[int]) -> None:
-        """Take a state back."""
+        """Take a state back; the bank takes back what follows from it."""
         self._routes = list(state)
-        self._retarget()
 
 
 def distributor_frame(distributor: Distributor, routes: Routes) -> Frame:

@@ -48,6 +48,14 @@ def test_a_level_sensitive_interrupt_is_pending_while_its_line_is_high(bench: Be
     assert bench.acknowledge() == SPURIOUS
 
 
+def test_a_level_that_came_and_went_leaves_nothing(bench: Bench) -> None:
+    line = bench.gic.spi(40)
+    line(True)
+    line(False)
+    bench.set(ENABLE, 40)
+    assert not bench.bits(PEND, 40) and bench.outputs.high == set()
+
+
 @pytest.mark.parametrize("intid", [27, 40])
 def test_a_level_still_high_at_the_end_is_taken_again(bench: Bench, intid: int) -> None:
     line = bench.gic.ppi(0, intid) if intid < 32 else bench.gic.spi(intid)
@@ -250,6 +258,9 @@ def test_a_restored_gic_drives_its_lines_and_goes_on(bench: Bench) -> None:
     fresh.gic.restore(saved)
     assert fresh.outputs.high == {IRQ0} and fresh.gic.snapshot() == saved
     assert fresh.acknowledge() == 41 and fresh.running() == 0x40
+    calls = fresh.outputs.calls
+    fresh.gic.restore(fresh.gic.snapshot())
+    assert fresh.outputs.calls == calls + 4, "a restore drives every line, changed or not"
     fresh.end(41)
     fresh.end(40)
     assert fresh.running() == 0xFF

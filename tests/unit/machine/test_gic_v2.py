@@ -125,6 +125,9 @@ def test_configuration_keeps_the_edge_bits_and_those_of_sgis_are_fixed(bench: Be
         assert bench.d(offset) == 0xAAAA_AAAA
         bench.set_d(offset, 0x5555_5555)
         assert bench.d(offset) == (0xAAAA_AAAA if offset == 0xC00 else 0)
+    bench.set_d(0xC08, ALL)
+    bench.set_d(0xC0C, 0xAAAA_0000)
+    assert bench.d(0xC08) == 0xAAAA_AAAA and bench.d(0xC0C) == 0xAAAA_0000
 
 
 @pytest.mark.parametrize(("offset", "size"), [(0x100, 1), (0x104, 2), (0x000, 1), (0xC08, 1), (0x402, 4), (0x421, 2)])
