@@ -274,6 +274,10 @@ class SystemUnit:
         core.after_change(pstate)
 
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        """Do TLB maintenance, by emptying the whole TLB, or instruction-cache maintenance, of which others must hear.
+
+        The core itself needs none of the latter: it notices its own stores into code.
+        """
         core = self._core
         operand, encoding = core.x(instruction.rt), instruction.encoding
         if not core.silent:
@@ -282,9 +286,7 @@ class SystemUnit:
             core.broadcast(encoding, operand)
         if instruction.crn == 8:
             core.native.flush_tlb()
-            core.complete(pc, pstate)
-        else:
-            core.step_natively()
+        core.complete(pc, pstate)
 
     # --- system registers ------------------------------------------------------------------------------------
 
