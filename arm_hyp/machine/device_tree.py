@@ -81,7 +81,7 @@ class BoardDescription:
 
 def build(description: BoardDescription) -> bytes:
     """Return the tree of a board. Raises: DeviceTreeError, for kernel arguments that are not ASCII."""
-    tree = fdt.FDT()
+    tree = fdt.FDT(entries=[])
     for path, properties in _nodes(description):
         _set(tree, path, properties)
     _set_chosen(tree, description.bootargs, description.initrd)
@@ -300,7 +300,9 @@ def patch(
 def parse(name: str, blob: bytes) -> fdt.FDT:
     """Read a flattened tree. Raises: DeviceTreeError, whatever is wrong with it."""
     try:
+        fdt.FDT().entries.clear()  # all trees that the library reads share this list of reserved memory
         tree = fdt.parse_dtb(_without_nops(blob))
+        tree.entries = list(tree.entries)
         tree.to_dtb(version=17)
     except DeviceTreeError:
         raise
