@@ -44,6 +44,7 @@ LINE_NAMES: Final = {
     interrupts.LINE_VIRQ: "vIRQ",
     interrupts.LINE_VFIQ: "vFIQ",
 }
+_MIDR_EL1, _VPIDR_EL2, _VMPIDR_EL2 = (3, 0, 0, 0, 0), (3, 4, 0, 0, 0), (3, 4, 0, 0, 5)
 _BRANCH_TO_SELF: Final = 0x1400_0000
 
 
@@ -74,6 +75,8 @@ class Core:
         self.ram = RamWords()
         self.native.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE[model])
         self.native.write(a64.UC_ARM64_REG_PSTATE, PSTATE_DAIF | start_el << 2 | 1)
+        self.native.write_cp(_VMPIDR_EL2, id_policy.mpidr(index))
+        self.native.write_cp(_VPIDR_EL2, self.native.read_cp(_MIDR_EL1))
         self.controls = ControlRegisters(self.native, self.features)
         self.controls.write("hcr_el2", 1 << 31)
         self._reset_fields()

@@ -13,6 +13,7 @@ from unicorn import UcError
 from unicorn import arm64_const as a64
 
 from arm_hyp.arch import interrupts, sysregs, traps
+from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.instructions import (
     InstructionKind,
     SystemInstruction,
@@ -35,6 +36,11 @@ _K: Final = InstructionKind
 _ALWAYS: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET, _K.SEV, _K.SEVL, _K.ERET, _K.HLT})
 _VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
 _ISR: Final = Encoding(3, 0, 12, 1, 0)
+_MIDR, _MPIDR = Encoding(3, 0, 0, 0, 0), Encoding(3, 0, 0, 0, 5)
+_SHOWN_AT_EL1: Final = {_MIDR: Encoding(3, 4, 0, 0, 0), _MPIDR: Encoding(3, 4, 0, 0, 5)}
+"""MIDR_EL1 and MPIDR_EL1 show VPIDR_EL2 and VMPIDR_EL2 at EL1. Ref: Arm ARM, MIDR_EL1 and MPIDR_EL1."""
+_RANDOM: Final = frozenset({Encoding(3, 3, 2, 4, 0), Encoding(3, 3, 2, 4, 1)})
+_NZCV: Final = 0xF << 28
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
 _FP_REGISTER_MASK, _FP_REGISTER = 0xFFDF_FFC0, 0xD51B_4400  # MRS and MSR of FPCR and FPSR
 _ALIGNMENT_CHECKS: Final = 1 << 4 | 1 << 3 | 1 << 1  # SCTLR_ELx.SA0, SA, A
@@ -292,11 +298,15 @@ class SystemUnit:
 
     def _read(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
-        value = self.read_register(self._target(instruction, pstate))
+        target = self._target(instruction, pstate)
+        value = self.read_register(target if pstate >> 2 & 3 == 2 else _SHOWN_AT_EL1.get(target, target))
         if value is None:
             core.exceptions.undefined(pc, pstate)
             return
         core.set_x(instruction.rt, value)
+        if target in _RANDOM:
+            pstate &= ~_NZCV  # a random number was there. Ref: Arm ARM, RNDR
+            core.native.write(a64.UC_ARM64_REG_PSTATE, pstate)
         core.complete(pc, pstate)
         self._report(instruction, value, pc)
 
@@ -328,6 +338,8 @@ class SystemUnit:
         control = ENCODINGS.get(encoding)
         if control is not None:
             return self._core.controls.read(control)
+        if encoding == _MPIDR:
+            return mpidr(self._core.index)
         if encoding == _ISR:
             core = self._core
             return interrupts.interrupt_status(core.lines, core.el, core.controls.values.hcr_el2)
