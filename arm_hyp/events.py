@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event"):
@@ -104,6 +104,14 @@ class ConsoleOutput(Event, frozen=True, tag="console_output"):
     text: str
 
 
+class ConsoleInput(Event, frozen=True, tag="console_input"):
+    """Bytes from the user entered a device, at a virtual time in ns. Text is as that of `ConsoleOutput`."""
+
+    device: str
+    text: str
+    time_ns: int
+
+
 class InterruptLine(Event, frozen=True, tag="interrupt_line"):
     """An interrupt line into the CPU changed."""
 
@@ -147,6 +155,7 @@ AnyEvent = (
     | NotWaited
     | Waited
     | ConsoleOutput
+    | ConsoleInput
     | InterruptLine
     | DeviceAccess
     | FirmwareCall

@@ -18,6 +18,7 @@ import msgspec
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import one_line
 from arm_hyp.events import (
+    ConsoleInput,
     ConsoleOutput,
     DeviceAccess,
     Ended,
@@ -158,6 +159,10 @@ def _printed(event: ConsoleOutput, symbols: SymbolTable | None) -> Words:
     return Words(f"prints {ascii_text(event.text)}", has_address=False)
 
 
+def _typed(event: ConsoleInput, symbols: SymbolTable | None) -> Words:
+    return Words(f"{event.device} receives {ascii_text(event.text)}", has_address=False)
+
+
 def ascii_text(text: str) -> str:
     """Return console text in double quotes, with every byte that is not printable ASCII as an escape."""
     escaped = text.encode("unicode_escape").decode("ascii")
@@ -197,6 +202,7 @@ _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
     NotWaited: _not_waited,
     Waited: _waited,
     ConsoleOutput: _printed,
+    ConsoleInput: _typed,
     InterruptLine: _line_changed,
     DeviceAccess: _device,
     FirmwareCall: _called,

@@ -9,16 +9,19 @@ grid, or the observer's limit. Only the first three change anything, and all thr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
 from arm_hyp.cpu.stop import Stop
+from arm_hyp.events import ConsoleInput as InputEvent
 from arm_hyp.events import ConsoleOutput, Ended, EventSink
 from arm_hyp.machine import board
 from arm_hyp.machine.agenda import Agenda
 from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.clock import VirtualClock
+from arm_hyp.machine.console_input import INPUT_GRID, Arrival, ConsoleInput, Host
 from arm_hyp.machine.cpus import Cpus
 from arm_hyp.machine.firmware import Firmware, VirtualMemory
 from arm_hyp.machine.memory import Ram
@@ -40,7 +43,10 @@ class Outcome:
 
 
 class Machine:
-    """One board. The keyword arguments are those of `wiring.Options`."""
+    """One board. The keyword arguments are those of `wiring.Options`.
+
+    `output` hears every byte that the guest prints; `host`, if set, is the user at the console, or paces idle time.
+    """
 
     def __init__(self, *, sink: EventSink | None = None, **options: Any) -> None:
         self.options = made = Options(**options)
@@ -50,7 +56,11 @@ class Machine:
         self.clock = VirtualClock(lambda: self.cpus.retired)
         self.agenda = Agenda(self.clock, self._cut_short)
         self.console = bytearray()
-        self.board = Board(made, self.cpus, self.clock, self.agenda, self._print)
+        self.output: Callable[[int], None] | None = None
+        self.host: Host | None = None
+        self._asked: Outcome | None = None
+        self.board = Board(made, self.cpus, self.clock, self.agenda, self._print, self.ram_device, self._print_virtio)
+        self.input = ConsoleInput(self.board.accept_input, self._input_entered)
         self.firmware = Firmware(
             self._print,
             VirtualMemory(self.ram_device).read,
@@ -96,6 +106,19 @@ class Machine:
     def _print(self, byte: int) -> None:
         self.console.append(byte)
         self.cpus.current.emit(ConsoleOutput, device="pl011", text=chr(byte))
+        if self.output is not None:
+            self.output(byte)
+
+    def _print_virtio(self, data: bytes) -> None:
+        self.console += data
+        self.cpus.current.emit(ConsoleOutput, device="virtio-console", text=data.decode("latin-1"))
+        for byte in data if self.output is not None else b"":
+            assert self.output is not None
+            self.output(byte)
+
+    def _input_entered(self, arrival: Arrival) -> None:
+        device, text = self.board.console_name, arrival.data.decode("latin-1")
+        self.cpus.current.emit(InputEvent, numbered=True, device=device, text=text, time_ns=arrival.time_ns)
 
     # --- booting -----------------------------------------------------------------------------------------------------
 
@@ -111,7 +134,7 @@ class Machine:
     def _reset(self) -> None:
         """Reset CPUs and devices, and boot again. RAM keeps the rest of its contents, as on silicon."""
         self.cpus.reset()
-        self.board.restore(self._power_on)
+        self.board.reset(self._power_on)
         if self._plan is not None:
             self.boot(self._plan)
 
@@ -125,11 +148,18 @@ class Machine:
     def run(self, limit: int) -> Outcome:
         """Run until the guest ends itself, dies, idles for ever, or `limit` instructions have retired in all."""
         while True:
+            if self.host is not None:
+                self.input.feed(self.host.poll())
             outcome = self._advance(limit)
             if outcome is not None:
                 current = self.cpus.current
                 current.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
                 return outcome
+
+    def request_stop(self, text: str, status: int) -> None:
+        """Have `run` end before the next instruction. May be called while the machine runs, and leaves no mark."""
+        self._asked = Outcome("stopped", status, text)
+        self.cpus.current.request_stop()
 
     def step(self, count: int = 1) -> bool:
         """Run `count` further instructions; True if the guest has come to an end. Leaves no mark in the run."""
@@ -150,6 +180,8 @@ class Machine:
         if end > before:
             stop = core.run(core.retired + end - before)
             self._after_piece(core, stop)
+            if self.retired % INPUT_GRID == 0 and self.retired > before:
+                self.input.deliver(self.retired, self.clock.now_ns)
         return self._outcome(limit)
 
     def _end_of_piece(self, limit: int, now: int) -> int:
@@ -157,6 +189,8 @@ class Machine:
         end = min(limit, (now // TLB_GRID + 1) * TLB_GRID)
         if len(self.cpus.cores) > 1:
             end = min(end, self.cpus.slice_end)
+        if self.input.is_waiting:
+            end = min(end, (now // INPUT_GRID + 1) * INPUT_GRID)
         deadline_ns = self.agenda.next_ns()
         if deadline_ns is not None:
             end = min(end, max(deadline_ns - self.clock.idle_ns, now + 1))
@@ -180,18 +214,32 @@ class Machine:
         """Let virtual time jump to the next deadline. Returns the end of the run if there is none."""
         if self.cpus.all_off:
             return Outcome("idle", 1, "every CPU is off")
+        if self.input.deliver(self.retired, self.clock.now_ns) or self._asked is not None:
+            return self._outcome(self.retired + 1)
         events = {core.index: at for core in self.cpus.cores if (at := self._next_event_ns(core)) is not None}
         deadline = self.agenda.next_idle_ns()
-        times = [*events.values()] if deadline is None else [deadline, *events.values()]
-        if not times:
+        times = [at for at in (deadline, self.input.next_ns(self.retired), *events.values()) if at is not None]
+        if not times and not self._wait_for_user():
             waits = self.cpus.current.waiting.upper() or "every CPU"
             return Outcome("idle", 1, f"{waits} waits for ever: no interrupt is enabled that could end it")
-        self.clock.idle_ns += max(0, min(times) - self.clock.now_ns)
+        if times:
+            self.clock.idle_ns += self._paced(max(0, min(times) - self.clock.now_ns))
         for index, at in events.items():
             if at <= self.clock.now_ns:
                 self.cpus.cores[index].hear_event()
         self.agenda.update()
         return None
+
+    def _paced(self, duration_ns: int) -> int:
+        """Let host time pass where somebody watches. Return the idle time in ns: input may end it early."""
+        return duration_ns if self.host is None else self.host.wait(duration_ns)
+
+    def _wait_for_user(self) -> bool:
+        """Wait for input where nothing else can come; False if there is no user."""
+        if self.host is None or not self.host.can_type:
+            return False
+        self.clock.idle_ns += self.host.wait(None)
+        return True
 
     def _next_event_ns(self, core: Core) -> int | None:
         """Return when the event stream of a CPU that waits in WFE comes, or None.
@@ -207,6 +255,9 @@ class Machine:
         for core in self.cpus.cores:
             if core.dead_because:
                 return Outcome("dead", 1, core.dead_because)
+        if self._asked is not None:
+            asked, self._asked = self._asked, None
+            return asked
         if self.retired >= limit:
             return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
         return None
@@ -221,6 +272,7 @@ class Machine:
             "clock": self.clock.snapshot(),
             "board": self.board.snapshot(),
             "firmware": self.firmware.snapshot(),
+            "input": self.input.snapshot(),
             "console": bytes(self.console),
             "ram": self.ram_device.snapshot(),
         }
@@ -234,4 +286,5 @@ class Machine:
         self.clock.restore(state["clock"])
         self.board.restore(state["board"])
         self.firmware.restore(state["firmware"])
+        self.input.restore(state["input"])
         self.console[:] = state["console"]

@@ -23,8 +23,10 @@ from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S, Pl031
 from arm_hyp.machine.pl061 import Pl061
 from arm_hyp.machine.pmu import Pmu
 from arm_hyp.machine.randomness import RandomNumbers
-from arm_hyp.machine.seams import Clock, Device, Stateful
+from arm_hyp.machine.seams import Clock, Device, GuestMemory, Stateful
 from arm_hyp.machine.timers import GenericTimers
+from arm_hyp.machine.virtio.drive import BlockBackend
+from arm_hyp.machine.virtio_wiring import VirtioSlots
 
 TIMER_INTIDS: Final[Mapping[str, int]] = {
     "CNTV": board.INTID_VIRTUAL_TIMER,
@@ -46,6 +48,14 @@ class Options:
     cpus: int = 1
     list_registers: int = LIST_REGISTERS
     rtc_epoch_s: int = DEFAULT_EPOCH_S
+    drives: tuple[BlockBackend, ...] = ()
+    has_rng: bool = False
+    has_virtio_console: bool = False
+
+    @property
+    def virtio_devices(self) -> int:
+        """How many virtio-mmio slots hold a device."""
+        return len(self.drives) + self.has_rng + self.has_virtio_console
 
 
 _EL1_HAS_TIMERS: Final = 3
@@ -56,7 +66,14 @@ class Board:
     """The devices of one machine, connected to its CPUs. `stateful` is everything that a snapshot needs, by name."""
 
     def __init__(
-        self, options: Options, cpus: Cpus, clock: Clock, agenda: Agenda, output: Callable[[int], None]
+        self,
+        options: Options,
+        cpus: Cpus,
+        clock: Clock,
+        agenda: Agenda,
+        output: Callable[[int], None],
+        memory: GuestMemory,
+        virtio_output: Callable[[bytes], None],
     ) -> None:
         self._options, self._cpus, self._clock, self._agenda = options, cpus, clock, agenda
         self.bus = Bus()
@@ -73,11 +90,29 @@ class Board:
         self._add_device("pl011", board.PL011_BASE, board.PAGE_BYTES, self.uart)
         self._add_device("pl031", board.PL031_BASE, board.PAGE_BYTES, WithDeadlines(self.rtc, agenda))
         self._add_device("pl061", board.PL061_BASE, board.PAGE_BYTES, self.gpio)
+        self.virtio = VirtioSlots(options, memory, self.gic.spi, virtio_output)
+        self.virtio.add_to(self.bus, self.stateful)
         self.bus.attach(cpus.cores)
 
     def _add_device(self, name: str, base: int, size_bytes: int, device: Device) -> None:
         self.bus.add(name, base, size_bytes, device)
         self.stateful[name] = device
+
+    # --- the console -------------------------------------------------------------------------------------------------
+
+    @property
+    def console_name(self) -> str:
+        """The device that the user's input goes to."""
+        return "pl011" if self.virtio.console is None else "virtio-console"
+
+    def accept_input(self, data: bytes) -> int:
+        """Offer what the user typed to the console; return how many bytes it had room for."""
+        if self.virtio.console is not None:
+            return self.virtio.console.receive(data)
+        accepted = data[: self.uart.room]
+        for byte in accepted:
+            self.uart.receive(byte)
+        return len(accepted)
 
     # --- what each CPU has -------------------------------------------------------------------------------------------
 
@@ -130,6 +165,13 @@ class Board:
     def snapshot(self) -> dict[str, Any]:
         """Return the state of every device, by name."""
         return {name: device.snapshot() for name, device in self.stateful.items()}
+
+    def reset(self, power_on: dict[str, Any]) -> None:
+        """Reset every device to its state at power-on; what was written to drives lasts."""
+        written = [drive.snapshot() for drive in self._options.drives]
+        self.restore(power_on)
+        for drive, state in zip(self._options.drives, written, strict=True):
+            drive.restore(state)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back. The clock and the CPUs must have been restored before."""

@@ -40,6 +40,8 @@ LINES: tuple[tuple[Event, str], ...] = (
      "      12.2  cpu0 EL1  0x40080030  wfe                     ->  goes on: the Event Register was set"),
     (ConsoleOutput(**PLACE, device="pl011", text='a"\n\xff'),
      r'      12.2  cpu0 EL1              prints "a\"\n\xff"'),
+    (events.ConsoleInput(**PLACE, device="pl011", text="ls\r", time_ns=100),
+     r'      12.2  cpu0 EL1              pl011 receives "ls\r"'),
     (events.InterruptLine(**PLACE, line="IRQ", level=True), "      12.2  cpu0 EL1              IRQ line rises"),
     (events.DeviceAccess(**PLACE, device="gicd", offset=0x100, size_bytes=4, is_write=True, value=0x8000000),
      "      12.2  cpu0 EL1  0x40080030  writes gicd+0x100       ->  = 0x8000000 (32-bit)"),
