@@ -16,7 +16,7 @@ from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
 from arm_hyp.cpu.position import Position
 from arm_hyp.cpu.sites import PAGE_SHIFT
 from arm_hyp.cpu.stop import Stop
-from arm_hyp.events import EventSink
+from arm_hyp.events import EventSink, Waited
 from arm_hyp.machine.firmware import PowerOff, PowerState
 
 SLICE: Final = 1 << 16
@@ -202,6 +202,7 @@ class Cpus:
     def suspend(self, core: Core) -> None:
         """Have a CPU wait as by WFI, behind the call."""
         core.waiting = "wfi"
+        core.emit(Waited, instruction="wfi", pc=core.pc - 4)
         core.native.stop()
 
     def reset(self) -> None:

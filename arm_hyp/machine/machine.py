@@ -21,9 +21,10 @@ from arm_hyp.machine import board
 from arm_hyp.machine.agenda import Agenda
 from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.clock import VirtualClock
-from arm_hyp.machine.console_input import INPUT_GRID, Arrival, ConsoleInput, Host
+from arm_hyp.machine.console_input import INPUT_GRID, Arrival, ConsoleInput, HostConsole
 from arm_hyp.machine.cpus import Cpus
 from arm_hyp.machine.firmware import Firmware, VirtualMemory
+from arm_hyp.machine.firmware import Host as SemihostingHost
 from arm_hyp.machine.memory import Ram
 from arm_hyp.machine.seams import BusError
 from arm_hyp.machine.wiring import Board, Options
@@ -45,7 +46,7 @@ class Outcome:
 class Machine:
     """One board. The keyword arguments are those of `wiring.Options`.
 
-    `output` hears every byte that the guest prints; `host`, if set, is the user at the console, or paces idle time.
+    `output` hears every byte that the guest prints; `user`, if set, is the user at the console, or paces idle time.
     """
 
     def __init__(self, *, sink: EventSink | None = None, **options: Any) -> None:
@@ -57,15 +58,14 @@ class Machine:
         self.agenda = Agenda(self.clock, self._cut_short)
         self.console = bytearray()
         self.output: Callable[[int], None] | None = None
-        self.host: Host | None = None
+        self.user: HostConsole | None = None
         self._asked: Outcome | None = None
         self.board = Board(made, self.cpus, self.clock, self.agenda, self._print, self.ram_device, self._print_virtio)
         self.input = ConsoleInput(self.board.accept_input, self._input_entered)
+        memory = VirtualMemory(self.ram_device)
+        host = SemihostingHost(write_memory=memory.write, now_ns=lambda: self.clock.now_ns, epoch_s=made.rtc_epoch_s)
         self.firmware = Firmware(
-            self._print,
-            VirtualMemory(self.ram_device).read,
-            power=self.cpus,
-            can_start_at=self.ram_device.contains,
+            self._print, memory.read, power=self.cpus, can_start_at=self.ram_device.contains, host=host
         )
         for core in self.cpus.cores:
             core.firmware, core.semihosting = self.firmware.call, self.firmware.semihosting
@@ -148,8 +148,8 @@ class Machine:
     def run(self, limit: int) -> Outcome:
         """Run until the guest ends itself, dies, idles for ever, or `limit` instructions have retired in all."""
         while True:
-            if self.host is not None:
-                self.input.feed(self.host.poll())
+            if self.user is not None:
+                self.input.feed(self.user.poll())
             outcome = self._advance(limit)
             if outcome is not None:
                 current = self.cpus.current
@@ -232,13 +232,13 @@ class Machine:
 
     def _paced(self, duration_ns: int) -> int:
         """Let host time pass where somebody watches. Return the idle time in ns: input may end it early."""
-        return duration_ns if self.host is None else self.host.wait(duration_ns)
+        return duration_ns if self.user is None else self.user.wait(duration_ns)
 
     def _wait_for_user(self) -> bool:
         """Wait for input where nothing else can come; False if there is no user."""
-        if self.host is None or not self.host.can_type:
+        if self.user is None or not self.user.can_type:
             return False
-        self.clock.idle_ns += self.host.wait(None)
+        self.clock.idle_ns += self.user.wait(None)
         return True
 
     def _next_event_ns(self, core: Core) -> int | None:

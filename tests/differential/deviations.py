@@ -161,12 +161,4 @@ DEVIATIONS: tuple[Deviation, ...] = (
         Case("example", 0xC8DF_FC01, 1, replace(CONTROLS, x0=CONTROLS.x0 + 4)),
         None,
     ),
-    Deviation(
-        "performance monitors, timers, OS double lock",
-        _registers("PM*", "OSDLR_EL1", *_TIMERS),
-        "OURS IS AT FAULT: the machine has no device behind these registers yet, so they are UNDEFINED.",
-        "Arm ARM D17.6, D17.9",
-        _mrs("PMCR_EL0", 1),
-        None,
-    ),
 )

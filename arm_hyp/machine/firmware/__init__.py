@@ -17,12 +17,12 @@ from arm_hyp.cpu.core import Core
 from arm_hyp.events import FirmwareCall
 from arm_hyp.machine.firmware import smccc
 from arm_hyp.machine.firmware.memory import VirtualMemory
-from arm_hyp.machine.firmware.power import OneCpu, PowerController, PowerState
+from arm_hyp.machine.firmware.power import PowerController, PowerState
 from arm_hyp.machine.firmware.psci import Psci
 from arm_hyp.machine.firmware.semihosting import BARE_HOST, HeapInfo, Host, PowerOff, Semihosting
 from arm_hyp.machine.firmware.trng import Trng
 
-__all__ = ["Firmware", "HeapInfo", "Host", "OneCpu", "PowerController", "PowerOff", "PowerState", "VirtualMemory"]
+__all__ = ["Firmware", "HeapInfo", "Host", "PowerController", "PowerOff", "PowerState", "VirtualMemory"]
 
 
 def anywhere(address: int) -> bool:
@@ -33,9 +33,9 @@ def anywhere(address: int) -> bool:
 class Firmware:
     """One machine's firmware.
 
-    `output` takes what semihosting prints, `read_memory` reads guest memory by VA. `power` switches the CPUs; without
-    it there is one CPU, and `off` is set when the guest ends itself. `can_start_at(pa)`: is that a place for code?
-    `host` is what semihosting may have beside; `seed` makes the random numbers.
+    `output` takes what semihosting prints, `read_memory` reads guest memory by VA. `power` switches the CPUs
+    and ends the run. `can_start_at(pa)`: is that a place for code? `host` is what semihosting may have beside; `seed`
+    makes the random numbers.
     """
 
     def __init__(
@@ -43,21 +43,16 @@ class Firmware:
         output: Callable[[int], None],
         read_memory: Callable[[Core, int, int], bytes | None],
         *,
-        power: PowerController | None = None,
+        power: PowerController,
         can_start_at: Callable[[int], bool] = anywhere,
         host: Host = BARE_HOST,
         seed: int = 0,
     ) -> None:
-        self.off: PowerOff | None = None
-        self._power: PowerController = power or OneCpu(self._ended)
         self._trng = Trng(seed)
         absent = {number: smccc.Service(name, smccc.not_supported) for number, name in ABSENT_NAMES.items()}
-        psci, trng = Psci(self._power, can_start_at), self._trng
+        psci, trng = Psci(power, can_start_at), self._trng
         self._services = absent | smccc.services() | psci.services() | trng.services()
-        self._semihosting = Semihosting(output, read_memory, self._power.system_off, host)
-
-    def _ended(self, status: int, text: str) -> None:
-        self.off = PowerOff(status, text)
+        self._semihosting = Semihosting(output, read_memory, power.system_off, host)
 
     def call(self, core: Core, conduit: str) -> None:
         """Answer an SMC or HVC: the function identifier is in W0, results go to X0 to X3, all else is preserved."""
@@ -73,11 +68,9 @@ class Firmware:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""
-        off = list(self.off) if self.off else None
-        return {"off": off, "trng": self._trng.drawn, "semihosting": self._semihosting.snapshot()}
+        return {"trng": self._trng.drawn, "semihosting": self._semihosting.snapshot()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back."""
-        self.off = PowerOff(*state["off"]) if state["off"] else None
         self._trng.drawn = state["trng"]
         self._semihosting.restore(state["semihosting"])

@@ -214,8 +214,9 @@ def test_snapshot_and_restore_give_the_same_run():
 
 
 def test_el1_sees_the_identity_that_el2_gives_it():
-    body = "mrs x0, mpidr_el1\n mrs x1, midr_el1\n mrs x2, vmpidr_el2\n mrs x3, vpidr_el2\n mov x5, #77\n msr vmpidr_el2, x5\n"
-    made = machine(body + "mov x5, #78\n msr vpidr_el2, x5\n" + TO_EL1 + "mrs x6, mpidr_el1\n mrs x7, midr_el1\n b .\n")
+    read = "mrs x0, mpidr_el1\n mrs x1, midr_el1\n mrs x2, vmpidr_el2\n mrs x3, vpidr_el2\n"
+    change = "mov x5, #77\n msr vmpidr_el2, x5\n mov x5, #78\n msr vpidr_el2, x5\n"
+    made = machine(read + change + TO_EL1 + "mrs x6, mpidr_el1\n mrs x7, midr_el1\n b .\n")
     made.core.run(30)
     x = made.core.x
     assert (x(0), x(2)) == (0x8000_0000, 0x8000_0000) and x(1) == x(3) != 0

@@ -1,12 +1,10 @@
 """PSCI: every function, every error, and what reaches the power controller."""
 
 import pytest
-from firmware_support import GARBAGE, FakePower, call, firmware, no_memory, signed
+from firmware_support import GARBAGE, FakePower, call, firmware, signed
 
 from arm_hyp.arch import psci
 from arm_hyp.arch.psci import FID_SMC64, Affinity, Status
-from arm_hyp.machine.firmware import Firmware, OneCpu
-from arm_hyp.machine.firmware.power import affinity_of, index_of
 
 ENTRY = 0x4020_0000
 BOTH = pytest.mark.parametrize("width", [0, FID_SMC64], ids=["smc32", "smc64"])
@@ -180,47 +178,3 @@ def test_functions_of_32_bits_only_have_no_64_bit_form(function):
     power = FakePower()
     core = call(firmware(power), function | FID_SMC64, 0x8400_0000)
     assert (signed(core), power.done, core.events[0]["name"]) == (Status.NOT_SUPPORTED, [], "unknown")
-
-
-# --- affinities and the machine of one CPU ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("gic", "index", "affinity"), [(2, 7, 7), (2, 8, 0x100), (3, 15, 15), (3, 16, 0x100)])
-def test_affinities_follow_the_clusters(gic, index, affinity):
-    assert affinity_of(index, gic) == affinity
-    assert index_of(affinity, gic, 17) == index
-
-
-@pytest.mark.parametrize("affinity", [4, 0x100, 1 << 31, 1 << 24, 1 << 32])
-def test_an_affinity_without_cpu_has_no_index(affinity):
-    assert index_of(affinity, 2, 4) is None
-
-
-def alone() -> Firmware:
-    return Firmware(lambda byte: None, no_memory)
-
-
-def test_one_cpu_is_on_and_alone():
-    made = alone()
-    assert signed(call(made, 0xC400_0003, 0, ENTRY, 0)) == Status.ALREADY_ON
-    assert signed(call(made, 0xC400_0003, 1, ENTRY, 0)) == Status.INVALID_PARAMETERS
-    assert call(made, 0xC400_0004, 0, 0).x(0) == Affinity.ON
-    assert made.off is None
-
-
-@pytest.mark.parametrize(
-    ("function", "status", "words"),
-    [(0x8400_0002, 1, "switched itself off"), (0x8400_0008, 0, "powered off"), (0x8400_0009, 1, "does not model")],
-)
-def test_one_cpu_tells_how_the_run_ended(function, status, words):
-    made = alone()
-    call(made, function)
-    assert made.off is not None and made.off.status == status and words in made.off.text
-    other = alone()
-    other.restore(made.snapshot())
-    assert other.off == made.off
-
-
-def test_one_cpu_has_nobody_to_switch_on():
-    with pytest.raises(ValueError, match="not off"):
-        OneCpu(lambda status, text: None).power_on(0, ENTRY, 0, 2)

@@ -1,6 +1,7 @@
 """Semihosting's pointers: guest memory by virtual address, with the rights of the CPU that asks, on a real core."""
 
 import pytest
+from firmware_support import FakePower
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ def run(source: str) -> tuple[Machine, bytearray]:
     """Run a source at EL1 with semihosting that reaches memory through the MMU."""
     machine, printed = Machine(sink=RecordingSink(), memory_bytes=16 << 20, start_el=1), bytearray()
     memory = VirtualMemory(Ram(machine))
-    made = Firmware(printed.append, memory.read, host=Host(memory.write, command_line=b"hello"))
+    made = Firmware(printed.append, memory.read, power=FakePower(), host=Host(memory.write, command_line=b"hello"))
     machine.core.firmware, machine.core.semihosting = made.call, made.semihosting
     machine.write_memory(BASE, assemble(source, filename="test.s", base=BASE).code)
     machine.core.pc = BASE
