@@ -23,7 +23,7 @@ class Arrival(NamedTuple):
     data: bytes
 
 
-class Host(Protocol):
+class HostConsole(Protocol):
     """The user at the console, or merely the host's clock. What it answers is not the guest's doing, and is logged."""
 
     @property

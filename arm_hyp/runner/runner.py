@@ -1,105 +1,73 @@
 """The Runner: one machine made from a configuration and driven by plain-data messages.
 
-Read `machine/machine.py` before this file. Scripts, tests and `arm-hyp run` call it in their own process; the terminal,
-gdb and the course will talk to one over a pipe. No threads; reading state leaves no mark.
+Read `runner/configuration.py`, `runner/messages.py` and `machine/machine.py` before this file. Scripts, tests and
+`arm-hyp run` call it in their own process; the terminal, gdb and the course will talk to one over a pipe. No threads;
+reading state leaves no mark.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
-
-import msgspec
 
 from arm_hyp.cpu.snapshot import snapshot
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.events import EventSink
-from arm_hyp.machine.loader import MemoryLayout, load_file
-from arm_hyp.machine.machine import RAM_BASE, Machine
+from arm_hyp.machine.boot import plan_boot
+from arm_hyp.machine.machine import Machine
+from arm_hyp.runner.configuration import Configuration, boot_request, machine_options
+from arm_hyp.runner.messages import Edit, Message, Read, Restore, Run, Snapshot, Step, Type
 from arm_hyp.runner.settings import apply_setting, parse_setting
 
-
-class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a run is a function of. Memory in bytes."""
-
-    image: str
-    el: int = 2
-    cpu: str = "a72"
-    gic: int = 2
-    memory_bytes: int = 256 << 20
-    load_address: int | None = None
-    settings: tuple[str, ...] = ()
-
-
-class Run(msgspec.Struct, frozen=True, tag="run"):
-    """Run until the guest ends or `limit` instructions have retired in all."""
-
-    limit: int
-
-
-class Step(msgspec.Struct, frozen=True, tag="step"):
-    """Run `count` further instructions."""
-
-    count: int = 1
-
-
-class Read(msgspec.Struct, frozen=True, tag="read"):
-    """Read the whole state, or `size_bytes` of RAM at `address`."""
-
-    address: int | None = None
-    size_bytes: int = 0
-
-
-class Edit(msgspec.Struct, frozen=True, tag="edit"):
-    """Apply settings: `REG[.FIELD]=VALUE`."""
-
-    settings: tuple[str, ...]
-
-
-class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
-    """Take the whole state, RAM included."""
-
-
-class Restore(msgspec.Struct, frozen=True, tag="restore"):
-    """Take a state back."""
-
-    state: dict[str, Any]
-
-
-Message = Run | Step | Read | Edit | Snapshot | Restore
+__all__ = ["Configuration", "Edit", "Message", "Read", "Restore", "Run", "Runner", "Snapshot", "Step", "Type"]
 
 
 class Runner:
-    """One machine. `send` takes a message and returns plain data."""
+    """One machine. `send` takes a message and returns plain data; `output` hears each byte that the guest prints."""
 
-    def __init__(self, configuration: Configuration, sink: EventSink | None = None) -> None:
+    def __init__(
+        self, configuration: Configuration, sink: EventSink | None = None, output: Callable[[int], None] | None = None
+    ) -> None:
         self.configuration = configuration
-        layout = MemoryLayout(RAM_BASE, configuration.memory_bytes)
-        self.image = load_file(configuration.image, load_address=configuration.load_address, memory=layout)
-        self.machine = Machine(
-            model=configuration.cpu,
-            start_el=configuration.el,
-            memory_bytes=configuration.memory_bytes,
-            gic=configuration.gic,
-            sink=sink,
-        )
-        for segment in self.image.segments:
-            self.machine.write_memory(segment.address, segment.data)
-        self.machine.core.pc = self.image.entry
-        for text in configuration.settings:
-            apply_setting(self.machine.core, parse_setting(text))
+        self.plan = plan_boot(boot_request(configuration))
+        self.machine = Machine(sink=sink, **machine_options(configuration))
+        self.machine.boot(self.plan)
+        self._output, self._needle, self._looked_at, self._found = output, b"", 0, False
+        self.machine.output = self._printed
+        self._apply(configuration.settings)
 
     @property
     def symbols(self) -> SymbolTable:
         """The one symbol and line table of the guest's address space."""
-        return self.image.symbols
+        return self.plan.symbols
 
     def send(self, message: Message) -> Any:
         """Do what a message asks and return its answer."""
         return _HANDLERS[type(message)](self, message)
 
+    def _printed(self, byte: int) -> None:
+        if self._output is not None:
+            self._output(byte)
+        if self._needle and self.machine.console.endswith(self._needle, self._looked_at):
+            self._found, self._needle = True, b""
+            self.machine.request_stop("the console shows the text", 0)
+
     def _run(self, message: Run) -> dict[str, Any]:
-        outcome = self.machine.run(message.limit)
-        return {"reason": outcome.reason, "status": outcome.status, "text": outcome.text, "n": self.machine.retired}
+        machine = self.machine
+        self._needle, self._looked_at, self._found = message.until.encode(), len(machine.console), False
+        outcome = machine.run(message.limit)
+        status, text = outcome.status, outcome.text
+        if message.until and not self._found:
+            status, text = status or 1, f"{text}, and the console never showed {message.until!r}"
+        elif message.until:
+            text = f"the console shows {message.until!r}"
+        return {
+            "reason": outcome.reason,
+            "status": status,
+            "text": text,
+            "n": machine.retired,
+            "time_ns": machine.clock.now_ns,
+        }
 
     def _step(self, message: Step) -> dict[str, Any]:
         return {"ended": self.machine.step(message.count), "n": self.machine.retired}
@@ -110,8 +78,15 @@ class Runner:
         return snapshot(self.machine.core)
 
     def _edit(self, message: Edit) -> dict[str, Any]:
-        for text in message.settings:
+        self._apply(message.settings)
+        return {}
+
+    def _apply(self, settings: tuple[str, ...]) -> None:
+        for text in settings:
             apply_setting(self.machine.core, parse_setting(text))
+
+    def _type(self, message: Type) -> dict[str, Any]:
+        self.machine.input.feed(message.data)
         return {}
 
     def _snapshot(self, message: Snapshot) -> dict[str, Any]:
@@ -127,6 +102,7 @@ _HANDLERS: Final[dict[type, Any]] = {
     Step: Runner._step,
     Read: Runner._read,
     Edit: Runner._edit,
+    Type: Runner._type,
     Snapshot: Runner._snapshot,
     Restore: Runner._restore,
 }

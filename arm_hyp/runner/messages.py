@@ -1,0 +1,55 @@
+"""What a Runner can be asked: one frozen type a message.
+
+Read this file before `runner/runner.py`, which answers each with plain data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Run(msgspec.Struct, frozen=True, tag="run"):
+    """Run until the guest ends, `limit` instructions have retired in all, or the console shows the text `until`."""
+
+    limit: int
+    until: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, tag="step"):
+    """Run `count` further instructions."""
+
+    count: int = 1
+
+
+class Read(msgspec.Struct, frozen=True, tag="read"):
+    """Read the whole state, or `size_bytes` of RAM at `address`."""
+
+    address: int | None = None
+    size_bytes: int = 0
+
+
+class Edit(msgspec.Struct, frozen=True, tag="edit"):
+    """Apply settings: `REG[.FIELD]=VALUE`."""
+
+    settings: tuple[str, ...]
+
+
+class Type(msgspec.Struct, frozen=True, tag="type"):
+    """Type on the console: the bytes enter as the guest makes room for them."""
+
+    data: bytes
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
+    """Take the whole state, RAM included."""
+
+
+class Restore(msgspec.Struct, frozen=True, tag="restore"):
+    """Take a state back."""
+
+    state: dict[str, Any]
+
+
+Message = Run | Step | Read | Edit | Type | Snapshot | Restore
