@@ -19,7 +19,7 @@ from arm_hyp.arch import id_policy, interrupts, syndromes
 from arm_hyp.arch.exceptions import Cause, Kind
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
 from arm_hyp.arch.sysregs import Encoding
-from arm_hyp.cpu import entry, probe
+from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults
 from arm_hyp.cpu.controls import HCR_VIRTUAL, HCR_VSE, ControlRegisters
@@ -70,6 +70,7 @@ class Core:
         self.sink: EventSink = sink or NullSink()
         self.where = where or Position()
         self.native = NativeCore(model, probe.internals())
+        counting.install(self.native)
         self.features = id_policy.features(model, gic, list_registers)
         self.state_features = StateFeatures.of(self.features, el3=True)
         self.ram = RamWords()
@@ -124,7 +125,7 @@ class Core:
     @property
     def retired(self) -> int:
         """Instructions retired so far, also while running."""
-        running = self.native.counter.value if self._running else 0
+        running = self.native.started() if self._running else 0
         return self._settled + running - self._discount
 
     def position(self, *, numbered: bool) -> tuple[int, int]:
@@ -134,7 +135,7 @@ class Core:
             return where.at(where.retired, numbered)
         n = where.others + self._settled - self._discount
         if self._running:
-            n += self.native.counter.value
+            n += self.native.started()
         return where.at(n, numbered)
 
     @property
@@ -249,7 +250,7 @@ class Core:
         status = self.native.start(pc, count)
         self._running = False
         self.sites.settle()
-        self._settled = before + min(self.native.counter.value, count)
+        self._settled = before + min(self.native.started(), count)
         if self._error is not None:
             error, self._error = self._error, None
             raise error

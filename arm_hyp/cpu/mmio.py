@@ -68,6 +68,7 @@ class Mmio:
     def _access(self, is_write: bool, perform: Callable[[], int]) -> int:
         if self.refused is not None:
             return 0  # the instruction is being abandoned: nobody sees this value
+        self._native.locate()
         if not self._repeating:
             self._begin()
         elif self._answered < len(self._kept):
@@ -90,7 +91,7 @@ class Mmio:
         return 0
 
     def _begin(self) -> None:
-        instruction = self._native.counter.value, self._core.pc
+        instruction = self._native.started(), self._core.pc
         if instruction != self._instruction:
             self._instruction, self._kept, self._answered = instruction, [], 0
 

@@ -11,7 +11,7 @@ import ctypes
 import os
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from unicorn import UC_ARCH_ARM64, UC_MODE_ARM, Uc, UcError
 from unicorn import arm64_const as a64
@@ -138,6 +138,22 @@ _TLB_FLUSH: Final = _control(uc_const.UC_CTL_TLB_FLUSH, 0, uc_const.UC_CTL_IO_WR
 _TB_FLUSH: Final = _control(uc_const.UC_CTL_TB_FLUSH, 0, uc_const.UC_CTL_IO_WRITE)
 
 
+class Counting(Protocol):
+    """A way to run for an exact number of instructions other than Unicorn's own: `cpu/counting.py`."""
+
+    def start(self, pc: int, count: int) -> int:
+        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+
+    def started(self) -> int:
+        """Tell how many instructions were started since `start`."""
+
+    def left_before(self, pc: int) -> None:
+        """Count nothing from `pc` on of the block that the last exception left."""
+
+    def locate(self) -> None:
+        """Have the PC be that of the instruction whose device access is being answered."""
+
+
 class Internals(NamedTuple):
     """Where this Unicorn keeps what its interface does not offer. Offsets in bytes."""
 
@@ -161,6 +177,7 @@ class NativeCore:
         self._block = ctypes.create_string_buffer(_BLOCK_BYTES)
         self._block_address = ctypes.addressof(self._block)
         self._physical = ctypes.c_uint64()
+        self.counting: Counting | None = None
         self._use(internals or Internals(0, 0))
 
     def _use(self, internals: Internals) -> None:
@@ -210,8 +227,24 @@ class NativeCore:
 
     def start(self, pc: int, count: int) -> int:
         """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+        if self.counting is not None:
+            return self.counting.start(pc, count)
         self.counter.value = 0
         return int(uclib.uc_emu_start(self.handle, pc, UNREACHABLE, 0, count))
+
+    def started(self) -> int:
+        """Tell how many instructions were started since `start`; after a full slice it may be one more."""
+        return self.counter.value if self.counting is None else self.counting.started()
+
+    def locate(self) -> None:
+        """Have the PC, and `started`, be those of the instruction whose device access is being answered."""
+        if self.counting is not None:
+            self.counting.locate()
+
+    def left_before(self, pc: int) -> None:
+        """Count nothing from `pc` on: a breakpoint exception, which is reported like a fetch that failed, was there."""
+        if self.counting is not None:
+            self.counting.left_before(pc)
 
     def stop(self) -> None:
         """Ask the running `start` to return before the next instruction. From a hook only."""

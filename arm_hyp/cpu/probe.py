@@ -17,8 +17,8 @@ from unicorn import unicorn_const as uc_const
 
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, Internals, InternalsError, NativeCore, NativeRecord
 
-_BASE: Final = 0x4000_0000
-_NOP, _SPIN, _UDF = 0xD503201F, 0x14000000, 0x00000000
+BASE: Final = 0x4000_0000
+NOP, SPIN, UDF = 0xD503201F, 0x14000000, 0x00000000
 _HANDLE_SEARCH_BYTES: Final = 4096
 _CONTEXT_SEARCH_BYTES: Final = 12000
 _WAY_OUT: Final = "install the version that pyproject.toml names (2.1.4)"
@@ -33,7 +33,7 @@ class Check(NamedTuple):
     holds: bool
 
 
-class _Bench:
+class Bench:
     """A core with one page of code, for probing."""
 
     def __init__(self, internals: Internals | None = None) -> None:
@@ -41,7 +41,7 @@ class _Bench:
         aligned = (ctypes.addressof(self.ram) + 0xFFF) & ~0xFFF
         self.page = (ctypes.c_char * 0x1000).from_address(aligned)
         self.core = NativeCore("a72", internals)
-        self.core.map_ram(_BASE, 0x1000, aligned)
+        self.core.map_ram(BASE, 0x1000, aligned)
         self.core.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE["a72"])
         self.core.write(a64.UC_ARM64_REG_PSTATE, 0x3C9)
         self.core.write_cp((3, 4, 1, 1, 0), 1 << 31)
@@ -56,21 +56,21 @@ class _Bench:
 
     def run(self, *words: int, count: int) -> int:
         struct.pack_into(f"<{len(words)}I", self.page, 0, *words)
-        self.core.drop_translations(_BASE, _BASE + 4 * len(words))
-        return self.core.start(_BASE, count)
+        self.core.drop_translations(BASE, BASE + 4 * len(words))
+        return self.core.start(BASE, count)
 
 
-def _hvc(immediate: int) -> int:
+def encode_hvc(immediate: int) -> int:
     return 0xD4000002 | immediate << 5
 
 
-def _find_counter(bench: _Bench) -> int | None:
+def _find_counter(bench: Bench) -> int | None:
     """Search the handle for the word that reads N + 1 after slices of two odd lengths."""
     address = bench.core.handle.value
     assert address is not None
     found: list[set[int]] = []
     for count in (1237, 4391):
-        bench.run(_NOP, 0x17FFFFFF, count=count)  # nop; b .-4
+        bench.run(NOP, 0x17FFFFFF, count=count)  # nop; b .-4
         image = ctypes.string_at(address, _HANDLE_SEARCH_BYTES)
         words = struct.unpack(f"<{_HANDLE_SEARCH_BYTES // 8}Q", image)
         found.append({8 * index for index, word in enumerate(words) if word == count + 1})
@@ -78,11 +78,11 @@ def _find_counter(bench: _Bench) -> int | None:
     return common.pop() if len(common) == 1 else None
 
 
-def _find_record(bench: _Bench) -> int | None:
+def _find_record(bench: Bench) -> int | None:
     """Search a saved context for the syndromes of two HVCs with odd immediates."""
     found: list[set[int]] = []
     for immediate in (0x5A17, 0x2B3D):
-        bench.run(_hvc(immediate), count=10)
+        bench.run(encode_hvc(immediate), count=10)
         pointer = bench.core._context_pointer.value
         assert pointer is not None
         image = ctypes.string_at(pointer, _CONTEXT_SEARCH_BYTES)
@@ -93,7 +93,7 @@ def _find_record(bench: _Bench) -> int | None:
 
 
 def _search() -> Internals:
-    bench = _Bench()
+    bench = Bench()
     counter, record = _find_counter(bench), _find_record(bench)
     if counter is None or record is None:
         lacking = "instruction counter" if counter is None else "exception record"
@@ -102,47 +102,47 @@ def _search() -> Internals:
 
 
 def _checks(internals: Internals) -> tuple[Check, ...]:
-    return tuple(Check(text, check(_Bench(internals))) for text, check in _CHECKS.items())
+    return tuple(Check(text, check(Bench(internals))) for text, check in _CHECKS.items())
 
 
-def _counter_is_exact(bench: _Bench) -> bool:
-    bench.run(_NOP, 0x17FFFFFF, count=777)
+def _counter_is_exact(bench: Bench) -> bool:
+    bench.run(NOP, 0x17FFFFFF, count=777)
     return bench.core.counter.value == 778
 
 
-def _record_is_read(bench: _Bench) -> bool:
-    bench.run(_NOP, _hvc(0x1235), count=10)
+def _record_is_read(bench: Bench) -> bool:
+    bench.run(NOP, encode_hvc(0x1235), count=10)
     record = bench.record
     return bench.interrupts == [11] and record.syndrome == 0x5A001235 and record.target_el == 2
 
 
-def _hvc_reports_next_pc(bench: _Bench) -> bool:
-    bench.run(_NOP, _hvc(1), count=10)
-    return bench.core.read(a64.UC_ARM64_REG_PC) == _BASE + 8 and bench.core.counter.value == 2
+def _hvc_reports_next_pc(bench: Bench) -> bool:
+    bench.run(NOP, encode_hvc(1), count=10)
+    return bench.core.read(a64.UC_ARM64_REG_PC) == BASE + 8 and bench.core.counter.value == 2
 
 
-def _undefined_reports_its_pc(bench: _Bench) -> bool:
-    bench.run(_NOP, _UDF, count=10)
-    return bench.interrupts == [1] and bench.core.read(a64.UC_ARM64_REG_PC) == _BASE + 4
+def _undefined_reports_its_pc(bench: Bench) -> bool:
+    bench.run(NOP, UDF, count=10)
+    return bench.interrupts == [1] and bench.core.read(a64.UC_ARM64_REG_PC) == BASE + 4
 
 
-def _unmapped_is_exact(bench: _Bench) -> bool:
-    status = bench.run(0xD2800000, 0xF9400001, _SPIN, count=10)  # mov x0, #0; ldr x1, [x0]
-    return status == uc_const.UC_ERR_READ_UNMAPPED and bench.core.read(a64.UC_ARM64_REG_PC) == _BASE + 4
+def _unmapped_is_exact(bench: Bench) -> bool:
+    status = bench.run(0xD2800000, 0xF9400001, SPIN, count=10)  # mov x0, #0; ldr x1, [x0]
+    return status == uc_const.UC_ERR_READ_UNMAPPED and bench.core.read(a64.UC_ARM64_REG_PC) == BASE + 4
 
 
-def _patched_word_is_translated(bench: _Bench) -> bool:
+def _patched_word_is_translated(bench: Bench) -> bool:
     """A word that changed behind the translator's back is used at the next translation, and only then."""
-    bench.run(_NOP, _SPIN, count=2)
-    struct.pack_into("<I", bench.page, 0, _UDF)
-    bench.core.start(_BASE, 2)
+    bench.run(NOP, SPIN, count=2)
+    struct.pack_into("<I", bench.page, 0, UDF)
+    bench.core.start(BASE, 2)
     before = list(bench.interrupts)
-    bench.core.drop_translations(_BASE, _BASE + 8)
-    bench.core.start(_BASE, 2)
+    bench.core.drop_translations(BASE, BASE + 8)
+    bench.core.start(BASE, 2)
     return before == [] and bench.interrupts == [1]
 
 
-_CHECKS: Final[dict[str, Callable[[_Bench], bool]]] = {
+_CHECKS: Final[dict[str, Callable[[Bench], bool]]] = {
     "the instruction counter reads N + 1 after a slice of N": _counter_is_exact,
     "the exception record holds the syndrome and the target level": _record_is_read,
     "HVC is reported at the next instruction, counted": _hvc_reports_next_pc,

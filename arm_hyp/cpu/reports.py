@@ -81,6 +81,8 @@ class Reports:
         esr = record.syndrome
         if esr >> 24 & 1 and self._has_writeback(pc):
             esr &= ~(0x7FF << 14)
+        if esr >> 26 in _BEFORE_THE_COUNT:
+            self._native.left_before(pc)
         core.discount(esr >> 26 in (0x24, 0x25))
         self._core.exceptions.take(Kind.SYNC, record.target_el, esr=esr, elr=pc, far=record.vaddress)
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Counts instructions by block instead of one by one. Read cpu/counting.py before this file: it owns the structure, adds
+ * the three callbacks to a core, and hands over the two functions of Unicorn, so that nothing here links against it.
+ *
+ * A block is counted whole when it is entered. If it would pass the budget, the core is stopped before it runs. When an
+ * exception leaves it in the middle, what did not run is taken back.
+ */
+#include <stdint.h>
+
+struct block_counter {
+    uint64_t started;    /* instructions: all of the current block, and all before it */
+    uint64_t budget;     /* instructions */
+    uint64_t start;      /* address of the current block */
+    uint64_t size_bytes; /* of the current block; 0 once it is known how far it ran */
+    uint64_t left_bytes; /* size of the block that the last exception left */
+    uint64_t cut;        /* 1 when the budget does not cover the next block */
+    uint64_t pc_register;
+    int (*emu_stop)(void *core);
+    int (*reg_read)(void *core, int reg, void *value);
+};
+
+enum { INSTRUCTION_BYTES = 4, PREFETCH_ABORT = 3 };
+
+/* Unicorn calls this at the entry of each block. */
+void count_block(void *core, uint64_t address, uint32_t size_bytes, void *data)
+{
+    struct block_counter *c = data;
+    uint64_t after = c->started + size_bytes / INSTRUCTION_BYTES;
+
+    if (after > c->budget) {
+        c->size_bytes = 0; /* the block before this one is complete */
+        c->cut = 1;
+        c->emu_stop(core);
+        return;
+    }
+    c->started = after;
+    c->start = address;
+    c->size_bytes = size_bytes;
+}
+
+/* Unicorn calls this after a new translation: nothing is translated before the current block is complete. */
+void block_translated(void *core, void *block, void *previous, void *data)
+{
+    struct block_counter *c = data;
+
+    (void)core, (void)block, (void)previous;
+    c->size_bytes = 0;
+}
+
+/* Unicorn calls this at an exception. One that fails to fetch comes between blocks, whatever its PC. */
+void block_left(void *core, uint32_t number, void *data)
+{
+    struct block_counter *c = data;
+    uint64_t pc = 0;
+
+    c->left_bytes = c->size_bytes;
+    if (number != PREFETCH_ABORT && c->size_bytes != 0) {
+        c->reg_read(core, (int)c->pc_register, &pc);
+        if (pc - c->start < c->size_bytes)
+            c->started -= (c->size_bytes - (pc - c->start)) / INSTRUCTION_BYTES - 1;
+    }
+    c->size_bytes = 0;
+}

@@ -1,0 +1,240 @@
+"""Count by block, in C, where the helper was built: the same counts, the same stops, in half the time.
+
+Read `cpu/native.py` before this file and `cpu/count_blocks.c` after it; `docs/adr/004-counting.md` says why it is done
+so. Without the helper Unicorn counts by itself, one instruction after the other. Nobody can tell the two ways apart but
+by the time they take: `tests/golden/test_counting.py` compares them.
+
+A block that the budget does not cover is stopped before it runs. Then the core is told to make its next block of
+exactly as many instructions as are left, which is how it does single steps of its own. Such blocks are kept beside the
+normal ones, so nothing is ever translated twice.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from unicorn import arm64_const as a64
+from unicorn import unicorn_const as uc_const
+from unicorn.unicorn_py3.unicorn import uclib
+
+from arm_hyp.cpu.native import UNREACHABLE, NativeCore
+from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, encode_hvc, internals
+from arm_hyp.errors import UserError
+
+SWITCH: Final = "ARM_HYP_COUNTING"
+"""The environment variable that chooses: `auto` (the default), `c`, or `python` for Unicorn's own way."""
+
+LONGEST_BLOCK: Final = 512
+"""Instructions. What is left of a budget where a block does not fit is always less."""
+
+_COUNTER_OFFSET: Final = 1368
+_CPU_OFFSET: Final = 440
+_LIMIT_OFFSET: Final = 24
+_ACCESS_OFFSET: Final = 33144
+_BACK_OFFSET: Final = 33192
+_NO_LIMIT: Final = 0xFFFF_FFFF
+_RESTORE: Final = "cpu_restore_state_aarch64"
+_WAYS: Final = ("auto", "c", "python")
+_INSTRUCTION_BYTES: Final = 4
+
+
+class _State(ctypes.Structure):
+    """`struct block_counter` of the C file."""
+
+    _fields_ = [
+        (name, ctypes.c_uint64)
+        for name in ("started", "budget", "start", "size_bytes", "left_bytes", "cut", "pc_register")
+    ] + [("emu_stop", ctypes.c_void_p), ("reg_read", ctypes.c_void_p)]
+
+
+class _Inside(NamedTuple):
+    """What the helper needs of the inside of a core."""
+
+    cpu: int
+    """Address of the core's state."""
+    limit: ctypes.c_uint32
+    """How many instructions the next block may have (`cflags_next_tb`)."""
+    access: ctypes.c_uint64
+    """Where in its translation a block accesses a device (`mem_io_pc`)."""
+    restore: Callable[[int, int, bool], bool]
+    """Restore the state, with the PC, as it is at a place in a translation (`cpu_restore_state`)."""
+
+
+class BlockCounter:
+    """Runs one core for exact numbers of instructions, counting by block."""
+
+    def __init__(self, native: NativeCore, library: ctypes.CDLL, inside: _Inside) -> None:
+        self._handle, self._limit, self._library, self._inside = native.handle, inside.limit, library, inside
+        self._pc = native.batch([a64.UC_ARM64_REG_PC])
+        self._state = _State(pc_register=a64.UC_ARM64_REG_PC)
+        self._state.emu_stop, self._state.reg_read = _address(uclib.uc_emu_stop), _address(uclib.uc_reg_read)
+        for kind, function in {
+            uc_const.UC_HOOK_BLOCK: library.count_block,
+            uc_const.UC_HOOK_EDGE_GENERATED: library.block_translated,
+            uc_const.UC_HOOK_INTR: library.block_left,
+        }.items():
+            self._hook(kind, _address(function))
+
+    def _hook(self, kind: int, callback: int) -> None:
+        hook, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
+        pointers = ctypes.byref(hook), ctypes.c_int(kind), ctypes.c_void_p(callback), ctypes.byref(self._state)
+        status = uclib.uc_hook_add(self._handle, *pointers, *everywhere)
+        if status:
+            raise UserError("unicorn", f"it refuses a hook (status {status})", f"set {SWITCH}=python")
+
+    def start(self, pc: int, count: int) -> int:
+        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+        state, limit, run = self._state, self._limit, uclib.uc_emu_start
+        state.started, state.budget, state.size_bytes, state.cut = 0, count, 0, 0
+        if count < LONGEST_BLOCK:
+            limit.value = count
+        status = run(self._handle, pc, UNREACHABLE, 0, 0)
+        while state.cut and state.started < count and not status:
+            state.cut = 0
+            limit.value = count - state.started
+            status = run(self._handle, self._pc.read()[0], UNREACHABLE, 0, 0)
+        limit.value = _NO_LIMIT
+        return int(status)
+
+    def started(self) -> int:
+        """Tell how many instructions were started since `start`, with the one at the PC if it runs or has failed."""
+        state = self._state
+        size_bytes = int(state.size_bytes)
+        if size_bytes:
+            offset = self._pc.read()[0] - state.start
+            if 0 <= offset < size_bytes:
+                return int(state.started - (size_bytes - offset) // _INSTRUCTION_BYTES + 1)
+        return int(state.started)
+
+    def locate(self) -> None:
+        """Have the PC be that of the instruction whose device access is being answered (1 us)."""
+        cpu, _, access, restore = self._inside
+        restore(cpu, access.value, False)
+
+    def left_before(self, pc: int) -> None:
+        """Count nothing from `pc` on of the block that a breakpoint left: its exception is one that fails to fetch."""
+        state = self._state
+        offset = pc - state.start
+        if 0 <= offset < state.left_bytes:
+            state.started -= (state.left_bytes - offset) // _INSTRUCTION_BYTES
+        state.left_bytes = 0
+
+
+def _address(function: Any) -> int:
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+def _look_inside(native: NativeCore) -> _Inside | None:
+    """Find what the helper needs inside a core; None in an unknown Unicorn.
+
+    The pointer to the core lies before the instruction counter in the same structure: where the counter is at its known
+    place, so is the pointer. The core points back to that structure behind the fields that are used.
+    """
+    handle = native.handle.value
+    if handle is None or native.internals.counter_offset != _COUNTER_OFFSET or not hasattr(uclib, _RESTORE):
+        return None
+    cpu = ctypes.c_uint64.from_address(handle + _CPU_OFFSET).value
+    limit = ctypes.c_uint32.from_address(cpu + _LIMIT_OFFSET)
+    if limit.value != _NO_LIMIT or ctypes.c_uint64.from_address(cpu + _BACK_OFFSET).value != handle:
+        return None
+    restore = ctypes.PYFUNCTYPE(ctypes.c_bool, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_bool)((_RESTORE, uclib))
+    return _Inside(cpu, limit, ctypes.c_uint64.from_address(cpu + _ACCESS_OFFSET), restore)
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"count_blocks{suffix}")
+        if path.exists():
+            try:
+                return ctypes.CDLL(str(path))
+            except OSError:  # built for another machine
+                return None
+    return None
+
+
+def _attach(native: NativeCore) -> bool:
+    library, inside = _library(), _look_inside(native)
+    if library is None or inside is None:
+        return False
+    native.counting = BlockCounter(native, library, inside)
+    return True
+
+
+def _bench() -> Bench | None:
+    bench = Bench(internals())
+    return bench if _attach(bench.core) else None
+
+
+def _stops_exactly(bench: Bench) -> bool:
+    bench.run(*[NOP] * 8, 0x17FFFFF8, count=13)  # eight nop; b .-32
+    return bench.core.started() == 13 and bench.core.read(a64.UC_ARM64_REG_PC) == BASE + 4 * _INSTRUCTION_BYTES
+
+
+def _fault_is_counted(bench: Bench) -> bool:
+    status = bench.run(0xD2800000, 0xF9400001, NOP, SPIN, count=10)  # mov x0, #0; ldr x1, [x0]
+    return status == uc_const.UC_ERR_READ_UNMAPPED and bench.core.started() == 2
+
+
+def _exception_is_counted(bench: Bench) -> bool:
+    bench.run(NOP, encode_hvc(1), count=10)
+    return bench.interrupts == [11] and bench.core.started() == 2
+
+
+def _access_is_located(bench: Bench) -> bool:
+    seen: list[tuple[int, int]] = []
+
+    def read(_offset: int, _size_bytes: int) -> int:
+        bench.core.locate()
+        seen.append((bench.core.started(), bench.core.read(a64.UC_ARM64_REG_PC) - BASE))
+        return 0
+
+    bench.core.map_mmio(0, 0x1000, read, lambda _offset, _size_bytes, _value: None)
+    bench.run(0xD2800000, 0xF9400001, NOP, SPIN, count=10)  # mov x0, #0; ldr x1, [x0]: two accesses of 4 bytes
+    return seen == [(2, 4), (2, 4)]
+
+
+_CHECKS: Final[dict[str, Callable[[Bench], bool]]] = {
+    "a budget that ends inside a block stops there": _stops_exactly,
+    "what an access to nothing leaves of a block is not counted": _fault_is_counted,
+    "a device access knows its instruction": _access_is_located,
+    "an exception at the end of a block is counted with it": _exception_is_counted,
+}
+
+
+@functools.cache
+def checks() -> tuple[Check, ...]:
+    """Check the helper, once a process; empty where there is none."""
+    return tuple(Check(text, check(bench)) for text, check in _CHECKS.items() if (bench := _bench()) is not None)
+
+
+def _usable() -> bool:
+    return bool(checks()) and all(check.holds for check in checks())
+
+
+def way() -> str:
+    """Return the way of counting in use, `c` or `python`. Raises: UserError for a switch that cannot be followed."""
+    wanted = os.environ.get(SWITCH, "auto")
+    if wanted not in _WAYS:
+        raise UserError(SWITCH, f"there is no way of counting named {wanted!r}", f"use one of {', '.join(_WAYS)}")
+    if wanted == "python":
+        return "python"
+    if _usable():
+        return "c"
+    if wanted == "c":
+        raise UserError(SWITCH, "the C helper does not load here", "install with a C compiler, or leave it at auto")
+    return "python"
+
+
+def install(native: NativeCore) -> None:
+    """Have a new core count the way that is in use. Before any other hook: it must be the first to hear."""
+    if way() == "c":
+        _attach(native)
