@@ -64,14 +64,17 @@ def _dispatch(arguments: list[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), None)
     group = get_group(_application())
     for name, command in COMMANDS.items():
-        group.add_command(_load(command) if name == wanted else TyperCommand(name, help=command.summary), name)
+        group.add_command(
+            _load(command, arguments) if name == wanted else TyperCommand(name, help=command.summary), name
+        )
     result = group.main(arguments or ["--help"], prog_name="arm-hyp", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
 
-def _load(command: Command) -> Any:
+def _load(command: Command, arguments: Sequence[str]) -> Any:
     app: typer.Typer = importlib.import_module(command.module).app
-    app.rich_markup_mode = None  # plain help: rich's would double the start-up time
+    # Rich's help is for those who ask for it: it would double the start-up time of everything else.
+    app.rich_markup_mode = "rich" if "--help" in arguments else None
     return get_group(app) if command.is_group else get_command(app)
 
 

@@ -1,195 +1,162 @@
-"""`arm-hyp run FILE`: run a guest, show what it prints, trace it, and count its exceptions.
+"""`arm-hyp run`: boot a guest, connect its console, trace it, count what it does.
 
-Read `runner/runner.py` before this file.
+Read `runner/runner.py`, `cli/run_options.py` and `cli/session.py` before this file.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import Annotated, Final
 
-import msgspec
 import typer
 
+from arm_hyp.arch.id_policy import LIST_REGISTERS
 from arm_hyp.cli.limits import parse_size
-from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.cli.run_options import (
+    CPU_MODELS,
+    TRACE_FORMATS,
+    one_of,
+    parse_address,
+    parse_console,
+    parse_drive,
+    parse_epoch,
+    parse_module,
+)
+from arm_hyp.cli.session import Session, Settings
 from arm_hyp.errors import UserError
-from arm_hyp.events import SCHEMA_VERSION, ConsoleOutput, Event, EventSink, ExceptionTaken, FanOut, Started
-from arm_hyp.runner.runner import Configuration, Run, Runner
+from arm_hyp.machine.boot import plan_boot
+from arm_hyp.machine.loader import read_file
+from arm_hyp.runner.configuration import Configuration, boot_request
 
 app = typer.Typer(add_completion=False)
 
 ASSEMBLY_LIMIT: Final = 10_000_000
 NO_LIMIT: Final = 1 << 62
 
-
-class ConsoleSink:
-    """Prints what the guest prints, at once."""
-
-    def emit(self, event: Event) -> None:
-        """Print console output."""
-        if isinstance(event, ConsoleOutput):
-            sys.stdout.write(event.text)
-            sys.stdout.flush()
+_MACHINE, _BOOT, _DEVICES = "The machine", "What boots", "Devices and console"
+_RUN: Final = "The run"
 
 
-class CountingSink:
-    """Counts exceptions by level, kind and class."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[int, int, str, int | None], int] = {}
-
-    def emit(self, event: Event) -> None:
-        """Count an exception."""
-        if isinstance(event, ExceptionTaken):
-            key = (event.from_el, event.to_el, event.kind, event.ec)
-            self.counts[key] = self.counts.get(key, 0) + 1
-
-
-class JsonLinesSink:
-    """One JSON object a line, as `docs/trace-format.md` says."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file, self._encode = file, msgspec.json.Encoder().encode
-
-    def emit(self, event: Event) -> None:
-        """Write one line."""
-        self._file.write(self._encode(event).decode() + "\n")
-
-
-class TextSink:
-    """One readable line an event. What the guest prints is collected into whole lines."""
-
-    def __init__(self, file: TextIO, symbols: Callable[[], SymbolTable]) -> None:
-        self._file, self._symbols = file, symbols
-        self._held: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        """Write one line, or hold an unfinished line of the console."""
-        from arm_hyp.explain.trace_lines import is_console_traffic
-
-        if is_console_traffic(event):
-            return
-        self._held.append(event)
-        if not isinstance(event, ConsoleOutput) or event.text.endswith("\n"):
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is held."""
-        from arm_hyp.explain.trace_lines import line, merged
-
-        for event in merged(self._held):
-            self._file.write(line(event, self._symbols()) + "\n")
-        self._held.clear()
+def _option(*names: str, help: str, panel: str, **more: object) -> typer.models.OptionInfo:
+    """Return an option of a panel of `--help`."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)  # type: ignore[no-any-return, call-overload]
 
 
 @app.command()
 def run(
-    file: Annotated[str, typer.Argument(help="Assembly (.s, .S), ELF or raw binary.")],
-    el: Annotated[int, typer.Option(help="Exception level that software starts at: 2 or 1.", min=1, max=2)] = 2,
-    cpu: Annotated[str, typer.Option(help="CPU model: a72 or max.")] = "a72",
-    memory: Annotated[str, typer.Option(help="RAM, for example 64M or 1G.")] = "256M",
-    load_address: Annotated[str | None, typer.Option(help="Where assembly or a raw binary is loaded.")] = None,
-    max_instructions: Annotated[
-        int | None, typer.Option(help="Stop after so many instructions (assembly: 10,000,000).", min=1)
+    file: Annotated[
+        str | None, typer.Argument(help="Assembly (.s, .S), ELF, arm64 Image (also gzip) or raw binary.")
     ] = None,
+    el: Annotated[int, _option(help="Exception level that software starts at.", panel=_MACHINE, min=1, max=2)] = 2,
+    cpu: Annotated[str, _option(help="CPU model: a72 or max.", panel=_MACHINE)] = "a72",
+    cpus: Annotated[int, _option(help="How many CPUs.", panel=_MACHINE, min=1, max=8)] = 1,
+    memory: Annotated[str, _option(help="RAM, for example 64M or 1G.", panel=_MACHINE)] = "256M",
+    gic: Annotated[int, _option(help="Version of the interrupt controller.", panel=_MACHINE, min=2, max=3)] = 2,
+    list_registers: Annotated[
+        int, _option(help="List registers of the virtual interface.", panel=_MACHINE, min=1, max=16)
+    ] = LIST_REGISTERS,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="REG[.FIELD]=VALUE, before the first instruction.")
+        list[str] | None,
+        _option("--set", help="REG[.FIELD]=VALUE, before the first instruction.", panel=_MACHINE),
     ] = None,
-    trace: Annotated[str | None, typer.Option(help="Write a trace to this file; - is standard output.")] = None,
-    trace_format: Annotated[str, typer.Option(help="text or jsonl.")] = "text",
+    rtc: Annotated[
+        str | None, _option(help="What the real-time clock starts with: seconds, or a date.", panel=_MACHINE)
+    ] = None,
+    bios: Annotated[
+        str | None, _option(help="Flash image to start at address 0, in place of FILE.", panel=_BOOT)
+    ] = None,
+    initrd: Annotated[str | None, _option(help="Initial RAM disk.", panel=_BOOT)] = None,
+    append: Annotated[str, _option(help="Kernel arguments, for the device tree.", panel=_BOOT)] = "",
+    dtb: Annotated[str | None, _option(help="Device tree in place of the board's own.", panel=_BOOT)] = None,
+    dump_dtb: Annotated[
+        str | None, _option(help="Write the device tree that would be used, and exit.", panel=_BOOT)
+    ] = None,
+    load: Annotated[list[str] | None, _option(help="ADDR=FILE: load a file into RAM. Repeatable.", panel=_BOOT)] = None,
+    load_address: Annotated[str | None, _option(help="Where FILE is loaded.", panel=_BOOT)] = None,
+    module: Annotated[
+        list[str] | None,
+        _option(help="kernel=FILE[,ARGUMENTS] or ramdisk=FILE, for Xen. Repeatable.", panel=_BOOT),
+    ] = None,
+    drive: Annotated[
+        list[str] | None,
+        _option(help="FILE[,ro]: virtio disk; what is written stays in memory. Repeatable.", panel=_DEVICES),
+    ] = None,
+    rng: Annotated[
+        bool, _option("--rng", help="Add a virtio-rng, the same numbers every time.", panel=_DEVICES)
+    ] = False,
+    console: Annotated[
+        str | None, _option(help="Where the terminal is: pl011, virtio or none.", panel=_DEVICES)
+    ] = None,
+    input_: Annotated[
+        str | None,
+        _option("--input", help="Type this file, as the guest makes room; - is standard input.", panel=_DEVICES),
+    ] = None,
+    realtime: Annotated[bool, _option("--realtime", help="Have idle time take its time.", panel=_DEVICES)] = False,
+    max_instructions: Annotated[
+        int | None, _option(help="Stop after so many instructions (assembly: 10,000,000).", panel=_RUN, min=1)
+    ] = None,
+    until: Annotated[
+        str | None, _option(help="Stop with status 0 when the console shows this text, 1 if never.", panel=_RUN)
+    ] = None,
+    stat: Annotated[
+        bool, _option("--stat", help="Print exceptions, device accesses, interrupts and speed.", panel=_RUN)
+    ] = False,
+    trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
+    trace_format: Annotated[str, _option(help="text or jsonl.", panel=_RUN)] = "text",
 ) -> None:
-    """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input."""
-    if cpu not in ("a72", "max"):
-        raise UserError(f"--cpu {cpu}", "there is no such CPU model", "use a72 or max")
-    if trace_format not in ("text", "jsonl"):
-        raise UserError(f"--trace-format {trace_format}", "there is no such format", "use text or jsonl")
+    """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input.
+
+    At a terminal the keys go to the guest; Ctrl-A x ends the run. Everything that happens is a function of the files,
+    the options and what was typed when.
+    """
+    if file is None and bios is None:
+        raise UserError("arm-hyp run", "there is nothing to run", "name a FILE or --bios FILE")
     configuration = Configuration(
         image=file,
+        bios=bios,
         el=el,
-        cpu=cpu,
+        cpu=one_of("--cpu", cpu, CPU_MODELS, "CPU model"),
+        cpus=cpus,
+        gic=gic,
+        list_registers=list_registers,
         memory_bytes=parse_size(memory),
         settings=tuple(set_ or ()),
-        load_address=None if load_address is None else _address(load_address),
+        load_address=None if load_address is None else parse_address(load_address),
+        initrd=initrd,
+        append=append,
+        dtb=dtb,
+        loads=tuple(load or ()),
+        modules=tuple(parse_module(text) for text in module or ()),
+        drives=tuple(parse_drive(text) for text in drive or ()),
+        rng=rng,
+        console=parse_console(console or "pl011"),
+        rtc_epoch_s=parse_epoch(rtc),
     )
-    limit = max_instructions or (ASSEMBLY_LIMIT if file.lower().endswith(".s") else NO_LIMIT)
-    raise typer.Exit(_run(configuration, limit, trace, trace_format))
-
-
-def _address(text: str) -> int:
-    try:
-        return int(text, 0)
-    except ValueError:
-        raise UserError(f"--load-address {text}", "this is not a number", "write it as 0x40080000") from None
-
-
-def _run(configuration: Configuration, limit: int, trace: str | None, trace_format: str) -> int:
-    sinks = FanOut()
-    runner = Runner(configuration, sinks)
-    counts = CountingSink()
-    trace_file = _open_trace(trace)
-    sinks.sinks = tuple(_sinks(trace, trace_file, trace_format, counts, runner))
-    if trace_file is not None and trace_format == "jsonl":
-        JsonLinesSink(trace_file).emit(_started(runner))
-    try:
-        answer = runner.send(Run(limit))
-    except KeyboardInterrupt:
-        answer = {"status": 130, "text": "interrupted", "n": runner.machine.retired}
-    finally:
-        for sink in sinks.sinks:
-            if isinstance(sink, TextSink):
-                sink.flush()
-        if trace_file not in (None, sys.stdout):
-            trace_file.close()
-    _summary(counts, answer)
-    return int(answer["status"])
-
-
-def _started(runner: Runner) -> Started:
-    core, made = runner.machine.core, runner.configuration
-    return Started(
-        0, 0, 0, core.el, core.pc, schema=SCHEMA_VERSION, model=made.cpu, gic=made.gic, memory_bytes=made.memory_bytes
+    if dump_dtb is not None:
+        _dump_tree(configuration, dump_dtb)
+        raise typer.Exit
+    is_assembly = file is not None and file.lower().endswith(".s")
+    is_bare_metal = is_assembly or (file is not None and read_file(file).startswith(b"\x7fELF"))
+    settings = Settings(
+        limit=max_instructions or (ASSEMBLY_LIMIT if is_assembly else NO_LIMIT),
+        until=until or "",
+        trace=trace,
+        trace_format=one_of("--trace-format", trace_format, TRACE_FORMATS, "format"),
+        is_realtime=realtime,
+        has_statistics=stat,
+        counts_exceptions=is_bare_metal,
+        input_path=input_,
+        wants_terminal=console != "none" and (console is not None or not is_assembly),
     )
+    raise typer.Exit(Session(configuration, settings).run())
 
 
-def _open_trace(trace: str | None) -> TextIO | None:
-    if trace is None or trace == "-":
-        return sys.stdout if trace else None
+def _dump_tree(configuration: Configuration, path: str) -> None:
+    """Write the tree that a run would use. Raises: UserError."""
+    plan = plan_boot(boot_request(configuration))
+    if not plan.tree:
+        raise UserError(f"--dump-dtb {path}", "; ".join(plan.warnings), "give it room, or --append")
     try:
-        return Path(trace).open("w", encoding="utf-8")
+        Path(path).write_bytes(plan.tree)
     except OSError as error:
-        raise UserError(trace, f"the trace cannot be written: {error.strerror}", "name another file") from None
-
-
-def _sinks(
-    trace: str | None, trace_file: TextIO | None, trace_format: str, counts: CountingSink, runner: Runner
-) -> list[EventSink]:
-    sinks: list[EventSink] = [counts]
-    if trace != "-":
-        sinks.append(ConsoleSink())
-    if trace_file is not None:
-        text = trace_format == "text"
-        sinks.append(TextSink(trace_file, lambda: runner.symbols) if text else JsonLinesSink(trace_file))
-    return sinks
-
-
-def _summary(counts: CountingSink, answer: dict[str, Any]) -> None:
-    """Print the table of exceptions and how the run ended, on standard error: standard output is the guest's."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from arm_hyp.arch.syndromes import ec_name
-
-    console = Console(stderr=True, highlight=False)
-    table = Table(title="Exceptions", title_justify="left")
-    for column in ("from", "to", "kind", "class"):
-        table.add_column(column)
-    table.add_column("count", justify="right")
-    for (from_el, to_el, kind, ec), count in sorted(counts.counts.items(), key=lambda item: -item[1]):
-        name = "" if ec is None else f"{ec:#04x} {ec_name(ec)}"
-        table.add_row(f"EL{from_el}", f"EL{to_el}", kind, name, f"{count:,}")
-    if counts.counts:
-        console.print(table)
-    console.print(f"{answer['text']}; {answer['n']:,} instructions", soft_wrap=True, markup=False)
+        raise UserError(f"--dump-dtb {path}", f"cannot be written: {error.strerror}", "name another file") from None

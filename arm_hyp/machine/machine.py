@@ -156,10 +156,11 @@ class Machine:
                 current.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
                 return outcome
 
-    def request_stop(self, text: str, status: int) -> None:
-        """Have `run` end before the next instruction. May be called while the machine runs, and leaves no mark."""
+    def request_stop(self, text: str, status: int, *, at_once: bool = True) -> None:
+        """Have `run` end before the next instruction, and leave no mark. From a signal handler, not `at_once`."""
         self._asked = Outcome("stopped", status, text)
-        self.cpus.current.request_stop()
+        if at_once:
+            self.cpus.current.request_stop()
 
     def step(self, count: int = 1) -> bool:
         """Run `count` further instructions; True if the guest has come to an end. Leaves no mark in the run."""

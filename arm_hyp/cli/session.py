@@ -1,0 +1,159 @@
+"""One run at the command line: the runner between its console, its sinks and its user.
+
+Read `runner/runner.py`, `cli/terminal.py`, `cli/trace_sinks.py` and `cli/statistics.py` before this file, `cli/run.py`
+after it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
+from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
+from arm_hyp.cli.trace_sinks import JsonLinesSink, TextSink
+from arm_hyp.errors import UserError
+from arm_hyp.events import SCHEMA_VERSION, EventSink, FanOut, Started
+from arm_hyp.machine.loader import read_file
+from arm_hyp.runner.runner import Configuration, Run, Runner, Type
+
+_STANDARD: Final = "-"
+_BY_SIGNAL: Final = 128
+_QUIT_STATUS: Final = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user wants of a run, beside the machine. `limit` in instructions."""
+
+    limit: int
+    until: str = ""
+    trace: str | None = None
+    trace_format: str = "text"
+    is_realtime: bool = False
+    has_statistics: bool = False
+    counts_exceptions: bool = True
+    input_path: str | None = None
+    wants_terminal: bool = True
+
+
+class Session:
+    """A run from its start to the exit status. Raises: UserError, for files that are not there."""
+
+    def __init__(self, configuration: Configuration, settings: Settings) -> None:
+        self._settings, self._statistics, self._fan = settings, Statistics(), FanOut()
+        path = settings.input_path
+        typed = b"" if path is None or path == _STANDARD else read_file(path)
+        self._printer = Printer(sys.stdout.buffer)
+        shows_console = settings.trace != _STANDARD and configuration.console != "none"
+        counts = settings.has_statistics or settings.counts_exceptions
+        listens = counts or settings.trace is not None  # a machine that nobody listens to makes no events
+        self._runner = Runner(
+            configuration, self._fan if listens else None, self._printer.put if shows_console else None
+        )
+        self._runner.send(Type(typed))
+        self._counting: tuple[EventSink, ...] = (self._statistics,) if counts else ()
+
+    def run(self) -> int:
+        """Run to the end, print what is to be told on standard error, and return the exit status."""
+        for warning in self._runner.plan.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        start = time.monotonic()
+        answer = self._run_connected()
+        self._summary(answer, time.monotonic() - start)
+        return int(answer["status"])
+
+    def _run_connected(self) -> dict[str, Any]:
+        """Run with the trace, the signals and the terminal connected; all are put back, whatever happens."""
+        machine = self._runner.machine
+        with ExitStack() as stack:
+            stack.callback(self._printer.flush)
+            self._connect_trace(stack)
+            wakeup = stack.enter_context(signals_end(self._signalled))
+            source, keys = self._source(stack)
+            if source is not None or self._settings.is_realtime:
+                machine.user = LiveConsole(
+                    source, flush=self._printer.flush, keys=keys, wakeup=wakeup, is_paced=self._settings.is_realtime
+                )
+            try:
+                answer: dict[str, Any] = self._runner.send(Run(self._settings.limit, self._settings.until))
+            except KeyboardInterrupt:
+                answer = {"status": _QUIT_STATUS, "text": "interrupted", "n": machine.retired}
+                answer["time_ns"] = machine.clock.now_ns
+        return answer
+
+    # --- the user ----------------------------------------------------------------------------------------------------
+
+    def _source(self, stack: ExitStack) -> tuple[int | None, EscapeKeys | None]:
+        """Return where keys come from, and what becomes of them on the way; puts a terminal into raw mode."""
+        terminal = standard_terminal() if self._settings.wants_terminal else None
+        if terminal is None:
+            return (sys.stdin.fileno() if self._settings.input_path == _STANDARD else None), None
+        print("Ctrl-A x ends the run, Ctrl-A h helps", file=sys.stderr)
+        stack.enter_context(raw_mode(terminal))
+        return terminal, EscapeKeys(on_quit=self._quit, on_help=self._help)
+
+    def _quit(self) -> None:
+        self._runner.machine.request_stop("ended by Ctrl-A x", _QUIT_STATUS)
+
+    def _help(self) -> None:
+        self._printer.flush()
+        sys.stderr.write(KEYS)
+        sys.stderr.flush()
+
+    def _signalled(self, number: int) -> None:
+        name = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        self._runner.machine.request_stop(name, _BY_SIGNAL + number, at_once=False)
+
+    # --- the trace ---------------------------------------------------------------------------------------------------
+
+    def _connect_trace(self, stack: ExitStack) -> None:
+        """Open the trace, write its first line, and have everybody listen."""
+        file = _open_trace(self._settings.trace, stack)
+        if file is None:
+            self._fan.sinks = self._counting
+            return
+        sink: TextSink | JsonLinesSink
+        if self._settings.trace_format == "text":
+            sink = TextSink(file, lambda: self._runner.symbols)
+        else:
+            sink = JsonLinesSink(file)
+            sink.emit(self._started())
+        stack.callback(sink.flush)
+        self._fan.sinks = (*self._counting, sink)
+
+    def _started(self) -> Started:
+        core, made = self._runner.machine.core, self._runner.configuration
+        machine = {"model": made.cpu, "gic": made.gic, "memory_bytes": made.memory_bytes}
+        return Started(n=0, seq=0, cpu=0, el=core.el, pc=core.pc, schema=SCHEMA_VERSION, **machine)  # type: ignore[arg-type]
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _summary(self, answer: dict[str, Any], host_s: float) -> None:
+        """Print how the run ended, on standard error: standard output is the guest's."""
+        if self._counting:
+            from rich.console import Console  # here: a run that counts nothing starts sooner without it
+
+            console = Console(stderr=True, highlight=False)
+            print_exceptions(console, self._statistics)
+            if self._settings.has_statistics:
+                print_devices(console, self._statistics)
+        if self._settings.has_statistics:
+            for line in speed_lines(answer["n"], answer["time_ns"], host_s):
+                print(line, file=sys.stderr)
+        print(f"{answer['text']}; {answer['n']:,} instructions", file=sys.stderr)
+
+
+def _open_trace(trace: str | None, stack: ExitStack) -> TextIO | None:
+    """Open a trace file; standard output is not closed. Raises: UserError."""
+    if trace is None or trace == _STANDARD:
+        return sys.stdout if trace else None
+    try:
+        return stack.enter_context(Path(trace).open("w", encoding="utf-8"))
+    except OSError as error:
+        raise UserError(trace, f"the trace cannot be written: {error.strerror}", "name another file") from None
