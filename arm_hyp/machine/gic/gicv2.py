@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from arm_hyp.arch.gic import FIRST_PPI, FIRST_SPI, INTID_COUNT
+from arm_hyp.arch.gic import FIRST_SPI, INTID_COUNT
 from arm_hyp.machine.gic.cpu_interface import CpuInterface, CpuLines
 from arm_hyp.machine.gic.distributor import Bank, Distributor
 from arm_hyp.machine.gic.gicc import Gicc
 from arm_hyp.machine.gic.gicv2_sgi import SoftwareInterrupts
+from arm_hyp.machine.gic.inputs import Inputs
 from arm_hyp.machine.gic.registers import BankWords, Frame, Word, constant, identification, whole, write_only
-from arm_hyp.machine.seams import Device, IrqLine
+from arm_hyp.machine.seams import Device
 
 PRIORITY_BITS: Final = 8
 IIDR: Final = 0x43B
@@ -30,7 +31,7 @@ IDENTIFICATION: Final = (0x04, 0, 0, 0, 0x90, 0xB4, 0x2B, 0x00, 0x0D, 0xF0, 0x05
 _FRAME_END: Final = 0x1000
 
 
-class Gicv2:
+class Gicv2(Inputs):
     """A GICv2 for 1 to 8 CPUs. `lines[cpu]` are the inputs of each CPU that it drives.
 
     GICD and GICC have registers of each CPU's own, so every CPU's bus maps its own view of them.
@@ -62,26 +63,6 @@ class Gicv2:
     def cpu_interface(self, cpu: int) -> Device:
         """Return GICC of one CPU: 8 KiB of registers."""
         return self._gicc[cpu].frame
-
-    def spi(self, intid: int) -> IrqLine:
-        """Return the input of an SPI, INTID 32 to 287. Raises: ValueError."""
-        if intid < FIRST_SPI:
-            raise ValueError(f"INTID {intid} is not an SPI")
-        return self._distributor.line(0, intid)
-
-    def ppi(self, cpu: int, intid: int) -> IrqLine:
-        """Return the input of a PPI of one CPU, INTID 16 to 31. Raises: ValueError."""
-        if not FIRST_PPI <= intid < FIRST_SPI:
-            raise ValueError(f"INTID {intid} is not a PPI")
-        return self._distributor.line(cpu, intid)
-
-    def deactivate(self, cpu: int, intid: int) -> None:
-        """Deactivate an interrupt on behalf of a list register with HW = 1; ignored for one that does not exist.
-
-        Ref: IHI 0048 5.2.3.
-        """
-        if 0 <= intid < INTID_COUNT:
-            self._distributor.deactivate(cpu, intid)
 
     # --- the distributor's registers ---------------------------------------------------------------------------
 

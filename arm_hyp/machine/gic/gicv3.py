@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from arm_hyp.arch.gic import FIRST_PPI, FIRST_SPI, INTID_COUNT
 from arm_hyp.arch.registers.gic import ICC_SGI1R_EL1
 from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu.system import RegisterPort
@@ -25,14 +24,15 @@ from arm_hyp.machine.gic.cpu_interface import CpuInterface, CpuLines
 from arm_hyp.machine.gic.distributor import Distributor
 from arm_hyp.machine.gic.gicv3_frames import Redistributors, Routes, distributor_frame
 from arm_hyp.machine.gic.icc import PRIORITY_BITS, SystemRegisters
+from arm_hyp.machine.gic.inputs import Inputs
 from arm_hyp.machine.gic.register_ports import select_ports
-from arm_hyp.machine.seams import CpuView, Device, IrqLine
+from arm_hyp.machine.seams import CpuView, Device
 
 FIXED_CONTROLS: Final[Mapping[str, int]] = {"icc_sre_el1": 0b0111, "icc_sre_el2": 0b1111}
 """ICC_SRE_ELx: no legacy interface, so SRE, DFB, DIB and (at EL2) Enable are RAO/WI. Ref: IHI 0069 3.4, as on QEMU."""
 
 
-class Gicv3:
+class Gicv3(Inputs):
     """A GICv3. `lines[cpu]` are the inputs of each CPU that it drives, `views[cpu]` what it may know of the CPU.
 
     `affinities[cpu]` is Aff3.Aff2.Aff1.Aff0 of MPIDR_EL1 in 8 bits each; by default Aff0 is the CPU's number.
@@ -81,26 +81,6 @@ class Gicv3:
     def filter_control(self, name: str, old: int, new: int) -> int:
         """Return what a control register keeps of a written value: ICC_SRE_ELx never changes."""
         return FIXED_CONTROLS.get(name, new)
-
-    def spi(self, intid: int) -> IrqLine:
-        """Return the input of an SPI, INTID 32 to 287. Raises: ValueError."""
-        if intid < FIRST_SPI:
-            raise ValueError(f"INTID {intid} is not an SPI")
-        return self._distributor.line(0, intid)
-
-    def ppi(self, cpu: int, intid: int) -> IrqLine:
-        """Return the input of a PPI of one CPU, INTID 16 to 31. Raises: ValueError."""
-        if not FIRST_PPI <= intid < FIRST_SPI:
-            raise ValueError(f"INTID {intid} is not a PPI")
-        return self._distributor.line(cpu, intid)
-
-    def deactivate(self, cpu: int, intid: int) -> None:
-        """Deactivate an interrupt on behalf of a list register with HW = 1; ignored for one that does not exist.
-
-        Ref: IHI 0069 6.3.2.
-        """
-        if 0 <= intid < INTID_COUNT:
-            self._distributor.deactivate(cpu, intid)
 
     # --- software-generated interrupts -------------------------------------------------------------------------
 
