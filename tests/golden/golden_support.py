@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import msgspec
 
 from arm_hyp.cpu.assembler import assemble
 from arm_hyp.events import EventSink, RecordingSink
+from arm_hyp.machine.boot import BootPlan
+from arm_hyp.machine.loader import Segment
 from arm_hyp.machine.machine import Machine, Outcome
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.settings import apply_setting, parse_setting
@@ -17,12 +20,19 @@ LIMIT = 20_000
 
 @dataclass(frozen=True)
 class Case:
-    """One run of a guest. `name` is the golden file's; `end` is the reason for the end of the run."""
+    """One run of a guest. `name` is the golden file's; `end` is the reason for the end of the run.
+
+    `not_on_qemu` says why QEMU 7.2 cannot run it.
+    """
 
     name: str
     guest: str
     settings: tuple[str, ...] = ()
     end: str = "guest"
+    gic: int = 2
+    cpus: int = 1
+    model: str = "a72"
+    not_on_qemu: str = ""
 
 
 VARIANTS = (
@@ -30,22 +40,35 @@ VARIANTS = (
     Case("02-wfi-twi", "02-wfi", ("HCR_EL2.TWI=1",)),
     Case("03-wfe-waits", "03-wfe", ("X19=1",), end="idle"),
 )
+
+
+def _both_gics(guest: str, **options: Any) -> tuple[Case, Case]:
+    return Case(f"{guest}-gicv2", guest, **options), Case(f"{guest}-gicv3", guest, gic=3, **options)
+
+
+BOARD_CASES = (
+    Case("14-timer-gicv2", "14-timer-gicv2"),
+    Case("15-timer-gicv3", "15-timer-gicv3", gic=3),
+    *_both_gics("16-preemption"),
+)
+"""The guests of the board: they print PASS and switch the machine off."""
+
+_SPECIAL = {"02-wfi", *(case.guest for case in BOARD_CASES)}
 GUESTS = sorted(path.stem for path in guests_directory().glob("*.s"))
-CASES = [Case(name, name) for name in GUESTS if name != "02-wfi"] + list(VARIANTS)
+CASES = [Case(name, name) for name in GUESTS if name not in _SPECIAL] + [*VARIANTS, *BOARD_CASES]
 
 
 @cache
-def code_of(guest: str) -> bytes:
+def code_of(guest: str, base: int = BASE) -> bytes:
     """Assemble a guest."""
     path = guests_directory() / f"{guest}.s"
-    return assemble(path.read_text(), filename=path.name, base=BASE).code
+    return assemble(path.read_text(), filename=path.name, base=base).code
 
 
 def machine_for(case: Case, sink: EventSink) -> Machine:
     """Make a machine that is about to run the case."""
-    machine = Machine(sink=sink, memory_bytes=32 << 20)
-    machine.write_memory(BASE, code_of(case.guest))
-    machine.core.pc = BASE
+    machine = Machine(sink=sink, memory_bytes=32 << 20, gic=case.gic, cpus=case.cpus, model=case.model)
+    machine.boot(BootPlan((Segment(BASE, code_of(case.guest)),), BASE))
     for setting in case.settings:
         apply_setting(machine.core, parse_setting(setting))
     return machine

@@ -23,7 +23,7 @@ def state(machine: Machine) -> dict[str, object]:
     registers |= {name: core.system.read_register(_encoding(name)) for name in WATCHED}
     position = {"retired": machine.retired, "position": core.position(numbered=False)}
     ram = hashlib.sha256(machine.ram).hexdigest()
-    return registers | position | {"ram": ram, "console": bytes(machine.console)}
+    return registers | position | {"ram": ram, "console": bytes(machine.console), "all": machine.snapshot()}
 
 
 def _encoding(name: str) -> sysregs.Encoding:
