@@ -98,6 +98,7 @@ class Core:
         self.python_el2: Callable[[Core, ExceptionTaken | None], None] | None = None
         self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
         self.send_event: Callable[[], None] | None = None  # SEV, to the other CPUs
+        self.rom_failed: Callable[[bool], bool] | None = None  # a fetch (True) or a write failed: is it right now?
         self.lines, self.event_register, self.waiting = 0, False, ""
         self._settled, self._discount, self._running = 0, 0, False
         self._error: BaseException | None = None
@@ -119,6 +120,18 @@ class Core:
         self.native.drop_translations(base, base + 4)
         self.native.flush_tlb()
         self.pc = pc
+
+    def map_rom(self, base: int, view: memoryview, host_address: int) -> None:
+        """Map memory that can be run from, but not written. `rom_failed` is asked about what cannot be done."""
+        self.native.map_rom(base, len(view), host_address)
+        self.ram.add(base, view)
+
+    def unmap_rom(self, base: int, size_bytes: int) -> None:
+        """Take away what is mapped in a range, and all that was translated of it."""
+        self.native.unmap(base, size_bytes)
+        self.ram.remove(base)
+        self.native.flush_tlb()
+        self._translations_stale = True
 
     # --- position --------------------------------------------------------------------------------------------
 

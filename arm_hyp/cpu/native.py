@@ -29,6 +29,9 @@ MODELS: Final = {"a72": a64.UC_CPU_ARM64_A72, "max": a64.UC_CPU_ARM64_MAX}
 SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531}
 """NS, RW, HCE (and APK, API on max): what lets software run below EL3."""
 
+READ: Final = uc_const.UC_PROT_READ
+"""The access that is asked for, in `NativeCore.translate`; an instruction fetch if not given."""
+
 _SPSR_EL1: Final = (3, 0, 4, 0, 0)
 _EL3H: Final = 0x3CD
 _BLOCK_BYTES: Final = 4096
@@ -301,6 +304,14 @@ class NativeCore:
     def map_ram(self, base: int, size_bytes: int, host_address: int) -> None:
         """Map host memory as guest RAM at a physical address."""
         self.uc.mem_map_ptr(base, size_bytes, uc_const.UC_PROT_ALL, host_address)
+
+    def map_rom(self, base: int, size_bytes: int, host_address: int) -> None:
+        """Map host memory as guest memory that cannot be written: a write ends the run with an error."""
+        self.uc.mem_map_ptr(base, size_bytes, uc_const.UC_PROT_READ | uc_const.UC_PROT_EXEC, host_address)
+
+    def unmap(self, base: int, size_bytes: int) -> None:
+        """Take a mapping away. Not from a hook."""
+        self.uc.mem_unmap(base, size_bytes)
 
     def map_mmio(
         self, base: int, size_bytes: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]

@@ -100,6 +100,10 @@ class RamWords:
         """Make a region of RAM known."""
         self._regions.append((base, base + len(view), view))
 
+    def remove(self, base: int) -> None:
+        """Forget the region that begins at an address, if there is one."""
+        self._regions = [region for region in self._regions if region[0] != base]
+
     def poke(self, address: int, word: int) -> bool:
         """Write a word; False where there is no RAM."""
         for base, end, view in self._regions:

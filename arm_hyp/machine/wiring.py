@@ -17,6 +17,7 @@ from arm_hyp.machine.agenda import Agenda, WithDeadlines
 from arm_hyp.machine.bus import Bus
 from arm_hyp.machine.cpus import Cpus
 from arm_hyp.machine.debug_registers import DebugRegisters
+from arm_hyp.machine.flash_wiring import Flash
 from arm_hyp.machine.gic_wiring import add_gic
 from arm_hyp.machine.pl011 import Pl011
 from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S, Pl031
@@ -51,6 +52,7 @@ class Options:
     drives: tuple[BlockBackend, ...] = ()
     has_rng: bool = False
     has_virtio_console: bool = False
+    flash: bytes = b""
 
     @property
     def virtio_devices(self) -> int:
@@ -92,7 +94,13 @@ class Board:
         self._add_device("pl061", board.PL061_BASE, board.PAGE_BYTES, self.gpio)
         self.virtio = VirtioSlots(options, memory, self.gic.spi, virtio_output)
         self.virtio.add_to(self.bus, self.stateful)
+        self.flash = Flash(options.flash, cpus.cores) if options.flash else None
+        if self.flash is not None:
+            self.flash.add_to(self.bus)
+            self.stateful["flash"] = self.flash
         self.bus.attach(cpus.cores)
+        if self.flash is not None:
+            self.flash.attach()
 
     def _add_device(self, name: str, base: int, size_bytes: int, device: Device) -> None:
         self.bus.add(name, base, size_bytes, device)
@@ -167,11 +175,15 @@ class Board:
         return {name: device.snapshot() for name, device in self.stateful.items()}
 
     def reset(self, power_on: dict[str, Any]) -> None:
-        """Reset every device to its state at power-on; what was written to drives lasts."""
+        """Reset every device to its state at power-on; what was written to drives and flash lasts."""
         written = [drive.snapshot() for drive in self._options.drives]
+        flash = None if self.flash is None else self.flash.snapshot()
         self.restore(power_on)
         for drive, state in zip(self._options.drives, written, strict=True):
             drive.restore(state)
+        if self.flash is not None and flash is not None:
+            self.flash.restore(flash)
+            self.flash.reset()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back. The clock and the CPUs must have been restored before."""

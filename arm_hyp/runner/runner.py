@@ -30,7 +30,7 @@ class Runner:
     ) -> None:
         self.configuration = configuration
         self.plan = plan_boot(boot_request(configuration))
-        self.machine = Machine(sink=sink, **machine_options(configuration))
+        self.machine = Machine(sink=sink, flash=self.plan.flash, **machine_options(configuration))
         self.machine.boot(self.plan)
         self._output, self._needle, self._looked_at, self._found = output, b"", 0, False
         self.machine.output = self._printed
