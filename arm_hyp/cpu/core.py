@@ -208,7 +208,7 @@ class Core:
         elif self._masked:
             count = min(count, plain_length(self.native.fetch_words(pc, LOOKAHEAD_BYTES)) + 1)
         status = self._start(pc, count)
-        if native_step and not self.sites.pending:
+        if native_step and not self._only_translated():
             self._end_native_step(pc)
         self._after_start(status)
 
@@ -218,7 +218,7 @@ class Core:
             self.discount()
             self.mmio.repeat()
             status = self._start(self.pc, 1)
-            while self.sites.pending and not status:
+            while self._only_translated() and not status:
                 status = self._start(self.pc, 1)
         refused = self.mmio.refused
         self.mmio.settle()
@@ -226,6 +226,10 @@ class Core:
             self.bus.refused(refused)
         elif status:
             self.bus.failed(status)
+
+    def _only_translated(self) -> bool:
+        """Tell whether the last start came no further than to a block that has sites."""
+        return self.sites.pending and not self.native.started()
 
     def _drop_stale(self) -> None:
         if self._translations_stale:

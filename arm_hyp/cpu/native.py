@@ -181,6 +181,7 @@ class NativeCore:
         self._block_address = ctypes.addressof(self._block)
         self._physical = ctypes.c_uint64()
         self.counting: Counting | None = None
+        self._budget = 0
         self._use(internals or Internals(0, 0))
 
     def _use(self, internals: Internals) -> None:
@@ -230,6 +231,7 @@ class NativeCore:
 
     def start(self, pc: int, count: int) -> int:
         """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+        self._budget = count
         if self.counting is not None:
             return self.counting.start(pc, count)
         self.counter.value = 0
@@ -238,6 +240,10 @@ class NativeCore:
     def started(self) -> int:
         """Tell how many instructions were started since `start`; after a full slice it may be one more."""
         return self.counter.value if self.counting is None else self.counting.started()
+
+    def is_spent(self) -> bool:
+        """Tell whether all instructions that `start` was asked for were started."""
+        return self.started() >= self._budget
 
     def locate(self) -> None:
         """Have the PC, and `started`, be those of the instruction whose device access is being answered."""

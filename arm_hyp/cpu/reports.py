@@ -24,6 +24,8 @@ _DEBUGS: Final = 1 << 15 | 1 << 0
 """MDSCR_EL1.MDE and SS: with them a step, breakpoint or watchpoint exception may be due at a site."""
 _BEFORE_THE_COUNT: Final = _STEP | {syndromes.EC.BREAKPOINT_LOWER, syndromes.EC.BREAKPOINT_SAME}
 """These are raised between instructions: Unicorn has not counted the one that does not run."""
+_BETWEEN: Final = frozenset({0x20, 0x21, syndromes.EC.BREAKPOINT_LOWER, syndromes.EC.BREAKPOINT_SAME})
+"""A fetch that failed, or a breakpoint, may be reported when the instructions asked for are all executed."""
 
 
 class Reports:
@@ -83,6 +85,9 @@ class Reports:
             esr &= ~(0x7FF << 14)
         if esr >> 26 in _BEFORE_THE_COUNT:
             self._native.left_before(pc)
+        if esr >> 26 in _BETWEEN and self._native.is_spent():
+            self._native.stop()  # it belongs to the next run, which meets it again
+            return
         core.discount(esr >> 26 in (0x24, 0x25))
         self._core.exceptions.take(Kind.SYNC, record.target_el, esr=esr, elr=pc, far=record.vaddress)
 
