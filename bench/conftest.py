@@ -9,10 +9,13 @@ import pytest
 
 
 class Figure(NamedTuple):
-    """One result: a value with its unit, and the aim. `at_most` says that smaller is better."""
+    """One result: a value with its unit, and the aim. `at_most` says that smaller is better.
+
+    Where nothing could be measured the value is None, and the unit says why.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     aim: float | None
     at_most: bool
@@ -30,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def report(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Return a function that takes a figure for the summary: name, value, unit, aim."""
 
-    def take(name: str, value: float, unit: str, aim: float | None = None, at_most: bool = False) -> None:
+    def take(name: str, value: float | None, unit: str, aim: float | None = None, at_most: bool = False) -> None:
         request.config.stash[_FIGURES].append(Figure(name, value, unit, aim, at_most))
 
     return take
@@ -45,8 +48,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _line(figure: Figure) -> str:
+    if figure.value is None:
+        return f"{figure.name:<66} {figure.unit}"
     shown = f"{figure.value:,.0f}" if figure.value >= 100 else f"{figure.value:.3f}"
-    text = f"{figure.name:<58} {shown:>14} {figure.unit}"
+    text = f"{figure.name:<66} {shown:>14} {figure.unit}"
     if figure.aim is None:
         return text
     reached = figure.value <= figure.aim if figure.at_most else figure.value >= figure.aim

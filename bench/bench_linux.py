@@ -1,0 +1,130 @@
+"""Benchmark of a real system: Debian's kernel to power-off, against QEMU's TCG and against the thinnest hooks.
+
+Read `bench/README.md` before this file, then `bench/boot_linux.py` and `bench/thinnest.py`. Every participant is a
+process of its own, which ends when the guest powers off. They take turns, and the shortest time of each counts. QEMU is
+compared by the time of the whole process, the thinnest hooks by the time from the first instruction to power-off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from arm_hyp.cpu import counting
+
+BENCH: Final = Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCH.parent))
+
+from guests.linux.fetch import LinuxImages, images  # noqa: E402
+
+Report = Callable[..., None]
+
+ROUNDS: Final = 3
+MIB: Final = 1 << 20
+MEMORY_BYTES: Final = 256 * MIB
+MEMORY_AIM_BYTES: Final = MEMORY_BYTES + 250 * 1000 * 1000
+THINNEST_AIM: Final = 1.15
+QEMU_AIMS: Final = {"c": 2.2, "python": 4.5}
+BOOTS: Final = {"full boot": "console=ttyAMA0", "no crypto tests": "console=ttyAMA0 cryptomgr.notests=1"}
+QEMU: Final = "qemu-system-aarch64"
+TIMEOUT_S: Final = 120
+
+
+@dataclass
+class Participant:
+    """One way to boot: its command, the way of counting it is told to use, and what was measured."""
+
+    command: list[str]
+    counting_way: str = ""
+    wall_s: list[float] = field(default_factory=list)
+    run_s: list[float] = field(default_factory=list)
+    peaks_bytes: list[int] = field(default_factory=list)
+
+    def boot(self) -> None:
+        """Boot once. Raises: AssertionError, if the kernel does not power off."""
+        environment = os.environ | ({counting.SWITCH: self.counting_way} if self.counting_way else {})
+        start = perf_counter()
+        ended = subprocess.run(
+            self.command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False
+        )
+        self.wall_s.append(perf_counter() - start)
+        assert ended.returncode == 0 and b"reboot: Power down" in ended.stdout, ended.stderr.decode()
+        if self.counting_way:
+            measured = json.loads(ended.stdout)
+            self.run_s.append(measured["seconds"])
+            self.peaks_bytes.append(measured["peak_bytes"])
+
+
+def _linux() -> LinuxImages:
+    found = images()
+    if not found.are_complete:
+        pytest.skip("Debian's arm64 kernel is not in the cache: run `python guests/linux/fetch.py`")
+    return found
+
+
+def _ways() -> list[str]:
+    checks = counting.checks()
+    return ["python", "c"] if checks and all(check.holds for check in checks) else ["python"]
+
+
+def _participants(found: LinuxImages, append: str, directory: Path) -> dict[str, Participant]:
+    """Return QEMU, if it is installed, and for each way of counting this machine and the thinnest hooks."""
+    kernel, initrd, size = str(found.kernel), str(found.initramfs), str(MEMORY_BYTES)
+    ours = [sys.executable, str(BENCH / "boot_linux.py"), kernel, initrd, append, size]
+    tree = directory / "tree.dtb"
+    subprocess.run([*ours, "--tree", str(tree)], check=True)
+    thinnest = [sys.executable, str(BENCH / "thinnest.py"), kernel, initrd, str(tree), size]
+    result = {"qemu": Participant(_qemu(kernel, initrd, append))} if shutil.which(QEMU) else {}
+    for way in _ways():
+        result[f"ours {way}"] = Participant(ours, way)
+        result[f"thinnest {way}"] = Participant(thinnest, way)
+    return result
+
+
+def _qemu(kernel: str, initrd: str, append: str) -> list[str]:
+    board = ["-M", "virt,gic-version=2", "-cpu", "cortex-a72", "-smp", "1", "-m", str(MEMORY_BYTES // MIB)]
+    console = ["-accel", "tcg", "-nodefaults", "-display", "none", "-serial", "stdio"]
+    return [QEMU, *board, *console, "-kernel", kernel, "-initrd", initrd, "-append", append]
+
+
+@pytest.mark.parametrize("boot", BOOTS)
+def test_linux(benchmark: BenchmarkFixture, report: Report, tmp_path: Path, boot: str) -> None:
+    participants = _participants(_linux(), BOOTS[boot], tmp_path)
+
+    def take_turns() -> None:
+        for one in participants.values():
+            one.boot()
+
+    benchmark.pedantic(take_turns, rounds=ROUNDS)
+    qemu = participants.get("qemu")
+    if qemu is None:
+        report(f"Linux, {boot}: QEMU", None, f"{QEMU} is not installed")
+    else:
+        report(f"Linux, {boot}: QEMU", min(qemu.wall_s), "s")
+    for way in QEMU_AIMS:
+        if f"ours {way}" in participants:
+            _report_way(report, boot, way, participants)
+        else:
+            report(f"Linux, {boot}, counting in {way}", None, "the counting helper is not built")
+
+
+def _report_way(report: Report, boot: str, way: str, participants: dict[str, Participant]) -> None:
+    ours, thinnest, qemu = participants[f"ours {way}"], participants[f"thinnest {way}"], participants.get("qemu")
+    name = f"Linux, {boot}, counting in {way}"
+    report(name, min(ours.wall_s), "s")
+    if qemu is not None:
+        aim = QEMU_AIMS[way] if boot == "full boot" else None
+        report(f"{name}: to QEMU", min(ours.wall_s) / min(qemu.wall_s), "times", aim, True)
+    report(f"{name}: to the thinnest", min(ours.run_s) / min(thinnest.run_s), "times", THINNEST_AIM, True)
+    report(f"{name}: memory", max(ours.peaks_bytes) / MIB, "MiB", round(MEMORY_AIM_BYTES / MIB), True)

@@ -1,0 +1,45 @@
+"""Boot Linux at EL1 on this project's machine, and print one line of JSON; `--tree FILE` only writes the device tree.
+
+Read `arm_hyp/runner/runner.py` before this file; `bench/bench_linux.py` runs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from time import perf_counter
+
+from memory_use import peak_bytes
+
+from arm_hyp.runner.runner import Configuration, Run, Runner
+
+NO_LIMIT = 1 << 62
+
+
+def main() -> None:
+    """Boot the images named on the command line."""
+    parser = argparse.ArgumentParser(description="Boot Linux on arm-hyp's machine.")
+    parser.add_argument("kernel")
+    parser.add_argument("initrd")
+    parser.add_argument("append")
+    parser.add_argument("memory_bytes", type=int)
+    parser.add_argument("--tree", type=Path, help="write the device tree here, and boot nothing")
+    made = parser.parse_args()
+    runner = Runner(
+        Configuration(
+            image=made.kernel, initrd=made.initrd, append=made.append, memory_bytes=made.memory_bytes, el=1, gic=2
+        )
+    )
+    if made.tree:
+        made.tree.write_bytes(runner.plan.tree)
+        return
+    start = perf_counter()
+    answer = runner.send(Run(NO_LIMIT))
+    seconds = perf_counter() - start
+    end = runner.machine.console[-200:].decode("latin-1")
+    print(json.dumps({"seconds": seconds, "n": answer["n"], "peak_bytes": peak_bytes(), "end": end}))
+
+
+if __name__ == "__main__":
+    main()
