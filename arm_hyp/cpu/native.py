@@ -32,6 +32,9 @@ SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531}
 READ: Final = uc_const.UC_PROT_READ
 """The access that is asked for, in `NativeCore.translate`; an instruction fetch if not given."""
 
+READ: Final = uc_const.UC_PROT_READ
+"""The access that is asked for, in `NativeCore.translate`; an instruction fetch if not given."""
+
 _SPSR_EL1: Final = (3, 0, 4, 0, 0)
 _EL3H: Final = 0x3CD
 _BLOCK_BYTES: Final = 4096

@@ -13,6 +13,7 @@ from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.sysregs import Encoding, name_of
 from arm_hyp.cpu import snapshot as core_snapshot
 from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
+from arm_hyp.cpu.native import READ
 from arm_hyp.cpu.position import Position
 from arm_hyp.cpu.sites import PAGE_SHIFT
 from arm_hyp.cpu.stop import Stop
@@ -77,24 +78,32 @@ class Cpus:
                 other.hear_event()
 
         def broadcast(encoding: Encoding, operand: int) -> None:
-            self._broadcast(core, others, encoding, operand)
+            self._broadcast(core, encoding, operand)
 
         core.send_event, core.broadcast = send_event, broadcast
 
-    def _broadcast(self, core: Core, others: list[Core], encoding: Encoding, operand: int) -> None:
-        """Carry TLB and instruction-cache maintenance to the other CPUs, where it is meant for them."""
+    def _broadcast(self, core: Core, encoding: Encoding, operand: int) -> None:
+        """Carry TLB and instruction-cache maintenance to every CPU that it is meant for.
+
+        A core notices its own stores into code, but not those of others: instruction-cache maintenance concerns the
+        CPU that does it as well.
+        """
         name = name_of(encoding)
         if name.startswith("IC IVAU"):
-            physical = core.native.translate(operand)
-            for other in others if physical is not None else ():
-                assert physical is not None
-                other.code_changed(physical >> PAGE_SHIFT << PAGE_SHIFT, 1 << PAGE_SHIFT)
+            self._code_changed(core.native.translate(operand, READ))
         elif name.startswith("IC"):
-            for other in others:
-                other.drop_all_translations()
+            self._code_changed(None)
         elif name.endswith(("IS", "OS")) or core.controls.values.hcr_el2 & _HCR_FB:
-            for other in others:
-                other.native.flush_tlb()
+            for each in self.cores:
+                each.native.flush_tlb()
+
+    def _code_changed(self, physical: int | None) -> None:
+        """Have every CPU translate a page of code anew; all of its code, if the page is not known."""
+        for core in self.cores:
+            if physical is None:
+                core.drop_all_translations()
+            else:
+                core.code_changed(physical >> PAGE_SHIFT << PAGE_SHIFT, 1 << PAGE_SHIFT)
 
     # --- turns -------------------------------------------------------------------------------------------------------
 
