@@ -1,8 +1,8 @@
 """Benchmark of what a guest can ask for most often: interrupts, device accesses, trapped system registers.
 
-Read `arm_hyp/machine/machine.py` before this file. Each guest is a loop in assembly at EL1 that counts down X19 and then
-powers off; a rate is what the loop asks for by the time of the whole run. The few instructions of a loop cost nothing
-beside it.
+Read `arm_hyp/machine/machine.py` before this file. Each guest is a loop in assembly at EL1 that counts down X19
+and then powers off; a rate is what the loop asks for by the time of the whole run. The few instructions of a loop cost
+nothing beside it.
 """
 
 from __future__ import annotations

@@ -127,8 +127,8 @@ class Thinnest:
         self.known: set[int] = set()
         self.stale: list[tuple[int, int]] = []
         self.place = native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
-        native.hook(uc_const.UC_HOOK_EDGE_GENERATED, self.translated)
-        native.hook(uc_const.UC_HOOK_INTR, self.interrupted)
+        native.uc.hook_add(uc_const.UC_HOOK_EDGE_GENERATED, self.translated)
+        native.uc.hook_add(uc_const.UC_HOOK_INTR, self.interrupted)
         native.map_mmio(GICD, 0x10000, self.gic.read_distributor, self.gic.write_distributor)
         native.map_mmio(GICC, 0x10000, self.gic.read_interface, self.gic.write_interface)
         native.map_mmio(UART, 0x1000, lambda offset, _size: PL011_IDS.get(offset, 0), self.write_uart)
