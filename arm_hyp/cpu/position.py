@@ -32,8 +32,13 @@ class Position:
         return self.others + self.running.retired if self.running is not None else 0
 
     def at(self, n: int, numbered: bool) -> tuple[int, int]:
-        """Return (n, seq) for an event at `n`; numbered ones (exceptions, returns, effects) get a seq of their own."""
+        """Return (n, seq) for an event at `n`; numbered ones (exceptions, returns, effects) get a seq of their own.
+
+        The others leave no mark: without a sink nobody asks for theirs.
+        """
+        if not numbered:
+            return n, self.seq if n == self.last_n else 0
         if n != self.last_n:
             self.last_n, self.seq = n, 0
-        self.seq += numbered
+        self.seq += 1
         return n, self.seq
