@@ -82,7 +82,7 @@ class Core:
         self.controls.write("hcr_el2", 1 << 31)
         self._reset_fields()
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
-        self.sites = Sites(self.native, self.system.wanted, self.ram.poke, self._misaligned_pc)
+        self.sites = Sites(self.native, self.system.wanted, self.ram.poke, self._misaligned_pc, self.fail)
         self.exceptions = ExceptionUnit(self)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])

@@ -32,11 +32,12 @@ SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531}
 READ: Final = uc_const.UC_PROT_READ
 """The access that is asked for, in `NativeCore.translate`; an instruction fetch if not given."""
 
-READ: Final = uc_const.UC_PROT_READ
-"""The access that is asked for, in `NativeCore.translate`; an instruction fetch if not given."""
-
 _SPSR_EL1: Final = (3, 0, 4, 0, 0)
 _EL3H: Final = 0x3CD
+_INTERRUPT: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+_TRANSLATION: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_BLOCK: Final = struct.Struct("<Q2xH4x")
+"""Unicorn's `uc_tb`: the address of a block, its instructions, its size in bytes."""
 _BLOCK_BYTES: Final = 4096
 _WORDS: Final = tuple(struct.Struct(f"<{count}I") for count in range(_BLOCK_BYTES // 4 + 1))
 _SLOT_BYTES: Final = 32
@@ -179,6 +180,7 @@ class NativeCore:
         self.handle: ctypes.c_void_p = self.uc._uch
         self._context = self.uc.context_save()
         self._context_pointer = ctypes.cast(self._context.context, ctypes.c_void_p)
+        self._callbacks: list[Any] = []  # what C calls must not be collected
         self._word = ctypes.c_uint32()
         self._block = ctypes.create_string_buffer(_BLOCK_BYTES)
         self._block_address = ctypes.addressof(self._block)
@@ -262,9 +264,26 @@ class NativeCore:
         """Ask the running `start` to return before the next instruction. From a hook only."""
         uclib.uc_emu_stop(self.handle)
 
-    def hook(self, kind: int, callback: Callable[..., Any], begin: int = 1, end: int = 0, extra: int = 0) -> int:
-        """Add a hook; without bounds it covers all addresses."""
-        return int(self.uc.hook_add(kind, callback, None, begin, end, extra))
+    def on_interrupt(self, callback: Callable[[int], None]) -> None:
+        """Have exceptions reported: `callback(number)`. It must not raise."""
+        self._hook(uc_const.UC_HOOK_INTR, _INTERRUPT(lambda _uc, number, _data: callback(number)))
+
+    def on_translation(self, callback: Callable[[int, int], None]) -> None:
+        """Have each new block reported before it runs: `callback(pc, size_bytes)`. It must not raise."""
+        unpack = _BLOCK.unpack_from
+
+        def translated(_uc: int, block: int, _previous: int, _data: int) -> None:
+            callback(*unpack((ctypes.c_char * _BLOCK.size).from_address(block)))
+
+        self._hook(uc_const.UC_HOOK_EDGE_GENERATED, _TRANSLATION(translated))
+
+    def _hook(self, kind: int, callback: Any) -> None:
+        """Add a hook over all addresses, past the binding, which takes 3 us more for each call."""
+        handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
+        status = uclib.uc_hook_add(self.handle, ctypes.byref(handle), ctypes.c_int(kind), callback, None, *everywhere)
+        if status:
+            raise UcError(status)
+        self._callbacks.append(callback)
 
     # --- memory, TLB, translations -----------------------------------------------------------------------------------
 

@@ -47,9 +47,9 @@ class Bench:
         self.core.write_cp((3, 4, 1, 1, 0), 1 << 31)
         self.interrupts: list[int] = []
         self.record = NativeRecord(0, 0, 0)
-        self.core.hook(uc_const.UC_HOOK_INTR, self._note)
+        self.core.on_interrupt(self._note)
 
-    def _note(self, _uc: object, number: int, _data: object) -> None:
+    def _note(self, number: int) -> None:
         self.interrupts.append(number)
         self.record = self.core.record()
         self.core.stop()

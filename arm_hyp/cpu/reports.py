@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from unicorn import unicorn_const as uc_const
-
 from arm_hyp.arch import syndromes
 from arm_hyp.arch.exceptions import Kind
 from arm_hyp.arch.instructions import load_store_access
@@ -35,9 +33,9 @@ class Reports:
         self._core, self._native = core, core.native
         self._on_number: dict[int, Callable[[int, int], None]] = {1: self._undefined, 3: self._abort, 4: self._abort}
         self._on_completed: dict[int, Callable[[], None]] = {2: self._svc, 11: self._hvc, 13: self._smc}
-        core.native.hook(uc_const.UC_HOOK_INTR, self._interrupted)
+        core.native.on_interrupt(self._interrupted)
 
-    def _interrupted(self, _uc: object, number: int, _data: object) -> None:
+    def _interrupted(self, number: int) -> None:
         try:
             completed = self._on_completed.get(number)
             if completed is not None:

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from unicorn import arm64_const as a64
-from unicorn import unicorn_const as uc_const
 
 from arm_hyp.cpu.native import NativeCore
 
@@ -31,23 +30,34 @@ class Sites:
     """The instrumentation of one core. `physical_word` gives access to RAM that leaves no mark in the core."""
 
     def __init__(
-        self, native: NativeCore, wanted: Wanted, poke: Callable[[int, int], bool], on_misaligned: Callable[[], None]
+        self,
+        native: NativeCore,
+        wanted: Wanted,
+        poke: Callable[[int, int], bool],
+        on_misaligned: Callable[[], None],
+        on_error: Callable[[BaseException], None],
     ) -> None:
-        self._native, self._wanted, self._poke, self._on_misaligned = native, wanted, poke, on_misaligned
+        self._native, self._wanted, self._poke = native, wanted, poke
+        self._on_misaligned, self._on_error = on_misaligned, on_error
         self._waiting: dict[int, tuple[int, list[tuple[int, int]]]] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
         self.bare: int | None = None  # the one address that is translated as it is, for a single native step
         self._pstate = native.batch([a64.UC_ARM64_REG_PSTATE])
         self.code_pages: set[int] = set()  # physical pages, by number, of which there are translations
-        native.hook(uc_const.UC_HOOK_EDGE_GENERATED, self._translated)
+        native.on_translation(self._translated)
 
     @property
     def pending(self) -> bool:
         """Tell whether the run stopped because a block waits to be translated again."""
         return bool(self._waiting)
 
-    def _translated(self, _uc: object, block: Any, _previous: object, _data: object) -> None:
-        pc, size_bytes = block.pc, block.size
+    def _translated(self, pc: int, size_bytes: int) -> None:
+        try:
+            self._look_at(pc, size_bytes)
+        except BaseException as error:  # must not pass through C
+            self._on_error(error)
+
+    def _look_at(self, pc: int, size_bytes: int) -> None:
         patched = self._patched.pop(pc, None)
         if patched is not None:
             self._restore(patched)

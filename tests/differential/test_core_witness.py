@@ -19,7 +19,6 @@ from typing import NamedTuple
 from generator import ONE, make_cases
 from judged import FEATURES, MODEL, is_witnessed
 from unicorn import arm64_const as a64
-from unicorn import unicorn_const as uc_const
 
 from arm_hyp.arch.instructions import SystemInstruction, decode_system
 from arm_hyp.arch.traps import Context, Controls, Outcome, decide
@@ -59,9 +58,9 @@ class Witness:
         self._state = self.core.batch([a64.UC_ARM64_REG_PSTATE, *(_BY_NAME[name] for name in LOADED)])
         self._x0 = self.core.batch([a64.UC_ARM64_REG_X0])
         self._decision = Decision(Outcome.EXECUTE, 0, 0)
-        self.core.hook(uc_const.UC_HOOK_INTR, self._note)
+        self.core.on_interrupt(self._note)
 
-    def _note(self, _uc: object, number: int, _data: object) -> None:
+    def _note(self, number: int) -> None:
         if number in (1, 12):
             record = self.core.record()
             outcome = Outcome.TRAP if record.syndrome >> 26 else Outcome.UNDEFINED
