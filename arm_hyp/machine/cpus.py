@@ -7,6 +7,7 @@ of the guest alone. Ref: Arm DEN0022 (PSCI) for power; Arm ARM D8.14 (TLB mainte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from arm_hyp.arch.id_policy import mpidr
@@ -61,6 +62,7 @@ class Cpus:
         ]
         self.views = [View(core) for core in self.cores]
         self.off: PowerOff | None = None
+        self.at_reset: Callable[[Core], None] = lambda core: None  # resets what is inside a CPU
         self.reset_wanted = False
         self.on = [index == 0 for index in range(count)]
         self._slice_end, self._turn_start, self._idle_turns = SLICE, 0, 0
@@ -188,10 +190,14 @@ class Cpus:
     def power_on(self, affinity: int, entry: int, context_id: int, el: int) -> None:
         """Start a CPU that is off, in its reset state, at a physical address, with X0 = `context_id`."""
         core = self._by_affinity[affinity]
-        core_snapshot.reset(core)
+        self._reset_core(core)
         core.pc = entry
         core.set_x(0, context_id)
         self.on[core.index] = True
+
+    def _reset_core(self, core: Core) -> None:
+        core_snapshot.reset(core)
+        self.at_reset(core)
 
     def power_off(self, core: Core) -> None:
         """Switch a CPU off: it does not run on."""
@@ -217,7 +223,7 @@ class Cpus:
     def reset(self) -> None:
         """Reset every CPU; all but CPU 0 are off."""
         for core in self.cores:
-            core_snapshot.reset(core)
+            self._reset_core(core)
             self.on[core.index] = core.index == 0
         self.reset_wanted = False
         self.where.turn(self.cores[0])

@@ -41,6 +41,9 @@ class Gic(Stateful, Protocol):
     def deactivate(self, cpu: int, intid: int) -> None:
         """Deactivate an interrupt on behalf of a list register."""
 
+    def reset_cpu_interface(self, cpu: int) -> None:
+        """Reset what of the controller belongs to a CPU, as that CPU is reset."""
+
 
 def line_into(core: Core, line: int) -> IrqLine:
     """Return an interrupt input of a CPU."""

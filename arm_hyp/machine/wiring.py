@@ -99,6 +99,8 @@ class Board:
             self.flash.add_to(self.bus)
             self.stateful["flash"] = self.flash
         self.bus.attach(cpus.cores)
+        self._inside_cpus = self._state_inside_cpus()
+        cpus.at_reset = self._reset_inside_cpu
         if self.flash is not None:
             self.flash.attach()
 
@@ -167,6 +169,21 @@ class Board:
             changed()
 
         return RegisterPort(port.read, write)
+
+    def _state_inside_cpus(self) -> dict[str, Any]:
+        names = ("timers", "pmu", "debug", *(("gic-virtual",) if self._options.gic == 3 else ()))
+        keys = [f"{name}-{core.index}" for core in self._cpus.cores for name in names]
+        return {key: self.stateful[key].snapshot() for key in keys}
+
+    def _reset_inside_cpu(self, core: Core) -> None:
+        """Reset what is inside a CPU together with it. The rest of the board goes on.
+
+        The CPU interface of a GICv2 is part of the GIC, that of a GICv3 part of the CPU. Ref: IHI 0069 2.3.
+        """
+        for key, state in self._inside_cpus.items():
+            if key.endswith(f"-{core.index}"):
+                self.stateful[key].restore(state)
+        self.gic.reset_cpu_interface(core.index)
 
     # --- state -------------------------------------------------------------------------------------------------------
 

@@ -64,6 +64,9 @@ class Gicv2(Inputs):
         """Return GICC of one CPU: 8 KiB of registers."""
         return self._gicc[cpu].frame
 
+    def reset_cpu_interface(self, cpu: int) -> None:
+        """Do nothing: GICC is part of the GIC, and is not reset with a CPU. Ref: IHI 0048 2.3."""
+
     # --- the distributor's registers ---------------------------------------------------------------------------
 
     def _distributor_words(self, cpu: int) -> dict[int, Word]:

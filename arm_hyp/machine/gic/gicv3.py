@@ -48,14 +48,18 @@ class Gicv3(Inputs):
         self._interfaces = [CpuInterface(cpu, self._distributor, PRIORITY_BITS, lines[cpu]) for cpu in range(cpus)]
         for interface in self._interfaces:
             interface.fiq_enabled = True
+        self._interface_at_reset = self._interfaces[0].snapshot()
         self._routes = Routes(self._distributor, self._affinities)
         self._gicd = distributor_frame(self._distributor, self._routes)
         self._gicr = Redistributors(self._distributor, self._affinities)
         self._icc = [SystemRegisters(interface, self._generate) for interface in self._interfaces]
         self._virtual: dict[int, Mapping[Encoding, RegisterPort]] = {}
         for view in views:
-            for name, value in FIXED_CONTROLS.items():
-                view.set_control(name, value)
+            self._fix_controls(view)
+
+    def _fix_controls(self, view: CpuView) -> None:
+        for name, value in FIXED_CONTROLS.items():
+            view.set_control(name, value)
 
     def _update(self, cpu: int) -> None:
         self._interfaces[cpu].update()
@@ -81,6 +85,13 @@ class Gicv3(Inputs):
     def filter_control(self, name: str, old: int, new: int) -> int:
         """Return what a control register keeps of a written value: ICC_SRE_ELx never changes."""
         return FIXED_CONTROLS.get(name, new)
+
+    def reset_cpu_interface(self, cpu: int) -> None:
+        """Reset the ICC_* registers of one CPU, ICC_SRE_ELx too, which reset with it. Ref: IHI 0069 2.3."""
+        interface = self._interfaces[cpu]
+        interface.restore(self._interface_at_reset)
+        interface.redrive()
+        self._fix_controls(self._views[cpu])
 
     # --- software-generated interrupts -------------------------------------------------------------------------
 

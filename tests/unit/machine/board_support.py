@@ -36,7 +36,7 @@ def with_vectors(source: str, **handlers: str) -> str:
 
 def start_cpu(number: int, entry: str, context_id: int = 0) -> str:
     """Assembly that starts a CPU by PSCI CPU_ON; X0 holds the answer."""
-    return f"ldr x0, =0xc4000003\n mov x1, #{number}\n adr x2, {entry}\n mov x3, #{context_id}\n smc #0\n"
+    return f"ldr x0, =0xc4000003\n mov x1, #{number}\n adr x2, {entry}\n ldr x3, ={context_id:#x}\n smc #0\n"
 
 
 def events(made: Machine, kind: type[Event]) -> list[Any]:
