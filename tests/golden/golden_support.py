@@ -50,6 +50,11 @@ BOARD_CASES = (
     Case("14-timer-gicv2", "14-timer-gicv2"),
     Case("15-timer-gicv3", "15-timer-gicv3", gic=3),
     *_both_gics("16-preemption"),
+    *_both_gics("17-unmask"),
+    Case("18-inject-gicv2", "18-inject-gicv2"),
+    Case("18-inject-gicv3", "18-inject-gicv3", gic=3),
+    *_both_gics("19-smp", cpus=2),
+    Case("20-other-cpus-code", "20-other-cpus-code", cpus=2),
 )
 """The guests of the board: they print PASS and switch the machine off."""
 
