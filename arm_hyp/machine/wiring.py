@@ -146,7 +146,12 @@ class Board:
         for encoding, port in pmu.ports().items():
             core.system.ports[encoding] = self._noticed(port)
         core.controls.filters["pmuserenr_el0"] = pmu.filter_control
-        core.controls.watchers["mdcr_el2"] = pmu.control_written
+
+        def mdcr_written(name: str) -> None:
+            pmu.control_written(name)
+            self._agenda.changed()
+
+        core.controls.watchers["mdcr_el2"] = mdcr_written
         self._agenda.add(pmu, pmu.next_idle_deadline_ns)
         self.stateful[f"pmu-{core.index}"] = pmu
 
