@@ -40,6 +40,8 @@ def doctor() -> None:
         checks.add_row("[green]pass[/]" if check.holds else "[bold red]FAIL[/]", check.name)
     console.print()
     console.print(checks)
+    console.print()
+    console.print(f"way of counting: {_way_of_counting()}")
     failed = sum(not check.holds for check in results)
     console.print()
     console.print(f"{failed} of {len(results)} checks failed" if failed else f"all {len(results)} checks passed")
@@ -51,6 +53,15 @@ def _versions() -> Iterator[tuple[str, str]]:
     yield "Python", f"{platform.python_version()} ({platform.system()}, {platform.machine()})"
     for name, distribution in PACKAGES.items():
         yield name, _version(distribution)
+
+
+def _way_of_counting() -> str:
+    try:
+        from arm_hyp.cpu.counting import describe
+
+        return describe()
+    except (UserError, ImportError) as error:
+        return str(error)
 
 
 def _version(distribution: str) -> str:
@@ -69,9 +80,11 @@ def _results() -> Iterator[Check]:
 def _core() -> Iterator[Check]:
     """Run the self-test. If the internals are not even found, that is the one check, and it fails."""
     try:
+        from arm_hyp.cpu.counting import checks
         from arm_hyp.cpu.probe import self_test
 
         yield from self_test()
+        yield from checks()
     except (UserError, ImportError) as error:
         yield Check(str(error), False)
 

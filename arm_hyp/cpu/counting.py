@@ -234,6 +234,19 @@ def way() -> str:
     return "python"
 
 
+def describe() -> str:
+    """Say in a few words how instructions are counted, and why so. Raises: UserError as `way` does."""
+    if way() == "c":
+        return "by block, in C"
+    if os.environ.get(SWITCH) == "python":
+        why = f"{SWITCH} says so"
+    elif _library() is None:
+        why = "the C helper was not built: install again where there is a C compiler, to run at twice the speed"
+    else:
+        why = "the C helper does not suit this Unicorn"
+    return f"by instruction ({why})"
+
+
 def install(native: NativeCore) -> None:
     """Have a new core count the way that is in use. Before any other hook: it must be the first to hear."""
     if way() == "c":

@@ -6,7 +6,7 @@ import pytest
 
 from arm_hyp.cli import doctor
 from arm_hyp.cli.main import main
-from arm_hyp.cpu import assembler, probe
+from arm_hyp.cpu import assembler, counting, probe
 from arm_hyp.cpu.native import InternalsError
 
 
@@ -15,9 +15,10 @@ def test_everything_passes_and_is_listed(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     for name in ("arm-hyp", "Python", "unicorn   2.1.4", "capstone", "keystone", "rich"):
         assert name in shown
-    for check in probe.self_test():
+    for check in (*probe.self_test(), *counting.checks()):
         assert f"pass  {check.name}" in shown
     assert "pass  the assembler's child process answers" in shown
+    assert f"way of counting: {counting.describe()}" in shown
     assert f"all {shown.count('pass  ')} checks passed" in shown
 
 
@@ -27,7 +28,7 @@ def test_a_check_that_fails_is_named_and_gives_status_1(
     monkeypatch.setattr(probe, "self_test", lambda: (probe.Check("water flows uphill", False),))
     assert main(["doctor"]) == 1
     shown = capsys.readouterr().out
-    assert "FAIL  water flows uphill" in shown and "1 of 3 checks failed" in shown
+    assert "FAIL  water flows uphill" in shown and f"1 of {3 + len(counting.checks())} checks failed" in shown
 
 
 def test_internals_that_are_not_found_are_a_failed_check(
@@ -55,3 +56,15 @@ def test_an_assembler_that_does_not_start_is_a_failed_check(
 def test_a_package_that_is_missing_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PACKAGES", {"nothing": "arm-hyp-has-no-such-package"})
     assert ("nothing", "not installed") in list(doctor._versions())
+
+
+def test_a_way_of_counting_that_cannot_be_is_said_to_be(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(counting.SWITCH, "fingers")
+    main(["doctor"])
+    assert "way of counting: ARM_HYP_COUNTING: there is no way of counting named 'fingers'" in _joined(capsys)
+
+
+def _joined(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,146 @@
+"""The C helper for counting: exact for every budget, chosen by a switch, and never required."""
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from unicorn import arm64_const as a64
+
+from arm_hyp.cpu import counting
+from arm_hyp.cpu.native import NativeCore
+from arm_hyp.cpu.probe import BASE, NOP, UDF, Bench, Check, encode_hvc, internals
+from arm_hyp.errors import UserError
+
+built = pytest.mark.skipif(not counting.checks(), reason="the C helper is not built")
+SOURCE = Path(counting.__file__).with_name("count_blocks.c")
+
+
+def branch(offset_bytes: int) -> int:
+    return 0x1400_0000 | offset_bytes // 4 & 0x3FF_FFFF
+
+
+LOOP = [*[NOP] * 3, branch(8), UDF, NOP, NOP, branch(-28)]
+"""Blocks of 4 and 3 instructions, in a circle that leaves one out."""
+LONG = [*[NOP] * 700, branch(-2800)]
+"""More than a block can hold."""
+
+
+def ends(bench: Bench, words: list[int], count: int) -> tuple[int, int]:
+    assert bench.run(*words, count=count) == 0
+    return min(bench.core.started(), count), bench.core.read(a64.UC_ARM64_REG_PC) - BASE
+
+
+def counting_bench() -> Bench:
+    bench = Bench(internals())
+    counting.install(bench.core)
+    return bench
+
+
+@pytest.fixture
+def by_block(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv(counting.SWITCH, "c")
+    bench = counting_bench()
+    assert bench.core.counting is not None
+    return bench
+
+
+@built
+@pytest.mark.parametrize("words, counts", [(LOOP, range(1, 40)), (LONG, [1, 511, 512, 513, 700, 701, 702, 1300, 5000])])
+def test_every_budget_ends_where_unicorn_ends_it(by_block: Bench, words: list[int], counts: list[int]):
+    plain = Bench(internals())
+    for count in counts:
+        assert ends(by_block, words, count) == ends(plain, words, count)
+
+
+@built
+def test_a_run_that_was_cut_goes_on(by_block: Bench):
+    plain = Bench(internals())
+    assert ends(by_block, LOOP, 2) == ends(plain, LOOP, 2)
+    for count in (1, 1, 3, 2, 9, 1, 1, 1, 1, 1, 1, 1, 600, 5):
+        for bench in (by_block, plain):
+            bench.core.start(bench.core.read(a64.UC_ARM64_REG_PC), count)
+        assert by_block.core.started() == count
+        assert by_block.core.read(a64.UC_ARM64_REG_PC) == plain.core.read(a64.UC_ARM64_REG_PC)
+
+
+@built
+def test_an_exception_in_a_loop_of_exceptions_is_counted_once(by_block: Bench):
+    by_block.run(NOP, encode_hvc(1), NOP, branch(-12), count=100)
+    assert (by_block.core.started(), by_block.interrupts) == (2, [11])
+    by_block.core.start(BASE + 8, 100)
+    assert (by_block.core.started(), by_block.interrupts) == (4, [11, 11])
+
+
+@built
+def test_a_spent_budget_is_known(by_block: Bench):
+    by_block.run(*LOOP, count=6)
+    assert by_block.core.is_spent()
+    by_block.run(NOP, UDF, count=6)
+    assert not by_block.core.is_spent()
+
+
+@built
+def test_nothing_counts_from_a_breakpoint_on(by_block: Bench):
+    by_block.run(NOP, NOP, encode_hvc(1), count=10)
+    by_block.core.left_before(BASE + 4)
+    assert by_block.core.started() == 1
+    by_block.core.left_before(BASE + 4)
+    assert by_block.core.started() == 1
+
+
+@built
+def test_the_structures_of_both_languages_agree():
+    assert ctypes.sizeof(counting._State) == 9 * 8
+
+
+@built
+def test_the_helper_passes_its_checks_and_is_chosen(monkeypatch: pytest.MonkeyPatch):
+    assert all(check.holds for check in counting.checks())
+    monkeypatch.delenv(counting.SWITCH, raising=False)
+    assert counting.way() == "c"
+    assert counting.describe() == "by block, in C"
+
+
+def test_an_unknown_way_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(counting.SWITCH, "fingers")
+    with pytest.raises(UserError, match="no way of counting named 'fingers'; use one of auto, c, python"):
+        counting.way()
+
+
+@pytest.mark.parametrize("checks", [(), (Check("water flows uphill", False),)])
+def test_without_a_helper_that_works_unicorn_counts(checks: tuple[Check, ...], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(counting, "checks", lambda: checks)
+    monkeypatch.delenv(counting.SWITCH, raising=False)
+    assert counting.way() == "python"
+    assert counting_bench().core.counting is None
+    monkeypatch.setenv(counting.SWITCH, "c")
+    with pytest.raises(UserError, match="the C helper does not load here"):
+        counting.way()
+
+
+def test_python_is_chosen_by_the_switch(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(counting.SWITCH, "python")
+    assert counting_bench().core.counting is None
+    assert counting.describe() == "by instruction (ARM_HYP_COUNTING says so)"
+
+
+def test_a_helper_that_was_not_built_is_said_to_be(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(counting, "checks", lambda: ())
+    monkeypatch.setattr(counting, "_library", lambda: None)
+    monkeypatch.delenv(counting.SWITCH, raising=False)
+    assert counting.describe().startswith("by instruction (the C helper was not built: install again")
+
+
+def test_an_unknown_unicorn_gets_no_helper():
+    native = NativeCore("a72", internals()._replace(counter_offset=1376))
+    assert counting._look_inside(native) is None
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_the_source_compiles_without_a_warning(tmp_path: Path):
+    options = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-shared", "-fPIC"]
+    subprocess.run(["cc", *options, "-o", tmp_path / "helper.so", SOURCE], check=True)
+    library = ctypes.CDLL(str(tmp_path / "helper.so"))
+    assert all(hasattr(library, name) for name in ("count_block", "block_translated", "block_left"))
