@@ -18,7 +18,7 @@ from unicorn import arm64_const as a64
 from arm_hyp.arch import id_policy, interrupts, syndromes
 from arm_hyp.arch.exceptions import Cause, Kind
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
-from arm_hyp.arch.sysregs import Encoding
+from arm_hyp.arch.sysregs import Encoding, name_of
 from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults
@@ -45,6 +45,8 @@ LINE_NAMES: Final = {
     interrupts.LINE_VFIQ: "vFIQ",
 }
 _MIDR_EL1, _VPIDR_EL2, _VMPIDR_EL2 = (3, 0, 0, 0, 0), (3, 4, 0, 0, 0), (3, 4, 0, 0, 5)
+_BY_VA: Final = "TLBI VA"
+_VA_BITS, _VA_SIGN, _M64 = (1 << 56) - (1 << 12), 1 << 55, (1 << 64) - 1
 _BRANCH_TO_SELF: Final = 0x1400_0000
 
 
@@ -272,6 +274,16 @@ class Core:
             error, self._error = self._error, None
             raise error
         return status
+
+    def invalidate(self, operation: Encoding, operand: int) -> None:
+        """Do TLB maintenance: the page of a VA in all regimes, or the whole TLB. More than asked may go.
+
+        Ref: Arm ARM D8.14 (TLB maintenance); bits <43:0> of the operand are VA<55:12>.
+        """
+        if name_of(operation).startswith(_BY_VA):
+            self.native.flush_page((operand << 12 & _VA_BITS ^ _VA_SIGN) - _VA_SIGN & _M64)
+        else:
+            self.native.flush_tlb()
 
     def drop_all_translations(self) -> None:
         """Have every block translated anew, from the next instruction on: what is a site has changed."""

@@ -8,6 +8,7 @@ assumption made here at start-up.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -40,6 +41,8 @@ _BLOCK: Final = struct.Struct("<Q2xH4x")
 """Unicorn's `uc_tb`: the address of a block, its instructions, its size in bytes."""
 _BLOCK_BYTES: Final = 4096
 _WORDS: Final = tuple(struct.Struct(f"<{count}I") for count in range(_BLOCK_BYTES // 4 + 1))
+_FLUSH_PAGE: Final = "tlb_flush_page_aarch64"
+_STATE_OFFSET, _BACK_OFFSET = 440, 33192
 _SLOT_BYTES: Final = 32
 _VALUE_OFFSET_BYTES: Final = 24
 
@@ -197,6 +200,7 @@ class NativeCore:
         self._syndrome = ctypes.c_uint32.from_address(base + internals.record_offset)
         where = internals.counter_offset
         self.counter = ctypes.c_uint64.from_address(self.handle.value + where) if where else ctypes.c_uint64()
+        self._flush_page = self._page_flusher()
 
     # --- registers ---------------------------------------------------------------------------------------------------
 
@@ -308,6 +312,24 @@ class NativeCore:
     def flush_tlb(self) -> None:
         """Empty the TLB (0.6 us)."""
         uclib.uc_ctl(self.handle, ctypes.c_int(_TLB_FLUSH))
+
+    def flush_page(self, address: int) -> None:
+        """Remove the page of a virtual address from the TLB, in every regime; the whole TLB in an unknown build."""
+        if self._flush_page is None:
+            self.flush_tlb()
+        else:
+            self._flush_page(address)
+
+    def _page_flusher(self) -> Callable[[int], None] | None:
+        """Find Unicorn's own function for one page. It takes the core's state: a pointer that points back to us."""
+        handle = self.handle.value
+        if handle is None or not hasattr(uclib, _FLUSH_PAGE):
+            return None
+        state = ctypes.c_uint64.from_address(handle + _STATE_OFFSET).value
+        if not self.internals.counter_offset or ctypes.c_uint64.from_address(state + _BACK_OFFSET).value != handle:
+            return None
+        function = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)((_FLUSH_PAGE, uclib))
+        return functools.partial(function, state)
 
     def flush_translations(self) -> None:
         """Drop every translated block."""

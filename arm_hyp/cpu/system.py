@@ -280,7 +280,7 @@ class SystemUnit:
         core.after_change(pstate)
 
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        """Do TLB maintenance, by emptying the whole TLB, or instruction-cache maintenance, of which others must hear.
+        """Do TLB maintenance, or instruction-cache maintenance of which others must hear.
 
         The core itself needs none of the latter: it notices its own stores into code.
         """
@@ -291,7 +291,7 @@ class SystemUnit:
         if core.broadcast is not None:
             core.broadcast(encoding, operand)
         if instruction.crn == 8:
-            core.native.flush_tlb()
+            core.invalidate(encoding, operand)
         core.complete(pc, pstate)
 
     # --- system registers ------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ class Cpus:
             self._code_changed(None)
         elif name.endswith(("IS", "OS")) or core.controls.values.hcr_el2 & _HCR_FB:
             for each in self.cores:
-                each.native.flush_tlb()
+                each.invalidate(encoding, operand)
 
     def _code_changed(self, physical: int | None) -> None:
         """Have every CPU translate a page of code anew; all of its code, if the page is not known."""
