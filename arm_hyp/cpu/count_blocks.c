@@ -20,6 +20,9 @@ struct block_counter {
     int (*reg_read)(void *core, int reg, void *value);
 };
 
+/* Read by cpu/counting.py, so that a library left over from another version is not used. */
+const uint64_t block_counter_bytes = sizeof(struct block_counter);
+
 enum { INSTRUCTION_BYTES = 4, PREFETCH_ABORT = 3 };
 
 /* Unicorn calls this at the entry of each block. */

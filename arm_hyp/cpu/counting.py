@@ -154,11 +154,18 @@ def _library() -> ctypes.CDLL | None:
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name(f"count_blocks{suffix}")
         if path.exists():
-            try:
-                return ctypes.CDLL(str(path))
-            except OSError:  # built for another machine
-                return None
+            return _load(path)
     return None
+
+
+def _load(path: Path) -> ctypes.CDLL | None:
+    """Load the helper; None if it was built for another machine, or from another version."""
+    try:
+        library = ctypes.CDLL(str(path))
+        size_bytes = ctypes.c_uint64.in_dll(library, "block_counter_bytes").value
+    except (OSError, ValueError):
+        return None
+    return library if size_bytes == ctypes.sizeof(_State) else None
 
 
 def _attach(native: NativeCore) -> bool:
@@ -241,7 +248,7 @@ def describe() -> str:
     if os.environ.get(SWITCH) == "python":
         why = f"{SWITCH} says so"
     elif _library() is None:
-        why = "the C helper was not built: install again where there is a C compiler, to run at twice the speed"
+        why = "the C helper was not built: install again where there is a C compiler, to run faster"
     else:
         why = "the C helper does not suit this Unicorn"
     return f"by instruction ({why})"
