@@ -1,6 +1,5 @@
 """The C helper for counting: exact for every budget, chosen by a switch, and never required."""
 
-import ctypes
 import shutil
 import subprocess
 from pathlib import Path
