@@ -5,8 +5,7 @@
 
 _start: b       first
 
-prepare:
-        mov     x18, x30
+prepare: mov    x18, x30
         bl      gic
         mov     w0, #6
         str     w0, [x26, #0x100]       // ISENABLER0: SGIs 1 and 2
@@ -84,7 +83,9 @@ cpu1:   cmp     x24, #42
         bl      tell
         mov     w0, #5
         bl      await
+        mov     x22, #0
         ldr     x0, [x19]               // faults
+        cbz     x22, fail
         ldr     x0, =0x84000002         // PSCI CPU_OFF
         hvc     #0
         b       fail
@@ -93,6 +94,7 @@ abort:  mrs     x0, esr_el1
         ldr     x1, =0x96000005         // Data Abort from EL1, translation fault at level 1
         cmp     x0, x1
         b.ne    fail
+        mov     x22, #1
         mrs     x0, elr_el1
         add     x0, x0, #4
         msr     elr_el1, x0

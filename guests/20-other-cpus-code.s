@@ -5,9 +5,7 @@
 
 _start: b       first
 
-prepare:
-        mov     x22, #0
-        ret
+prepare: ret
 
 cpu0:   bl      start
         mov     w0, #1
