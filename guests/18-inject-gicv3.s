@@ -37,15 +37,19 @@ el1:
         mov     x0, #1
         msr     icc_igrpen1_el1, x0
         isb
-        mov     x0, #1000
+        mov     x17, #1
+1:      mov     x0, #1000
         msr     cntp_tval_el0, x0
         mov     x0, #1
         msr     cntp_ctl_el0, x0
-1:      wfi                             // ends at EL2; masked or not, the IRQ is taken there
+2:      wfi                             // ends at EL2; masked or not, the IRQ is taken there
         msr     daifclr, #2             // the virtual one is taken here
         msr     daifset, #2
-        cmp     x20, #2
-        b.ne    1b
+        cmp     x20, x17
+        b.ne    2b
+        add     x17, x17, #1
+        cmp     x17, #3
+        b.ne    1b                      // once more
         hvc     #0                      // have the other injected
         msr     daifclr, #2
         msr     daifset, #2
@@ -63,11 +67,7 @@ at_el1: mrs     x0, icc_iar1_el1        // ICV_IAR1_EL1
         cmp     x0, #30
         b.ne    fail
         add     x20, x20, #1
-        mov     x1, #1000
-        msr     cntp_tval_el0, x1       // rearm: the level falls
-        cmp     x20, #2
-        b.ne    1f
-        msr     cntp_ctl_el0, xzr
+        msr     cntp_ctl_el0, xzr       // the level falls
 1:      isb
         msr     icc_eoir1_el1, x0       // ICV_EOIR1_EL1
         eret
