@@ -153,7 +153,7 @@ class Cpus:
         return others > self._others_before[core.index] and self._idle_turns < 2 * len(self.cores)
 
     def _take_turn(self, core: Core, *, new: bool) -> None:
-        if new:
+        if new and len(self.cores) > 1:
             self._slice_end = self.retired + SLICE
             self._turn_start = self.retired
         self.where.turn(core)

@@ -180,7 +180,7 @@ class Machine:
         end = self._end_of_piece(limit, before)
         if end > before:
             stop = core.run(core.retired + end - before)
-            self._after_piece(core, stop)
+            self._after_piece(core, stop, self.retired > before)
             if self.retired % INPUT_GRID == 0 and self.retired > before:
                 self.input.deliver(self.retired, self.clock.now_ns)
         return self._outcome(limit)
@@ -198,10 +198,10 @@ class Machine:
         self.agenda.plan(end + self.clock.idle_ns)
         return end
 
-    def _after_piece(self, core: Core, stop: Stop) -> None:
+    def _after_piece(self, core: Core, stop: Stop, has_advanced: bool) -> None:
         if core.waiting or stop is Stop.YIELDED or not self.cpus.on[core.index]:
             self.cpus.ended_turn(core)
-        if stop is Stop.LIMIT and self.retired % TLB_GRID == 0:
+        if has_advanced and self.retired % TLB_GRID == 0:
             self.cpus.flush_tlbs()
         self.agenda.update()
         if self.cpus.reset_wanted:

@@ -107,7 +107,7 @@ def test_a_device_with_deadlines_tells_of_every_write() -> None:
 def counter_turned_on_by_mdcr() -> str:
     """Event counter 0 counts instructions, belongs to EL2, and overflows soon: MDCR_EL2.HPME turns it on."""
     return with_vectors(
-        f"""
+        """
         ldr x1, =0x08000100
         mov w2, #1 << 23
         str w2, [x1]                  // GICD_ISENABLER0: the PMU's PPI
