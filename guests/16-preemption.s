@@ -1,7 +1,7 @@
 // SGIs to self: priorities, preemption, and the two ways to end an interrupt (EOImode 0 and 1).
 //
-// SGI 1 has priority 0xa0, 2 and 3 have 0x60. The handler of 1 sends 1, 2 and 3 with interrupts unmasked: 2 preempts it,
-// 3 does not preempt its equal, 1 waits for itself. x25 logs it: the INTID at each entry, INTID + 8 at each exit.
+// SGI 1 has priority 0xa0, 2 and 3 have 0x60. The handler of 1 sends 1 and 2 with interrupts unmasked, that of 2 sends
+// 3: 2 preempts 1, 3 does not preempt its equal, 1 waits for itself. x25 logs: an INTID at each entry, + 8 at the exit.
 // EOImode 0: EOI drops the running priority and deactivates, at the exit. EOImode 1: EOI only drops the priority, here
 // at the entry; then an equal preempts, but what is still active does not come again until DIR deactivates it.
 

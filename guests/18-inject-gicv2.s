@@ -3,7 +3,7 @@
 // HCR_EL2.IMO: the IRQ comes to EL2, which drops its priority and leaves it active (EOImode 1). The list register has
 // HW = 1: when the guest ends the virtual interrupt, the physical one is deactivated, and EL2 hears nothing of it.
 // A second virtual interrupt has no hardware behind it and asks for a maintenance interrupt (PPI 25) at its end.
-// (The guest rearms the timer after that: QEMU 7.2 loses a GICv2 interrupt that is pending again while it is active.)
+// (The guest rearms after its EOI: QEMU 7.2's GICv2 forgets an interrupt that is pending again when HW = 1 ends it.)
 
 _start: adr     x0, el2_vectors
         msr     vbar_el2, x0

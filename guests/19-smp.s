@@ -1,6 +1,6 @@
 // Two CPUs: PSCI CPU_ON, a spinlock with LDAXR/STXR/STLR and WFE, SGIs between them, and TLB maintenance for both.
 //
-// CPU 1 comes while CPU 0 holds the lock. A WFE ends by SEV, or because a store to the lock clears the exclusive monitor.
+// CPU 1 comes while CPU 0 holds the lock. A WFE ends by SEV, or when a store to the lock clears the exclusive monitor.
 // CPU 1 has used a mapping that CPU 0 takes away: TLBI VMALLE1IS and DSB ISH, and it faults there.
 
 _start: b       first
@@ -257,7 +257,7 @@ sgi:    dsb     sy
 
 // --- the same in every guest with two CPUs --------------------------------------------------------------------------
 
-// Both CPUs come here at EL2. On to EL1, at cpu0 or cpu1, with the MMU and the caches on: VA = PA. x21: the word `step`.
+// Both CPUs come here at EL2. On to EL1, at cpu0 or cpu1, with MMU and caches on: VA = PA. x21: the word `step`.
 second: mov     x24, x0                 // the context of CPU_ON
         adr     x19, cpu1
         b       1f

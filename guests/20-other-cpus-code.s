@@ -105,7 +105,7 @@ text_unexpected: .asciz "unexpected\n"
 
 // --- the same in every guest with two CPUs --------------------------------------------------------------------------
 
-// Both CPUs come here at EL2. On to EL1, at cpu0 or cpu1, with the MMU and the caches on: VA = PA. x21: the word `step`.
+// Both CPUs come here at EL2. On to EL1, at cpu0 or cpu1, with MMU and caches on: VA = PA. x21: the word `step`.
 second: mov     x24, x0                 // the context of CPU_ON
         adr     x19, cpu1
         b       1f

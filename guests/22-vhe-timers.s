@@ -1,7 +1,7 @@
 // The interrupts of EL2's own timers, under the names that a kernel at EL1 uses. Needs --cpu max.
 //
-// With HCR_EL2.{E2H, TGE} = {1, 1} CNTV is the EL2 virtual timer (CNTHV, PPI 28) and CNTP the EL2 physical timer (CNTHP,
-// PPI 26). TGE routes every physical IRQ to EL2.
+// With HCR_EL2.{E2H, TGE} = {1, 1} CNTV is the EL2 virtual timer (CNTHV, PPI 28) and CNTP the EL2 physical timer
+// (CNTHP, PPI 26). TGE routes every physical IRQ to EL2. QEMU 7.2's board connects no interrupt to CNTHV.
 
 _start: adr     x0, el2_vectors
         msr     vbar_el2, x0

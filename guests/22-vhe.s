@@ -1,7 +1,7 @@
 // FEAT_VHE, HCR_EL2.{E2H, TGE} = {1, 1}: a kernel written for EL1 runs at EL2. Needs --cpu max.
 //
-// At EL2 the names of EL1's registers mean EL2's; _EL12 and _EL02 name what EL1 and EL0 of a guest have. CNTV is the EL2
-// virtual timer (CNTHV), CNTP the EL2 physical timer, and the virtual counter has no offset. EL0 is the host's: its
+// At EL2 the names of EL1's registers mean EL2's; _EL12 and _EL02 name what EL1 and EL0 of a guest have. CNTV is the
+// EL2 virtual timer (CNTHV), CNTP the EL2 physical timer, the virtual counter has no offset. EL0 is the host's: its
 // exceptions come to EL2, and CNTHCTL_EL2, by the name CNTKCTL_EL1, says which counters it may read.
 
         .macro  expect register, value
