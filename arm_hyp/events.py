@@ -164,14 +164,27 @@ AnyEvent = (
 
 
 class EventSink(Protocol):
-    """Whoever listens. A sink leaves no mark on the machine."""
+    """Whoever listens. A sink leaves no mark on the machine.
+
+    If it has an attribute `interests`, a frozenset of event types, it may be spared the others, which saves time.
+    """
 
     def emit(self, event: Event) -> None:
         """Take one event."""
 
 
+def hears(sink: EventSink, kind: type[Event]) -> bool:
+    """Tell whether a sink wants events of a type. One without `interests` wants all."""
+    if isinstance(sink, FanOut):
+        return any(hears(each, kind) for each in sink.sinks)
+    interests: frozenset[type[Event]] | None = getattr(sink, "interests", None)
+    return interests is None or kind in interests
+
+
 class NullSink:
     """Nobody listens; the core does not even make the events."""
+
+    interests: Final[frozenset[type[Event]]] = frozenset()
 
     def emit(self, event: Event) -> None:
         """Drop the event."""

@@ -187,7 +187,7 @@ def test_traps_to_assembly(benchmark: BenchmarkFixture, report: Report) -> None:
 
 def test_traps_to_python(benchmark: BenchmarkFixture, report: Report) -> None:
     def trap_to_python(machine: Machine) -> None:
-        machine.core.system.write_register(by_name("HCR_EL2").encoding, HCR_EL2.of(RW=1, TID3=1))
+        machine.core.registers.write(by_name("HCR_EL2").encoding, HCR_EL2.of(RW=1, TID3=1))
         machine.core.python_el2 = _step_over
 
     source = _loop_guest("mrs x2, id_aa64mmfr0_el1", 0)
@@ -196,6 +196,6 @@ def test_traps_to_python(benchmark: BenchmarkFixture, report: Report) -> None:
 
 def _step_over(core: Core, event: object) -> None:
     elr = by_name("ELR_EL2").encoding
-    address = core.system.read_register(elr)
+    address = core.registers.read(elr)
     assert address is not None
-    core.system.write_register(elr, address + 4)
+    core.registers.write(elr, address + 4)

@@ -34,6 +34,6 @@ def machine_with(words: tuple[int, ...], *, start_el: int, sink: EventSink | Non
     machine = Machine(start_el=start_el, memory_bytes=MEMORY_BYTES, sink=sink)
     machine.core.conduit = "smc"  # HVC belongs to the Python at EL2, not to the firmware
     machine.write_memory(LOAD_ADDRESS, code_of(words))
-    machine.core.system.write_register(by_name("HCR_EL2").encoding, HCR_EL2.of(RW=1))
+    machine.core.registers.write(by_name("HCR_EL2").encoding, HCR_EL2.of(RW=1))
     machine.core.pc = LOAD_ADDRESS
     return machine

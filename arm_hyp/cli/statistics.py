@@ -26,6 +26,8 @@ _SPECIAL_INTIDS: Final = range(1020, 1024)
 class Statistics:
     """Counts events. Interrupts are counted when software acknowledges them."""
 
+    interests: Final = frozenset[type[Event]]({ExceptionTaken, DeviceAccess, RegisterAccess})
+
     def __init__(self) -> None:
         self.exceptions: Counter[tuple[int, int, str, int | None]] = Counter()
         self.devices: Counter[tuple[str, bool]] = Counter()

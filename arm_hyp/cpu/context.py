@@ -59,5 +59,5 @@ class El1Contexts:
         for name, encoding in self._system.items():
             core.native.write_cp(encoding, context[name])
         for name in self._controls:
-            core.system.write_register(sysregs.by_name(name).encoding, context[name])
+            core.registers.write(sysregs.by_name(name).encoding, context[name])
         core.native.flush_tlb()

@@ -32,6 +32,7 @@ from arm_hyp.cpu.reports import Reports
 from arm_hyp.cpu.sites import PAGE_SHIFT, RamWords, Sites
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system import SystemUnit
+from arm_hyp.cpu.system_registers import SystemRegisters
 from arm_hyp.events import Event, EventSink, ExceptionTaken, InterruptLine, NullSink
 
 X_REGISTERS: Final = tuple(
@@ -83,10 +84,12 @@ class Core:
         self.controls = ControlRegisters(self.native, self.features)
         self.controls.write("hcr_el2", 1 << 31)
         self._reset_fields()
+        self.registers = SystemRegisters(self)
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
         self.sites = Sites(self.native, self.system.wanted, self.ram.poke, self._misaligned_pc, self.fail)
         self.exceptions = ExceptionUnit(self)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
+        self._x = [self.native.batch([register]) for register in X_REGISTERS]
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
         self.mmio = Mmio(self)
@@ -412,12 +415,12 @@ class Core:
 
     def x(self, index: int) -> int:
         """Read X0..X30; 31 reads as zero."""
-        return self.native.read(X_REGISTERS[index]) if index < 31 else 0
+        return self._x[index].read()[0] if index < 31 else 0
 
     def set_x(self, index: int, value: int) -> None:
         """Write X0..X30; 31 is discarded."""
         if index < 31:
-            self.native.write(X_REGISTERS[index], value & (1 << 64) - 1)
+            self._x[index].write(value & _M64)
 
     @property
     def sp(self) -> int:

@@ -60,7 +60,7 @@ def snapshot(core: Core) -> dict[str, Any]:
         "pstate": core.pstate,
         "system": {encoding.generic_name: core.native.read_cp(encoding) for encoding in system_registers(core)},
         "controls": dict(core.controls.snapshot()),
-        "stored": core.system.stored(),
+        "stored": core.registers.snapshot(),
         "private": core.private_state(),
     }
 
@@ -77,7 +77,8 @@ def restore(core: Core, state: Mapping[str, Any]) -> None:
     for name, value in state["general"].items():
         core.native.write(_GENERAL[name], value)
     core.controls.restore(state["controls"])
-    core.system.restore_stored(state["stored"])
+    core.registers.restore(state["stored"])
+    core.system.forget()
     core.restore_private_state(state["private"])
     core.native.flush_tlb()
     core.native.flush_translations()

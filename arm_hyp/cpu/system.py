@@ -7,13 +7,12 @@ the instruction pass does its row of the table of executors run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from unicorn import UcError
 from unicorn import arm64_const as a64
 
 from arm_hyp.arch import interrupts, sysregs, traps
-from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.instructions import (
     InstructionKind,
     SystemInstruction,
@@ -27,33 +26,32 @@ from arm_hyp.cpu.alignment import may_misalign_sp
 from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.sites import UDF
 from arm_hyp.cpu.stop import Stop
-from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited
+from arm_hyp.cpu.system_registers import ISR, MPIDR, VBAR
+from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited, hears
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
 
 _K: Final = InstructionKind
+Plan = Callable[[int, int], None]
+"""`plan(pc, pstate)` does an instruction."""
+_DECIDES: Final = 0x0010_000C
+"""What of PSTATE a decision depends on: IL <20> and EL <3:2>."""
+_DECIDED_EACH_TIME: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET})
+"""Whether these trap depends on events and interrupts."""
 _ALWAYS: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET, _K.SEV, _K.SEVL, _K.ERET, _K.HLT})
-_VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
-_ISR: Final = Encoding(3, 0, 12, 1, 0)
-_MIDR, _MPIDR = Encoding(3, 0, 0, 0, 0), Encoding(3, 0, 0, 0, 5)
-_SHOWN_AT_EL1: Final = {_MIDR: Encoding(3, 4, 0, 0, 0), _MPIDR: Encoding(3, 4, 0, 0, 5)}
+_SHOWN_AT_EL1: Final = {Encoding(3, 0, 0, 0, 0): Encoding(3, 4, 0, 0, 0), MPIDR: Encoding(3, 4, 0, 0, 5)}
 """MIDR_EL1 and MPIDR_EL1 show VPIDR_EL2 and VMPIDR_EL2 at EL1. Ref: Arm ARM, MIDR_EL1 and MPIDR_EL1."""
 _RANDOM: Final = frozenset({Encoding(3, 3, 2, 4, 0), Encoding(3, 3, 2, 4, 1)})
 _NZCV: Final = 0xF << 28
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
 _FP_REGISTER_MASK, _FP_REGISTER = 0xFFDF_FFC0, 0xD51B_4400  # MRS and MSR of FPCR and FPSR
 _ALIGNMENT_CHECKS: Final = 1 << 4 | 1 << 3 | 1 << 1  # SCTLR_ELx.SA0, SA, A
+_TLB: Final = 8
+"""CRn of TLBI."""
 _INSTRUCTION_CACHE: Final = frozenset({(7, 1), (7, 5)})
 """(CRn, CRm) of IC IALLUIS, and of IC IALLU and IC IVAU."""
 _HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
-
-
-class RegisterPort(NamedTuple):
-    """How a device gives a system register to the core. Either may be None: that direction is UNDEFINED."""
-
-    read: Callable[[], int] | None
-    write: Callable[[int], None] | None
 
 
 def _writes_masks(instruction: SystemInstruction) -> bool:
@@ -78,13 +76,11 @@ class _SiteWords(dict[int, bool]):
 
 
 class SystemUnit:
-    """The system instructions of one core. `ports` maps an encoding to the device that implements the register."""
+    """The system instructions of one core. What registers hold is in `cpu/system_registers.py`."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.ports: dict[Encoding, RegisterPort] = {}
-        self._storage: dict[Encoding, int] = {}
-        self._verdicts: dict[object, Verdict] = {}
+        self._plans: dict[tuple[int, int], Plan] = {}
         self._site_words: dict[tuple[int, bool, bool], _SiteWords] = {}
         self._fp_traps: dict[int, bool] = {}
         self._execute: dict[InstructionKind, Callable[[SystemInstruction, int, int], None]] = {
@@ -130,25 +126,23 @@ class SystemUnit:
             return el == 0 or not _writes_masks(instruction)
         if instruction.kind in (_K.MSR, _K.MRS):
             return self._is_register_site(instruction, el, e2h)
-        return instruction.kind is _K.SYS and (instruction.crn == 8 or self._is_broadcast(instruction))
+        return instruction.kind is _K.SYS and self._is_told(instruction)
 
-    def _is_broadcast(self, instruction: SystemInstruction) -> bool:
-        """Tell whether other CPUs must hear of this: instruction-cache maintenance, where there are others."""
+    def _is_told(self, instruction: SystemInstruction) -> bool:
+        """Tell whether anybody must hear of maintenance: another CPU, or a sink. The core does its own by itself."""
+        if instruction.crn == _TLB:
+            return self._core.broadcast is not None or hears(self._core.sink, Maintenance)
         return self._core.broadcast is not None and (instruction.crn, instruction.crm) in _INSTRUCTION_CACHE
 
     def _is_register_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
-        encoding = instruction.encoding
-        if sysregs.redirect(encoding, el, e2h) != encoding or encoding in self.ports or encoding == _ISR:
+        encoding, registers = instruction.encoding, self._core.registers
+        if sysregs.redirect(encoding, el, e2h) != encoding or encoding in registers.ports or encoding == ISR:
             return True
         if encoding == _DAIF:
             return el == 0
-        if not instruction.is_read and (encoding in ENCODINGS or encoding in _VBAR):
+        if not instruction.is_read and (encoding in ENCODINGS or encoding in VBAR):
             return True
-        return self._resolve(encoding, instruction.is_read).route != "native"
-
-    def _resolve(self, encoding: Encoding, is_read: bool) -> sysregs.Resolution:
-        core = self._core
-        return sysregs.resolve(encoding, is_read, core.model, core.gic, core.list_registers)
+        return registers.resolve(encoding, instruction.is_read).route != "native"
 
     def _traps_fp(self, el: int) -> bool:
         known = self._fp_traps.get(el)
@@ -159,7 +153,7 @@ class SystemUnit:
 
     def controls_changed(self, name: str, old: int, new: int) -> None:
         """Drop what was decided under the old value of a control register."""
-        self._verdicts.clear()
+        self._plans.clear()
         before = dict(self._fp_traps)
         self._fp_traps.clear()
         if any(self._traps_fp(el) != trapped for el, trapped in before.items()) or (
@@ -175,44 +169,54 @@ class SystemUnit:
         core = self._core
         values = core.controls.values
         wakes = interrupts.wfi_wakes(core.lines, el, pstate, values.hcr_el2, values.scr_el3)
-        key = (subject, el, core.event_register, wakes, pstate & 0x0010_0000)
-        verdict = self._verdicts.get(key)
-        if verdict is None:
-            context = traps.Context(
-                el=el,
-                controls=values,
-                event_register=core.event_register,
-                interrupt_pending=wakes,
-                features=core.features,
-                pstate=pstate,
-            )
-            verdict = self._verdicts[key] = traps.decide(subject, context)  # type: ignore[arg-type]
-        return verdict
+        context = traps.Context(
+            el=el,
+            controls=values,
+            event_register=core.event_register,
+            interrupt_pending=wakes,
+            features=core.features,
+            pstate=pstate,
+        )
+        return traps.decide(subject, context)  # type: ignore[arg-type]
 
     def execute(self, pc: int, pstate: int, word: int | None) -> None:
         """Do what the architecture says of the instruction at `pc`, which the core could not or must not do."""
-        instruction = None if word is None else decode_system(word)
-        if instruction is not None:
-            self._execute_system(instruction, pc, pstate)
-        elif word is not None and is_fp_simd(word) and self._traps_fp(pstate >> 2 & 3):
-            self._obey(self._decide(traps.FpAccess(), pstate >> 2 & 3, pstate), pc, pstate)
-        elif word is not None and may_misalign_sp(word):
-            self._core.step_natively()
-        else:
+        if word is None:
             self._core.exceptions.undefined(pc, pstate)
-
-    def _execute_system(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        if instruction.kind is _K.HLT:
-            self._hlt(instruction, pc, pstate)
             return
-        verdict = self._decide(instruction, pstate >> 2 & 3, pstate)
+        key = word, pstate & _DECIDES
+        plan = self._plans.get(key)
+        if plan is None:
+            plan, lasts = self._plan(word, pstate)
+            if lasts:
+                self._plans[key] = plan
+        plan(pc, pstate)
+
+    def _plan(self, word: int, pstate: int) -> tuple[Plan, bool]:
+        """Return what to do with a word, and whether that holds until a control register changes."""
+        instruction, el = decode_system(word), pstate >> 2 & 3
+        if instruction is not None:
+            return self._plan_system(instruction, el, pstate)
+        if is_fp_simd(word) and self._traps_fp(el):
+            return partial(self._obey, self._decide(traps.FpAccess(), el, pstate)), True
+        if may_misalign_sp(word):
+            return self._step, True
+        return self._core.exceptions.undefined, True
+
+    def _plan_system(self, instruction: SystemInstruction, el: int, pstate: int) -> tuple[Plan, bool]:
+        if instruction.kind is _K.HLT:
+            return partial(self._hlt, instruction), True
+        lasts = instruction.kind not in _DECIDED_EACH_TIME
+        verdict = self._decide(instruction, el, pstate)
         executor = self._execute.get(instruction.kind)
         if verdict.outcome in (Outcome.TRAP, Outcome.UNDEFINED):
-            self._obey(verdict, pc, pstate)
-        elif executor is None:
-            self._core.exceptions.undefined(pc, pstate)
-        else:
-            executor(instruction, pc, pstate)
+            return partial(self._obey, verdict), lasts
+        if executor is None:
+            return self._core.exceptions.undefined, lasts
+        return partial(executor, instruction), lasts
+
+    def _step(self, pc: int, pstate: int) -> None:
+        self._core.step_natively()
 
     def _obey(self, verdict: Verdict, pc: int, pstate: int) -> None:
         if verdict.outcome is Outcome.TRAP and verdict.esr is not None and verdict.target_el is not None:
@@ -280,9 +284,10 @@ class SystemUnit:
         core.after_change(pstate)
 
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        """Do TLB maintenance, or instruction-cache maintenance of which others must hear.
+        """Do TLB maintenance, or instruction-cache maintenance, of which others must hear.
 
-        The core itself needs none of the latter: it notices its own stores into code.
+        Alone, the core does exactly what it would have done unheard. The instruction cache needs nothing here: the
+        core notices its own stores into code.
         """
         core = self._core
         operand, encoding = core.x(instruction.rt), instruction.encoding
@@ -290,7 +295,10 @@ class SystemUnit:
             core.emit(Maintenance, operation=sysregs.name_of(encoding), operand=operand, pc=pc)
         if core.broadcast is not None:
             core.broadcast(encoding, operand)
-        if instruction.crn == 8:
+        if instruction.crn == _TLB and core.broadcast is None:
+            core.step_natively()
+            return
+        if instruction.crn == _TLB:
             core.invalidate(encoding, operand)
         core.complete(pc, pstate)
 
@@ -299,7 +307,7 @@ class SystemUnit:
     def _read(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         core = self._core
         target = self._target(instruction, pstate)
-        value = self.read_register(target if pstate >> 2 & 3 == 2 else _SHOWN_AT_EL1.get(target, target))
+        value = core.registers.read(target if pstate >> 2 & 3 == 2 else _SHOWN_AT_EL1.get(target, target))
         if value is None:
             core.exceptions.undefined(pc, pstate)
             return
@@ -316,7 +324,7 @@ class SystemUnit:
         encoding = self._target(instruction, pstate)
         if encoding == _DAIF:
             self._set_daif(pc, pstate & ~PSTATE_DAIF | value & PSTATE_DAIF)
-        elif self.write_register(encoding, value):
+        elif core.registers.write(encoding, value):
             core.complete(pc, pstate)
             core.after_change(pstate)
             self._report(instruction, value, pc)
@@ -333,79 +341,7 @@ class SystemUnit:
         hcr = self._core.controls.values.hcr_el2
         return sysregs.redirect(instruction.encoding, pstate >> 2 & 3, hcr & _HCR_E2H, hcr & _HCR_TGE)
 
-    def read_register(self, encoding: Encoding) -> int | None:
-        """Read a system register as software would get it, checks aside; None if this machine has none there."""
-        control = ENCODINGS.get(encoding)
-        if control is not None:
-            return self._core.controls.read(control)
-        if encoding == _MPIDR:
-            return mpidr(self._core.index)
-        if encoding == _ISR:
-            core = self._core
-            return interrupts.interrupt_status(core.lines, core.el, core.controls.values.hcr_el2)
-        port = self.ports.get(encoding)
-        if port is not None:
-            return port.read() if port.read else None
-        resolution = self._resolve(encoding, True)
-        if resolution.route == "undefined":
-            return None
-        if resolution.route == "native":
-            return self._read_native(encoding)
-        return self._read_stored(encoding, resolution)
-
-    def _read_native(self, encoding: Encoding) -> int | None:
-        try:
-            return self._core.native.read_cp(encoding)
-        except UcError:
-            return None
-
-    def _read_stored(self, encoding: Encoding, resolution: sysregs.Resolution) -> int | None:
-        if not isinstance(resolution.target, sysregs.SystemRegister):
-            return None
-        stored = self._storage.get(encoding)
-        if stored is not None:
-            return stored
-        if resolution.route == "shadow" or resolution.target.access == "RO":
-            core = self._core
-            return sysregs.reset_value(resolution.target, core.model, core.gic, core.list_registers)
-        return None
-
-    def write_register(self, encoding: Encoding, value: int) -> bool:
-        """Write a system register with all its effects; False if this machine has none there to write."""
-        core = self._core
-        control = ENCODINGS.get(encoding)
-        if control is not None:
-            old = core.controls.read(control)
-            core.controls.write_by_software(control, value)
-            self.controls_changed(control, old, core.controls.read(control))
-            return True
-        port = self.ports.get(encoding)
-        if port is not None:
-            if port.write is not None:
-                port.write(value)
-            return port.write is not None
-        return self._write_other(encoding, value)
-
-    def _write_other(self, encoding: Encoding, value: int) -> bool:
-        core = self._core
-        if encoding in _VBAR:
-            core.vbar_written.add(_VBAR[encoding])
-        resolution = self._resolve(encoding, False)
-        if resolution.route == "shadow":
-            self._storage[encoding] = value
-            return True
-        if resolution.route != "native":
-            return False
-        core.native.write_cp(encoding, value)
-        core.native.flush_tlb()
-        return True
-
-    def stored(self) -> dict[str, int]:
-        """Return the registers that are kept here, by generic name."""
-        return {encoding.generic_name: value for encoding, value in sorted(self._storage.items())}
-
-    def restore_stored(self, state: dict[str, int]) -> None:
-        """Take back what `stored` gave, and forget every decision."""
-        self._storage = {sysregs.parse_name(name): value for name, value in state.items()}
-        self._verdicts.clear()
+    def forget(self) -> None:
+        """Forget every decision: the state that it was made from has been replaced."""
+        self._plans.clear()
         self._fp_traps.clear()

@@ -1,6 +1,6 @@
 """The debug registers that no debugger uses here: claim tags, OS double lock, communications channel.
 
-Read `cpu/system.py` (`RegisterPort`) before this file and `machine/wiring.py` after it. Software saves, restores and
+Read `cpu/system_registers.py` before this file and `machine/wiring.py` after it. Software saves, restores and
 clears them; none has an effect on what runs.
 
 Simplified: no external debugger is attached, so nobody empties DBGDTRTX_EL0 or fills DBGDTRRX_EL0: what is sent is
@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 
 CLAIM_TAGS: Final = 0xFF
 _KEPT: Final = {

@@ -91,8 +91,8 @@ def _add_gicv3(options: Options, cpus: Cpus, bus: Bus, stateful: dict[str, State
         lines, deactivate = _virtual_lines(gic, core), _deactivator(gic, core.index)
         interface = VirtualInterface.gicv3(view, lines, deactivate, options.list_registers)
         gic.connect_virtual(core.index, icv_ports(interface))
-        core.system.ports.update(gic.ports(core.index))
-        core.system.ports.update(ich_ports(interface))
+        core.registers.ports.update(gic.ports(core.index))
+        core.registers.ports.update(ich_ports(interface))
         for name in ("icc_sre_el1", "icc_sre_el2"):
             core.controls.filters[name] = gic.filter_control
         core.controls.filters["ich_hcr_el2"] = interface.filter_control

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.seams import Clock, CpuView, IrqLine, no_line
 
 SW_INCR, INST_RETIRED, CPU_CYCLES = 0x00, 0x08, 0x11

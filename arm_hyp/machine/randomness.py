@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 
 _M64: Final = (1 << 64) - 1
 _STEP: Final = 0x9E37_79B9_7F4A_7C15

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.board import COUNTER_FREQUENCY_HZ
 from arm_hyp.machine.clock import NS_PER_TICK
 from arm_hyp.machine.seams import Clock, CpuView, IrqLine, no_line

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from arm_hyp.arch.id_policy import LIST_REGISTERS, id_value
 from arm_hyp.cpu.core import Core
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine import board
 from arm_hyp.machine.agenda import Agenda, WithDeadlines
 from arm_hyp.machine.bus import Bus
@@ -130,7 +130,7 @@ class Board:
         lines = {name: self.gic.ppi(core.index, intid) for name, intid in TIMER_INTIDS.items()}
         timers = GenericTimers(self._clock, self._cpus.views[core.index], core.features, lines)
         for encoding, port in timers.ports().items():
-            core.system.ports[encoding] = self._noticed(port)
+            core.registers.ports[encoding] = self._noticed(port)
         for name in ("cnthctl_el2", "cntkctl_el1"):
             core.controls.filters[name] = timers.filter_control
         if core.start_el == 1:
@@ -144,7 +144,7 @@ class Board:
         view, pmcr = self._cpus.views[core.index], id_value("PMCR_EL0", core.model, core.gic)
         pmu = Pmu(self._clock, lambda: core.retired, view, pmcr, core.features, irq)
         for encoding, port in pmu.ports().items():
-            core.system.ports[encoding] = self._noticed(port)
+            core.registers.ports[encoding] = self._noticed(port)
         core.controls.filters["pmuserenr_el0"] = pmu.filter_control
 
         def mdcr_written(name: str) -> None:
@@ -157,10 +157,10 @@ class Board:
 
     def _add_plain_registers(self, core: Core) -> None:
         debug, random = DebugRegisters(), RandomNumbers(core.index)
-        core.system.ports.update(debug.ports())
+        core.registers.ports.update(debug.ports())
         self.stateful[f"debug-{core.index}"] = debug
         if "RNG" in core.features:
-            core.system.ports.update(random.ports())
+            core.registers.ports.update(random.ports())
             self.stateful[f"random-{core.index}"] = random
 
     def _noticed(self, port: RegisterPort) -> RegisterPort:

@@ -64,14 +64,14 @@ def _apply_system(core: Core, setting: Setting) -> None:
     except KeyError as error:
         raise UserError(thing, str(error.args[0]), "X0..X30, SP and every system register have names") from None
     value = setting.value if setting.field is None else _with_field(core, setting, encoding)
-    if not core.system.write_register(encoding, value):
+    if not core.registers.write(encoding, value):
         raise UserError(thing, f"{setting.register} cannot be written on this machine", "see arm-hyp explain")
 
 
 def _with_field(core: Core, setting: Setting, encoding: sysregs.Encoding) -> int:
     thing = f"--set {setting.text}"
     layout = layout_of(setting.register)
-    current = core.system.read_register(encoding)
+    current = core.registers.read(encoding)
     if layout is None or current is None or setting.field is None:
         raise UserError(thing, f"{setting.register} has no fields", f"set it whole: --set {setting.register}=VALUE")
     try:

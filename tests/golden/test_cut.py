@@ -20,7 +20,7 @@ def state(machine: Machine) -> dict[str, object]:
     core = machine.core
     registers = {f"x{index}": core.x(index) for index in range(31)}
     registers |= {"pc": core.pc, "pstate": core.pstate, "sp": core.sp, "event_register": core.event_register}
-    registers |= {name: core.system.read_register(_encoding(name)) for name in WATCHED}
+    registers |= {name: core.registers.read(_encoding(name)) for name in WATCHED}
     position = {"retired": machine.retired, "position": core.position(numbered=False)}
     ram = hashlib.sha256(machine.ram).hexdigest()
     return registers | position | {"ram": ram, "console": bytes(machine.console), "all": machine.snapshot()}

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from arm_hyp.arch.registers.gic import ICC_SGI1R_EL1
 from arm_hyp.arch.sysregs import Encoding
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.gic.cpu_interface import CpuInterface, CpuLines
 from arm_hyp.machine.gic.distributor import Distributor
 from arm_hyp.machine.gic.gicv3_frames import Redistributors, Routes, distributor_frame

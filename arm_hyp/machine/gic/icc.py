@@ -18,7 +18,7 @@ from typing import Final
 from arm_hyp.arch.gic import INTID_COUNT, INTID_SPURIOUS, common_bpr1
 from arm_hyp.arch.registers.gic import ICC_CTLR_EL1
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.gic.cpu_interface import CpuInterface
 from arm_hyp.machine.gic.distributor import NOTHING, intid_of
 from arm_hyp.machine.gic.priority import highest_active_group, running_priority

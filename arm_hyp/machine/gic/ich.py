@@ -1,6 +1,6 @@
 """ICH_*: the hypervisor's system registers of a GICv3's virtual interface, except ICH_HCR_EL2.
 
-Read `machine/gic/virtual.py` and `cpu/system.py` (`RegisterPort`) before this file and `machine/gic/icv.py` after it.
+Read `machine/gic/virtual.py` and `cpu/system_registers.py` before this file and `machine/gic/icv.py` after it.
 ICH_HCR_EL2 is a control register of the core: see `VirtualInterface.filter_control` and `control_written`.
 
 Ref: IHI 0069 chapter 12, ICH_*.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.gic.virtual import VirtualInterface
 
 

@@ -15,7 +15,7 @@ from arm_hyp.arch.gic import common_bpr1
 from arm_hyp.arch.registers.gic import ICV_CTLR_EL1
 from arm_hyp.arch.registers.gic_virtual import ICH_VMCR_EL2
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.gic.ich import active_priorities_port
 from arm_hyp.machine.gic.virtual import GROUP0, GROUP1, VirtualInterface
 from arm_hyp.machine.gic.virtual_layout import PRIORITY_BITS

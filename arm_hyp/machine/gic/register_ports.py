@@ -14,7 +14,7 @@ from typing import Final
 
 from arm_hyp.arch.control_bits import HCR_FMO, HCR_IMO
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.seams import CpuView
 
 _GROUP_0: Final = ("IAR0", "EOIR0", "HPPIR0", "BPR0", "IGRPEN0", "AP0R0", "AP0R1", "AP0R2", "AP0R3")

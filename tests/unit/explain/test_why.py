@@ -37,7 +37,7 @@ def first_exception(word: int, **registers: int) -> ExceptionTaken:
     machine.core.conduit = "smc"
     machine.write_memory(BASE, word.to_bytes(4, "little"))
     for name, value in registers.items():
-        assert machine.core.system.write_register(by_name(name).encoding, value)
+        assert machine.core.registers.write(by_name(name).encoding, value)
     machine.core.pc = BASE
     machine.run(4)
     return next(event for event in sink.events if isinstance(event, ExceptionTaken))

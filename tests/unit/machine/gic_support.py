@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.gic.cpu_interface import CpuLines
 from arm_hyp.machine.gic.gicv2 import Gicv2
 from arm_hyp.machine.gic.gicv3 import Gicv3

@@ -8,7 +8,7 @@ import pytest
 from gic_support import BenchV3
 
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.gic.register_ports import VIRTUALIZED_BY
 
 IMO, FMO = 1 << 4, 1 << 3

@@ -7,7 +7,7 @@ from typing import ClassVar
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.gic import INTID_OTHER_GROUP, INTID_SPURIOUS
 from arm_hyp.arch.registers.gic_virtual import ICH_LR_EL2
-from arm_hyp.cpu.system import RegisterPort
+from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine.gic.gich import Gich, decode_gich_lr, encode_gich_lr
 from arm_hyp.machine.gic.gicv import Gicv
 from arm_hyp.machine.gic.ich import ich_ports
