@@ -74,7 +74,7 @@ class EscapeKeys:
 class LiveConsole:
     """A `HostConsole`: typed bytes come from a file descriptor (None: from nowhere), idle time takes its time.
 
-    `keys` filters what is typed; `flush` is called before waiting; `wakeup` is a descriptor that ends a wait. Without
+    `keys` filters what is typed; `flush` is called before looking and waiting; `wakeup` is a descriptor that ends a wait. Without
     `is_paced`, idle time takes none once the input has ended.
     """
 
@@ -96,7 +96,8 @@ class LiveConsole:
         return self._source is not None
 
     def poll(self) -> bytes:
-        """Return what was typed, without waiting."""
+        """Return what was typed, without waiting; what the guest printed so far is shown."""
+        self._flush()
         if self._source is None or not select.select([self._source], [], [], 0)[0]:
             return b""
         typed = _read(self._source)

@@ -190,7 +190,7 @@ class Machine:
         end = min(limit, (now // TLB_GRID + 1) * TLB_GRID)
         if len(self.cpus.cores) > 1:
             end = min(end, self.cpus.slice_end)
-        if self.input.is_waiting:
+        if self.input.is_waiting or self.user is not None:
             end = min(end, (now // INPUT_GRID + 1) * INPUT_GRID)
         deadline_ns = self.agenda.next_ns()
         if deadline_ns is not None:
