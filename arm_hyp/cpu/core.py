@@ -454,4 +454,5 @@ class Core:
         self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
         self.dead_because, self.vector = state["dead_because"], state["vector"]
         self.vbar_written, self.stepped_to = set(state["vbar_written"]), state["stepped_to"]
+        self.pc_misaligned = self.pc & 3 != 0
         self.exceptions.restore_loop_state(state["last_entry"])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from board_support import DATA, machine, start_cpu, state, trace, with_vectors
 
-from arm_hyp.events import Ended, Event
+from arm_hyp.events import Ended, Event, ExceptionTaken
 from arm_hyp.machine import board
 from arm_hyp.machine.machine import Machine
 from arm_hyp.machine.virtio.drive import OverlayDrive
@@ -148,7 +148,13 @@ def guest(gic: int, has_random: bool) -> str:
         add x27, x27, #1
         b finish
         """,
-    ) + f"finish:\n ldr x24, ={board.VIRTIO_BASE:#x}\n mov w25, #3\n str w25, [x24, #0x64]\n {END_OF_INTERRUPT[gic]} eret\n .ltorg\n"
+    ) + finish(gic)
+
+
+def finish(gic: int) -> str:
+    """Assembly of what ends every interrupt, the disk's too."""
+    acknowledge_disk = f"ldr x24, ={board.VIRTIO_BASE:#x}\n mov w25, #3\n str w25, [x24, #0x64]\n"
+    return f"finish:\n {acknowledge_disk} {END_OF_INTERRUPT[gic]} eret\n .ltorg\n"
 
 
 def make(gic: int, model: str) -> Machine:
@@ -219,15 +225,18 @@ def test_a_state_of_another_machine_is_refused() -> None:
 
 def test_the_same_machine_goes_back_from_a_misaligned_pc() -> None:
     """A PC alignment fault that was due when the state was taken back is no longer due."""
-    made = machine(with_vectors("nop\n adr x1, target + 2\n msr elr_el2, x1\n mov x2, #9\n msr spsr_el2, x2\n eret\ntarget:"))
+    made = machine(
+        with_vectors("nop\n adr x1, target + 2\n msr elr_el2, x1\n mov x2, #9\n msr spsr_el2, x2\n eret\ntarget:")
+    )
     made.run(4)
-    earlier, events_before = made.snapshot(), len(trace(made))
+    earlier = made.snapshot()
     made.run(9)
     assert made.core.pc & 3 == 2
     later = made.snapshot()
     made.restore(earlier)
+    heard = len(trace(made))
     made.run(8)
-    assert [type(event).__name__ for event in behind(made, events_before)] != ["ExceptionTaken"]
+    assert not [event for event in behind(made, heard) if isinstance(event, ExceptionTaken)]
     made.restore(later)
     other = machine("b .")
     other.restore(later)
