@@ -2,7 +2,7 @@
 
 Read `cpu/native.py` before this file and `cpu/count_blocks.c` after it; `docs/adr/004-counting.md` says why it is done
 so. Without the helper Unicorn counts by itself, one instruction after the other. Nobody can tell the two ways apart but
-by the time they take: `tests/golden/test_counting.py` compares them.
+by the time they take: `tests/golden/test_both_ways.py` compares them.
 
 A block that the budget does not cover is stopped before it runs. Then the core is told to make its next block of
 exactly as many instructions as are left, which is how it does single steps of its own. Such blocks are kept beside the
