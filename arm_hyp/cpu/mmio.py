@@ -8,13 +8,18 @@ accesses are answered from what is kept: the device sees each of them once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from unicorn import arm64_const as a64
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
 
 ReadAccess = Callable[[int, int], int]
 WriteAccess = Callable[[int, int, int], None]
+
+
+_X29_X30: Final = (a64.UC_ARM64_REG_X29, a64.UC_ARM64_REG_X30)
 
 
 class RefusedAccess(Exception):
@@ -37,6 +42,8 @@ class Mmio:
         self._inside = self._repeating = False
         self.must_repeat = False
         self.refused: bool | None = None  # an access was refused: was it a write?
+        self._general = core.native.batch([*range(a64.UC_ARM64_REG_X0, a64.UC_ARM64_REG_X0 + 29), *_X29_X30])
+        self._before: tuple[int, ...] | None = None  # X0 to X30 before the instruction that must be stopped
 
     def map(self, base: int, size_bytes: int, read: ReadAccess, write: WriteAccess) -> None:
         """Route a range of physical addresses. Offsets are those from `base`; sizes 1, 2 and 4 bytes."""
@@ -53,15 +60,19 @@ class Mmio:
         """Stop after the instruction whose access is being answered. False if none is."""
         if self._inside:
             self.must_repeat = True
-            self._native.stop()
+            self._stop()
         return self._inside
 
     def repeat(self) -> None:
         """Have the accesses of the instruction, which is executed again, answered from what is kept."""
+        self._put_back()
         self._answered, self.must_repeat, self._repeating = 0, False, True
 
     def settle(self) -> None:
-        """Forget the instruction: it is complete, or will never be."""
+        """Forget the instruction: it is complete, or will never be. Then it leaves the registers alone."""
+        if self.refused is not None:
+            self._put_back()
+        self._before = None
         self._instruction, self._kept, self._answered = (-1, -1), [], 0
         self._repeating, self.refused = False, None
 
@@ -97,4 +108,15 @@ class Mmio:
 
     def _refuse(self, is_write: bool) -> None:
         self.refused = is_write
+        self._stop()
+
+    def _stop(self) -> None:
+        """Stop at this instruction. Unicorn still writes the register that is loaded: keep what was there."""
+        if self._before is None:
+            self._before = self._general.read()
         self._native.stop()
+
+    def _put_back(self) -> None:
+        if self._before is not None:
+            self._general.write(*self._before)
+            self._before = None
