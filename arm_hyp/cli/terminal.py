@@ -74,8 +74,8 @@ class EscapeKeys:
 class LiveConsole:
     """A `HostConsole`: typed bytes come from a file descriptor (None: from nowhere), idle time takes its time.
 
-    `keys` filters what is typed; `flush` is called before looking and waiting; `wakeup` is a descriptor that ends a wait. Without
-    `is_paced`, idle time takes none once the input has ended.
+    `keys` filters what is typed; `flush` is called before looking and waiting; `wakeup` is a descriptor that ends a
+    wait. Without `is_paced`, idle time takes none once the input has ended.
     """
 
     def __init__(

@@ -35,7 +35,8 @@ class BusFaults:
         """Turn Unicorn's status into an exception, or into the diagnosis of a vector that cannot be fetched."""
         core = self._core
         pc, pstate = core.pc, core.pstate
-        if self._rom_failed(status):
+        if status == uc_const.UC_ERR_WRITE_PROT and core.rom_written is not None and core.rom_written():
+            core.discount()
             return
         if status in _FETCH:
             if pc == core.vector:
@@ -47,14 +48,6 @@ class BusFaults:
             self._abort(pc, pstate, far=effective_address(core, pc), is_fetch=False, is_write=status in _WRITE)
         else:
             core.die(f"the core gave up at {pc:#x} (Unicorn error {status})")
-
-    def _rom_failed(self, status: int) -> bool:
-        """Have flash take the form that a failed fetch or write needs. True if the instruction is to be tried again."""
-        is_fetch, ask = status in _FETCH, self._core.rom_failed
-        changed = ask is not None and (is_fetch or status == uc_const.UC_ERR_WRITE_PROT) and ask(is_fetch)
-        if changed and not is_fetch:
-            self._core.discount()
-        return changed
 
     def refused(self, is_write: bool) -> None:
         """Take the external abort of the instruction at the PC, whose access a device refused."""

@@ -103,7 +103,7 @@ class Core:
         self.python_el2: Callable[[Core, ExceptionTaken | None], None] | None = None
         self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
         self.send_event: Callable[[], None] | None = None  # SEV, to the other CPUs
-        self.rom_failed: Callable[[bool], bool] | None = None  # a fetch (True) or a write failed: is it right now?
+        self.rom_written: Callable[[], bool] | None = None  # a write to memory that has none failed: try again?
         self.lines, self.event_register, self.waiting = 0, False, ""
         self._settled, self._discount, self._running = 0, 0, False
         self._error: BaseException | None = None
@@ -127,7 +127,7 @@ class Core:
         self.pc = pc
 
     def map_rom(self, base: int, view: memoryview, host_address: int) -> None:
-        """Map memory that can be run from, but not written. `rom_failed` is asked about what cannot be done."""
+        """Map memory that can be run from, but not written. `rom_written` is asked about what is written."""
         self.native.map_rom(base, len(view), host_address)
         self.ram.add(base, view)
 

@@ -69,6 +69,11 @@ class FlashBank:
         """Reset the chips: they keep what they hold."""
         self.mode, self._next, self._left = READ_ARRAY, None, 0
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether reads give the contents and no command is under way."""
+        return self.mode == READ_ARRAY and self._next is None
+
     # --- contents ----------------------------------------------------------------------------------------------------
 
     def _page(self, number: int) -> memoryview:

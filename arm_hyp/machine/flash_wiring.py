@@ -1,19 +1,19 @@
 """Flash connected: the contents of bank 0 as memory to run from, all else of both banks as devices.
 
 Read `machine/flash.py` before this file and `machine/wiring.py` after it. The contents become a device with the first
-write to them, and memory again when a CPU fetches from them in read-array mode. Software sees no difference.
+write to them, and memory again behind the instruction that returns the bank to read-array mode.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from arm_hyp.cpu.core import Core
 from arm_hyp.machine import board
 from arm_hyp.machine.bus import Bus
-from arm_hyp.machine.flash import BANK_BYTES, READ_ARRAY, FlashBank
+from arm_hyp.machine.flash import BANK_BYTES, FlashBank
 
 
 class _Behind:
@@ -60,26 +60,41 @@ class Flash:
         """Map the contents into the CPUs as memory."""
         for core in self._cores:
             core.map_rom(self._base, memoryview(self._bank.array), self._host_address)
-            core.rom_failed = self._failed
+            core.rom_written = self._become_device
         self._is_memory = True
 
-    def _failed(self, is_fetch: bool) -> bool:
-        """Give the contents the form that an access needs which has just failed. False if they have it already."""
-        if is_fetch == self._is_memory or (is_fetch and self._bank.mode != READ_ARRAY):
+    def _become_device(self) -> bool:
+        """Have writes reach the bank; one has just failed. False if they do already."""
+        if not self._is_memory:
             return False
         for core in self._cores:
             core.unmap_rom(self._base, self._bank.mapped_bytes)
-            if is_fetch:
-                core.map_rom(self._base, memoryview(self._bank.array), self._host_address)
-            else:
-                core.mmio.map(self._base, self._bank.mapped_bytes, self._bank.read, self._bank.write)
-        self._is_memory = is_fetch
+            core.mmio.map(self._base, self._bank.mapped_bytes, self._bank.read, self._writer(core))
+        self._is_memory = False
         return True
+
+    def _writer(self, core: Core) -> Callable[[int, int, int], None]:
+        def write(offset: int, size_bytes: int, value: int) -> None:
+            self._bank.write(offset, size_bytes, value)
+            if self._bank.is_idle:
+                core.request_stop()
+
+        return write
+
+    def settle(self) -> None:
+        """Have the contents be memory again if they can. Call it while no CPU runs."""
+        if self._is_memory or not self._bank.is_idle:
+            return
+        for core in self._cores:
+            core.unmap_rom(self._base, self._bank.mapped_bytes)
+            core.map_rom(self._base, memoryview(self._bank.array), self._host_address)
+        self._is_memory = True
 
     def reset(self) -> None:
         """Reset the chips: they keep what they hold."""
         for bank in self.banks:
             bank.reset()
+        self.settle()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state of both banks."""
@@ -89,5 +104,7 @@ class Flash:
         """Take a state back. A bank that is not in read-array mode is a device from here on."""
         for bank, saved in zip(self.banks, state["banks"], strict=True):
             bank.restore(saved)
-        if self._bank.mode != READ_ARRAY:
-            self._failed(is_fetch=False)
+        if self._bank.is_idle:
+            self.settle()
+        else:
+            self._become_device()

@@ -204,6 +204,8 @@ class Machine:
         if has_advanced and self.retired % TLB_GRID == 0:
             self.cpus.flush_tlbs()
         self.agenda.update()
+        if self.board.flash is not None:
+            self.board.flash.settle()
         if self.cpus.reset_wanted:
             self._reset()
 
