@@ -54,11 +54,6 @@ class Options:
     has_virtio_console: bool = False
     flash: bytes = b""
 
-    @property
-    def virtio_devices(self) -> int:
-        """How many virtio-mmio slots hold a device."""
-        return len(self.drives) + self.has_rng + self.has_virtio_console
-
 
 _EL1_HAS_TIMERS: Final = 3
 """CNTHCTL_EL2.{EL1PCEN, EL1PCTEN}: nobody is at EL2 who could give them to EL1."""
