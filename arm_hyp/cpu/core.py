@@ -29,7 +29,7 @@ from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 from arm_hyp.cpu.pending import LOOKAHEAD_BYTES, plain_length
 from arm_hyp.cpu.position import Position
 from arm_hyp.cpu.reports import Reports
-from arm_hyp.cpu.sites import PAGE_SHIFT, RamWords, Sites
+from arm_hyp.cpu.sites import RamWords, Sites
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system import SystemUnit
 from arm_hyp.cpu.system_registers import SystemRegisters
@@ -101,6 +101,7 @@ class Core:
         self.firmware: Callable[[Core, str], None] | None = None
         self.semihosting: Callable[[Core], bool] | None = None
         self.python_el2: Callable[[Core, ExceptionTaken | None], None] | None = None
+        self.is_alone = True  # no other CPU has to hear of anything
         self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
         self.send_event: Callable[[], None] | None = None  # SEV, to the other CPUs
         self.rom_written: Callable[[], bool] | None = None  # a write to memory that has none failed: try again?
@@ -111,13 +112,14 @@ class Core:
         self.dead_because = ""
         self.pc_misaligned = self._native_step_wanted = self._translations_stale = self._masked = False
         self.vbar_written: set[int] = set()
-        self._stale_pages: set[int] = set()
+        self._stale: list[tuple[int, int]] = []  # changed code: physical address, size in bytes
         self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
 
     def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
         """Map a region of RAM. Unicorn reports translations only after a first run, so one loop of `b .` runs here."""
         self.native.map_ram(base, len(view), host_address)
         self.ram.add(base, view)
+        self.sites.cover(base, len(view))
         before, pc = bytes(view[:4]), self.pc
         self.ram.poke(base, _BRANCH_TO_SELF)
         self.native.start(base, 3)
@@ -239,20 +241,17 @@ class Core:
     def _drop_stale(self) -> None:
         if self._translations_stale:
             self._translations_stale = False
-            self._stale_pages.clear()
+            self._stale.clear()
             self.sites.code_pages.clear()
             self.native.flush_translations()
-        for page in sorted(self._stale_pages):
-            self.native.drop_physical(page << PAGE_SHIFT, 1 << PAGE_SHIFT)
-        self._stale_pages.clear()
+        for address, size_bytes in self._stale:
+            self.native.drop_physical(address, size_bytes)
+        self._stale.clear()
 
     def code_changed(self, address: int, size_bytes: int) -> None:
-        """Have code translated anew whose bytes, at a physical address, were changed by anyone but this core."""
-        pages = range(address >> PAGE_SHIFT, (address + size_bytes - 1 >> PAGE_SHIFT) + 1)
-        stale = [page for page in pages if page in self.sites.code_pages]
-        if stale:
-            self.sites.code_pages.difference_update(stale)
-            self._stale_pages.update(stale)
+        """Have code translated anew whose bytes were changed, at a physical address, unnoticed by this core."""
+        if self.sites.code_pages.any(address, size_bytes):
+            self._stale.append((address, size_bytes))
             if self._running and not self.mmio.stop_after_instruction():
                 self.native.stop()
 

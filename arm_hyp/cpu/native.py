@@ -19,6 +19,7 @@ from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 from unicorn.unicorn_py3.unicorn import uclib
 
+from arm_hyp.cpu.exclusive import LocalMonitor, find_live
 from arm_hyp.errors import UserError
 
 os.environ.setdefault("UC_IGNORE_REG_BREAK", "1")  # no warnings on stderr for registers that the core lacks
@@ -62,7 +63,18 @@ def _direct(name: str, *arguments: Any) -> Callable[..., int]:
 _read_batch: Final = _direct("uc_reg_read_batch")
 _write_batch: Final = _direct("uc_reg_write_batch")
 _save_context: Final = _direct("uc_context_save")
+_restore_context: Final = _direct("uc_context_restore")
 _RECORD: Final = struct.Struct("<I4xQI")
+
+
+def translation_callback(callback: Callable[[int, int], None]) -> Any:
+    """Return a C function that calls `callback(pc, size_bytes)` for a new block."""
+    unpack = _BLOCK.unpack_from
+
+    def translated(_uc: int, block: int, _previous: int, _data: int) -> None:
+        callback(*unpack((ctypes.c_char * _BLOCK.size).from_address(block)))
+
+    return _TRANSLATION(translated)
 
 
 class NativeRecord(NamedTuple):
@@ -165,10 +177,11 @@ class Counting(Protocol):
 
 
 class Internals(NamedTuple):
-    """Where this Unicorn keeps what its interface does not offer. Offsets in bytes."""
+    """Where this Unicorn keeps what it does not offer. Offsets in bytes: in a saved context, but for the counter."""
 
     record_offset: int
     counter_offset: int
+    monitor_offset: int
 
 
 class NativeCore:
@@ -190,7 +203,7 @@ class NativeCore:
         self._physical = ctypes.c_uint64()
         self.counting: Counting | None = None
         self._budget = 0
-        self._use(internals or Internals(0, 0))
+        self._use(internals or Internals(0, 0, 0))
 
     def _use(self, internals: Internals) -> None:
         self.internals = internals
@@ -201,6 +214,7 @@ class NativeCore:
         where = internals.counter_offset
         self.counter = ctypes.c_uint64.from_address(self.handle.value + where) if where else ctypes.c_uint64()
         self._flush_page = self._page_flusher()
+        self.exclusive = self._find_monitor(base)
 
     # --- registers ---------------------------------------------------------------------------------------------------
 
@@ -274,17 +288,17 @@ class NativeCore:
 
     def on_translation(self, callback: Callable[[int, int], None]) -> None:
         """Have each new block reported before it runs: `callback(pc, size_bytes)`. It must not raise."""
-        unpack = _BLOCK.unpack_from
+        self._hook(uc_const.UC_HOOK_EDGE_GENERATED, translation_callback(callback))
 
-        def translated(_uc: int, block: int, _previous: int, _data: int) -> None:
-            callback(*unpack((ctypes.c_char * _BLOCK.size).from_address(block)))
+    def on_translation_in_c(self, function: Any, data: ctypes.Structure) -> None:
+        """Have each new block reported to a C function, with a structure of its own."""
+        self._hook(uc_const.UC_HOOK_EDGE_GENERATED, function, ctypes.byref(data))
+        self._callbacks.append(data)
 
-        self._hook(uc_const.UC_HOOK_EDGE_GENERATED, _TRANSLATION(translated))
-
-    def _hook(self, kind: int, callback: Any) -> None:
+    def _hook(self, kind: int, callback: Any, data: Any = None) -> None:
         """Add a hook over all addresses, past the binding, which takes 3 us more for each call."""
         handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
-        status = uclib.uc_hook_add(self.handle, ctypes.byref(handle), ctypes.c_int(kind), callback, None, *everywhere)
+        status = uclib.uc_hook_add(self.handle, ctypes.byref(handle), ctypes.c_int(kind), callback, data, *everywhere)
         if status:
             raise UcError(status)
         self._callbacks.append(callback)
@@ -321,15 +335,27 @@ class NativeCore:
             self._flush_page(address)
 
     def _page_flusher(self) -> Callable[[int], None] | None:
-        """Find Unicorn's own function for one page. It takes the core's state: a pointer that points back to us."""
-        handle = self.handle.value
-        if handle is None or not hasattr(uclib, _FLUSH_PAGE):
-            return None
-        state = ctypes.c_uint64.from_address(handle + _STATE_OFFSET).value
-        if not self.internals.counter_offset or ctypes.c_uint64.from_address(state + _BACK_OFFSET).value != handle:
+        """Find Unicorn's own function for one page."""
+        state = self._live_state()
+        if state is None or not hasattr(uclib, _FLUSH_PAGE):
             return None
         function = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)((_FLUSH_PAGE, uclib))
         return functools.partial(function, state)
+
+    def _live_state(self) -> int | None:
+        """Return the address of the core's state: a pointer that points back to us. None in an unknown build."""
+        handle = self.handle.value
+        if handle is None or not self.internals.counter_offset:
+            return None
+        state = ctypes.c_uint64.from_address(handle + _STATE_OFFSET).value
+        return state if ctypes.c_uint64.from_address(state + _BACK_OFFSET).value == handle else None
+
+    def _find_monitor(self, context: int) -> LocalMonitor:
+        save = functools.partial(_save_context, self.handle, self._context_pointer)
+        load = functools.partial(_restore_context, self.handle, self._context_pointer)
+        save()
+        offset = self.internals.monitor_offset
+        return LocalMonitor(find_live(self._live_state(), context, offset), context + offset, save, load)
 
     def flush_translations(self) -> None:
         """Drop every translated block."""

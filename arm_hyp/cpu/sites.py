@@ -1,6 +1,7 @@
 """Translation-time instrumentation: sites, the instructions that stop the core so that we may decide them.
 
-Read `cpu/native.py` before and `cpu/core.py` after; `docs/adr/003-sites-by-translation.md` says why it is done so.
+Read `cpu/native.py` and `cpu/scanning.py` before and `cpu/core.py` after; `docs/adr/003-sites-by-translation.md` says
+why it is done so.
 
 Unicorn reports each newly translated block before it runs. If the block holds an instruction that we want to decide,
 the run is stopped there, the block dropped, the word in RAM replaced by UDF, the block translated again, and the word
@@ -18,9 +19,9 @@ from typing import Final
 from unicorn import arm64_const as a64
 
 from arm_hyp.cpu.native import NativeCore
+from arm_hyp.cpu.scanning import PAGE_SHIFT, BlockScanner, CodePages
 
 UDF: Final = 0
-PAGE_SHIFT: Final = 12
 
 Wanted = Callable[[int], Mapping[int, bool]]
 """`wanted(pstate)[word]`: must this instruction, translated at this level, become a site?"""
@@ -41,10 +42,37 @@ class Sites:
         self._on_misaligned, self._on_error = on_misaligned, on_error
         self._waiting: dict[int, tuple[int, list[tuple[int, int]]]] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
-        self.bare: int | None = None  # the one address that is translated as it is, for a single native step
+        self._bare: int | None = None
         self._pstate = native.batch([a64.UC_ARM64_REG_PSTATE])
-        self.code_pages: set[int] = set()  # physical pages, by number, of which there are translations
-        native.on_translation(self._translated)
+        self.code_pages = CodePages()
+        self._scanner = BlockScanner.install(native, self._translated)
+        if self._scanner is None:
+            native.on_translation(self._translated)
+
+    @property
+    def bare(self) -> int | None:
+        """The one address that is translated as it is, for a single native step."""
+        return self._bare
+
+    @bare.setter
+    def bare(self, address: int | None) -> None:
+        self._bare = address
+        self._look_at_all()
+
+    def cover(self, base: int, size_bytes: int) -> None:
+        """Keep account of the code in a range of RAM."""
+        self.code_pages.cover(base, size_bytes)
+        if self._scanner is not None:
+            self._scanner.note_pages(self.code_pages)
+
+    def _look_at_all(self) -> None:
+        """Have the scanner report every block while one of them is special."""
+        if self._scanner is not None:
+            self._scanner.report_all(bool(self._patched) or self._bare is not None)
+
+    def report_fp(self, may_trap: bool) -> bool:
+        """Have blocks looked through for FP and SIMD instructions as well, or not; tell whether that is a change."""
+        return self._scanner is not None and self._scanner.report_fp(may_trap)
 
     @property
     def pending(self) -> bool:
@@ -61,6 +89,7 @@ class Sites:
         patched = self._patched.pop(pc, None)
         if patched is not None:
             self._restore(patched)
+            self._look_at_all()
             return
         if pc & 3:
             self._on_misaligned()
@@ -78,7 +107,7 @@ class Sites:
         wanted = self._wanted(self._pstate.read()[0])
         words = self._native.fetch_words(pc, size_bytes)
         found = [(pc + 4 * index, word) for index, word in enumerate(words) if wanted[word]]
-        return [site for site in found if site[0] != self.bare] if found else found
+        return [site for site in found if site[0] != self._bare] if found else found
 
     def prepare(self) -> None:
         """Patch the waiting blocks. Call it between two runs, then run on from the same PC."""
@@ -88,12 +117,15 @@ class Sites:
             done = [(at, word) for at, word in physical if at is not None and self._poke(at, UDF)]
             self._patched[pc] = done
         self._waiting.clear()
+        self._look_at_all()
 
     def settle(self) -> None:
         """Put back every word of a block that was not translated after all (a fault at its first fetch)."""
         for patched in self._patched.values():
             self._restore(patched)
-        self._patched.clear()
+        if self._patched:
+            self._patched.clear()
+            self._look_at_all()
 
     def _restore(self, patched: list[tuple[int, int]]) -> None:
         for address, word in patched:

@@ -51,6 +51,8 @@ _TLB: Final = 8
 """CRn of TLBI."""
 _INSTRUCTION_CACHE: Final = frozenset({(7, 1), (7, 5)})
 """(CRn, CRm) of IC IALLUIS, and of IC IALLU and IC IVAU."""
+_CPACR_FPEN = _CPTR_FPEN = 3 << 20
+_CPTR_TFP: Final = 1 << 10
 _HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
 
 
@@ -121,7 +123,7 @@ class SystemUnit:
         if instruction.kind in _ALWAYS:
             return True
         if instruction.kind is _K.YIELD:
-            return self._core.broadcast is not None  # there are other CPUs to yield to
+            return not self._core.is_alone
         if instruction.kind is _K.MSR_IMM:
             return el == 0 or not _writes_masks(instruction)
         if instruction.kind in (_K.MSR, _K.MRS):
@@ -129,9 +131,9 @@ class SystemUnit:
         return instruction.kind is _K.SYS and self._is_told(instruction)
 
     def _is_told(self, instruction: SystemInstruction) -> bool:
-        """Tell whether anybody must hear of maintenance: another CPU, or a sink. The core does its own by itself."""
+        """Tell whether anybody must hear of maintenance. A core alone that nobody listens to does TLBI by itself."""
         if instruction.crn == _TLB:
-            return self._core.broadcast is not None or hears(self._core.sink, Maintenance)
+            return not self._core.is_alone or hears(self._core.sink, Maintenance)
         return self._core.broadcast is not None and (instruction.crn, instruction.crm) in _INSTRUCTION_CACHE
 
     def _is_register_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
@@ -151,13 +153,21 @@ class SystemUnit:
             known = self._fp_traps[el] = verdict.outcome is not Outcome.EXECUTE
         return known
 
+    def _may_trap_fp(self) -> bool:
+        """Tell whether FP may trap at some level: unless CPACR_EL1 and CPTR_EL2 both let everybody have it."""
+        values = self._core.controls.values
+        el2 = values.cptr_el2 & _CPTR_FPEN != _CPTR_FPEN if values.hcr_el2 & _HCR_E2H else values.cptr_el2 & _CPTR_TFP
+        return values.cpacr_el1 & _CPACR_FPEN != _CPACR_FPEN or bool(el2)
+
     def controls_changed(self, name: str, old: int, new: int) -> None:
         """Drop what was decided under the old value of a control register."""
         self._plans.clear()
         before = dict(self._fp_traps)
         self._fp_traps.clear()
-        if any(self._traps_fp(el) != trapped for el, trapped in before.items()) or (
-            name == "hcr_el2" and (old ^ new) & _HCR_E2H
+        if (
+            self._core.sites.report_fp(self._may_trap_fp())
+            or any(self._traps_fp(el) != trapped for el, trapped in before.items())
+            or (name == "hcr_el2" and (old ^ new) & _HCR_E2H)
         ):
             self._core.drop_all_translations()
         if name in ("sctlr_el1", "sctlr_el2") and new & ~old & _ALIGNMENT_CHECKS:
@@ -286,18 +296,17 @@ class SystemUnit:
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         """Do TLB maintenance, or instruction-cache maintenance, of which others must hear.
 
-        Alone, the core does exactly what it would have done unheard. The instruction cache needs nothing here: the
-        core notices its own stores into code.
+        Alone, the core does with its TLB exactly what it would have done unheard.
         """
         core = self._core
         operand, encoding = core.x(instruction.rt), instruction.encoding
         if not core.silent:
             core.emit(Maintenance, operation=sysregs.name_of(encoding), operand=operand, pc=pc)
-        if core.broadcast is not None:
-            core.broadcast(encoding, operand)
-        if instruction.crn == _TLB and core.broadcast is None:
+        if instruction.crn == _TLB and core.is_alone:
             core.step_natively()
             return
+        if core.broadcast is not None:
+            core.broadcast(encoding, operand)
         if instruction.crn == _TLB:
             core.invalidate(encoding, operand)
         core.complete(pc, pstate)
@@ -345,3 +354,4 @@ class SystemUnit:
         """Forget every decision: the state that it was made from has been replaced."""
         self._plans.clear()
         self._fp_traps.clear()
+        self._core.sites.report_fp(self._may_trap_fp())

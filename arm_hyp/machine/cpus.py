@@ -16,7 +16,6 @@ from arm_hyp.cpu import snapshot as core_snapshot
 from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
 from arm_hyp.cpu.native import READ
 from arm_hyp.cpu.position import Position
-from arm_hyp.cpu.sites import PAGE_SHIFT
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import EventSink, Waited
 from arm_hyp.machine.firmware import PowerOff, PowerState
@@ -26,6 +25,8 @@ SLICE: Final = 1 << 16
 _SHORT_TURN: Final = 32
 """A turn of fewer instructions that ends in a WFE has done nothing but look."""
 _AFFINITY: Final = 0xFF_00FF_FFFF
+CACHE_LINE_BYTES: Final = 64
+"""CTR_EL0.IminLine of both CPU models, in bytes."""
 _HCR_FB: Final = 1 << 9
 
 
@@ -69,8 +70,8 @@ class Cpus:
         self._others_before = [0] * count
         self._by_affinity = {mpidr(core.index) & _AFFINITY: core for core in self.cores}
         for core in self.cores:
-            if count > 1:
-                self._connect(core)
+            core.is_alone = count == 1
+            self._connect(core)
 
     def _connect(self, core: Core) -> None:
         others = [other for other in self.cores if other is not core]
@@ -87,8 +88,8 @@ class Cpus:
     def _broadcast(self, core: Core, encoding: Encoding, operand: int) -> None:
         """Carry TLB and instruction-cache maintenance to every CPU that it is meant for.
 
-        A core notices its own stores into code, but not those of others: instruction-cache maintenance concerns the
-        CPU that does it as well.
+        A core notices its own stores into code only through the address that the code runs at: instruction-cache
+        maintenance concerns the CPU that does it as well.
         """
         name = name_of(encoding)
         if name.startswith("IC IVAU"):
@@ -100,12 +101,12 @@ class Cpus:
                 each.invalidate(encoding, operand)
 
     def _code_changed(self, physical: int | None) -> None:
-        """Have every CPU translate a page of code anew; all of its code, if the page is not known."""
+        """Have every CPU translate a cache line of code anew; all of its code, if it is not known which."""
         for core in self.cores:
             if physical is None:
                 core.drop_all_translations()
             else:
-                core.code_changed(physical >> PAGE_SHIFT << PAGE_SHIFT, 1 << PAGE_SHIFT)
+                core.code_changed(physical & -CACHE_LINE_BYTES, CACHE_LINE_BYTES)
 
     # --- turns -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Looks through each new block for instructions that may be sites, so that Python is asked about those blocks only. Read
+ * cpu/sites.py before this file: it owns the structure and decides; this filter may only say "perhaps" too often.
+ *
+ * The encodings are those of Arm ARM C4.1.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+struct block { /* Unicorn's uc_tb */
+    uint64_t pc;
+    uint16_t instructions;
+    uint16_t size_bytes;
+};
+
+struct block_scanner {
+    uint64_t reports_all; /* 1: ask about every block */
+    uint64_t reports_fp;  /* 1: instructions that use the FP registers may be sites */
+    uint8_t *pages;       /* a byte for each page of RAM, set when code of it was translated */
+    uint64_t first_page;
+    uint64_t page_count;
+    void (*report)(void *core, struct block *block, struct block *previous, void *data);
+    int (*read)(void *core, uint64_t address, uint32_t access, void *bytes, size_t size);
+    int (*translate)(void *core, uint64_t address, uint32_t access, uint64_t *physical);
+};
+
+/* Read by cpu/sites.py, so that a library left over from another version is not used. */
+const uint64_t block_scanner_bytes = sizeof(struct block_scanner);
+
+enum { PAGE_SHIFT = 12, EXECUTE = 4, LONGEST = 1024, SP = 31 };
+
+static int uses_fp(uint32_t word)
+{
+    uint32_t op0 = word >> 25 & 15;
+
+    return (op0 & 7) == 7 || ((op0 & 5) == 4 && (word >> 26 & 1));
+}
+
+static int is_sve(uint32_t word)
+{
+    return (word >> 25 & 15) == 2;
+}
+
+/* Hints other than YIELD, WFE, WFI, SEV and SEVL, barriers, and reads of SP_EL0. */
+static int is_plain_system(uint32_t word)
+{
+    if ((word & 0xFFFFF01F) == 0xD503201F)
+        return (word >> 5 & 0x7F) == 0 || (word >> 5 & 0x7F) > 5;
+    return (word & 0xFFFFF01F) == 0xD503301F || (word & 0xFFFFFFE0) == 0xD5384100;
+}
+
+static int may_be_system_site(uint32_t word)
+{
+    uint32_t top = word >> 24;
+
+    if (top == 0xD4)
+        return (word & 0xFFE0001F) != 0xD4000001; /* SVC is the core's */
+    if (top == 0xD5)
+        return !is_plain_system(word);
+    return (word & 0xFFE00000) == 0xD6800000; /* ERET */
+}
+
+/* Tell whether a load or store based on SP may move it by anything but a multiple of 16. */
+static int misaligns_by_writeback(uint32_t word)
+{
+    uint32_t scale;
+
+    if ((word & 0x3A000000) == 0x28000000) { /* a pair: writeback is <23> */
+        scale = word >> 26 & 1 ? (word >> 30) + 2 : (word >> 31) + 2;
+        return (word >> 23 & 1) && ((word >> 15 & 0x7F) << scale & 15) != 0;
+    }
+    if ((word & 0x3B200400) == 0x38000400) /* pre- and post-indexed: imm9 */
+        return (word >> 12 & 15) != 0;
+    /* Unsigned offset, unscaled, register offset: no writeback. Whatever else there is: perhaps. */
+    return (word & 0x3B000000) != 0x39000000 && (word & 0x3B200C00) != 0x38000000 && (word & 0x3B200C00) != 0x38200800;
+}
+
+static int may_misalign_sp(uint32_t word)
+{
+    if ((word & 0x0A000000) == 0x08000000)
+        return (word >> 5 & 31) == SP && misaligns_by_writeback(word);
+    if ((word & 31) != SP)
+        return 0;
+    if ((word & 0x3F800000) == 0x11000000) /* ADD, SUB (immediate) */
+        return (word >> 5 & 31) != SP || (!(word >> 22 & 1) && (word >> 10 & 15) != 0);
+    return (word & 0x3FE00000) == 0x0B200000 || (word & 0x1F800000) == 0x12000000;
+}
+
+/* Tell whether a word may be a site; 0 is UDF, which never is. Called by the tests too. */
+int may_be_site(uint32_t word, int reports_fp)
+{
+    return word != 0 && (may_be_system_site(word) || may_misalign_sp(word) || is_sve(word) || (reports_fp && uses_fp(word)));
+}
+
+static int note_page(void *core, uint64_t pc, struct block_scanner *s)
+{
+    uint64_t physical, page;
+
+    if (s->translate(core, pc, EXECUTE, &physical))
+        return 0;
+    page = (physical >> PAGE_SHIFT) - s->first_page;
+    if (page >= s->page_count)
+        return 0;
+    s->pages[page] = 1;
+    return 1;
+}
+
+/* Unicorn calls this for each new block, before it runs. */
+void block_scanned(void *core, struct block *block, struct block *previous, void *data)
+{
+    struct block_scanner *s = data;
+    uint32_t words[LONGEST], count = block->size_bytes / 4, i = 0;
+
+    if (!s->reports_all && !(block->pc & 3) && count <= LONGEST && note_page(core, block->pc, s)
+        && !s->read(core, block->pc, EXECUTE, words, block->size_bytes)) {
+        while (i < count && !may_be_site(words[i], s->reports_fp != 0))
+            i++;
+        if (i == count)
+            return;
+    }
+    s->report(core, block, previous, data);
+}

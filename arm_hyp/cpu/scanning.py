@@ -1,0 +1,109 @@
+"""Look through new blocks for what may be a site, in C where the helper was built; and know which pages hold code.
+
+Read `cpu/native.py` before this file and `cpu/sites.py` after it. The C helper only spares Python the blocks in which
+there is surely no site: four out of five. What is a site is decided in Python in either case.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Final
+
+from unicorn.unicorn_py3.unicorn import uclib
+
+from arm_hyp.cpu.counting import way
+from arm_hyp.cpu.helpers import load_helper
+from arm_hyp.cpu.native import NativeCore, translation_callback
+
+PAGE_SHIFT: Final = 12
+
+
+class CodePages:
+    """The physical pages, by number, of which there may be translations. `ram` has a byte for each page of RAM."""
+
+    def __init__(self) -> None:
+        self._first, self.ram, self._elsewhere = 0, bytearray(), set[int]()
+
+    def cover(self, base: int, size_bytes: int) -> None:
+        """Keep a range of physical addresses in `ram`."""
+        self._first, self.ram = base >> PAGE_SHIFT, bytearray(size_bytes >> PAGE_SHIFT)
+
+    @property
+    def first(self) -> int:
+        """The number of the first page in `ram`."""
+        return self._first
+
+    def add(self, page: int) -> None:
+        """Note a page."""
+        if 0 <= page - self._first < len(self.ram):
+            self.ram[page - self._first] = 1
+        else:
+            self._elsewhere.add(page)
+
+    def any(self, address: int, size_bytes: int) -> bool:
+        """Tell whether a page of a range of physical addresses is noted."""
+        pages = range(address >> PAGE_SHIFT, (address + size_bytes - 1 >> PAGE_SHIFT) + 1)
+        start, stop = max(pages.start - self._first, 0), max(pages.stop - self._first, 0)
+        return 1 in self.ram[start:stop] or not self._elsewhere.isdisjoint(pages)
+
+    def clear(self) -> None:
+        """Note none."""
+        self.ram[:] = bytes(len(self.ram))
+        self._elsewhere.clear()
+
+
+class _State(ctypes.Structure):
+    """`struct block_scanner` of the C file."""
+
+    _fields_ = [
+        ("reports_all", ctypes.c_uint64),
+        ("reports_fp", ctypes.c_uint64),
+        ("pages", ctypes.c_void_p),
+        ("first_page", ctypes.c_uint64),
+        ("page_count", ctypes.c_uint64),
+        ("report", ctypes.c_void_p),
+        ("read", ctypes.c_void_p),
+        ("translate", ctypes.c_void_p),
+    ]
+
+
+@functools.cache
+def scan_library() -> ctypes.CDLL | None:
+    """Return the C helper; None if it was not built, or from another version."""
+    return load_helper("scan_blocks", "block_scanner_bytes", ctypes.sizeof(_State))
+
+
+class BlockScanner:
+    """The C helper at one core."""
+
+    def __init__(self, native: NativeCore, library: ctypes.CDLL, report: Callable[[int, int], None]) -> None:
+        self._state = _State(reports_all=0, reports_fp=1)
+        self._report = translation_callback(report)
+        self._state.report = ctypes.cast(self._report, ctypes.c_void_p)
+        self._state.read = ctypes.cast(uclib.uc_vmem_read, ctypes.c_void_p)
+        self._state.translate = ctypes.cast(uclib.uc_vmem_translate, ctypes.c_void_p)
+        native.on_translation_in_c(library.block_scanned, self._state)
+
+    @classmethod
+    def install(cls, native: NativeCore, report: Callable[[int, int], None]) -> BlockScanner | None:
+        """Have blocks scanned, and `report(pc, size_bytes)` called for some; None where Python does without helpers."""
+        library = scan_library() if way() == "c" else None
+        return None if library is None else cls(native, library, report)
+
+    def note_pages(self, pages: CodePages) -> None:
+        """Note the pages of RAM in this table from now on."""
+        self._pages = (ctypes.c_char * len(pages.ram)).from_buffer(pages.ram)
+        self._state.pages, self._state.first_page = ctypes.addressof(self._pages), pages.first
+        self._state.page_count = len(pages.ram)
+
+    def report_all(self, wanted: bool) -> None:
+        """Have every block reported, or only those in which there may be a site."""
+        self._state.reports_all = wanted
+
+    def report_fp(self, wanted: bool) -> bool:
+        """Have blocks with FP and SIMD instructions reported too, or not; tell whether that is a change."""
+        changed = bool(self._state.reports_fp) != wanted
+        self._state.reports_fp = wanted
+        return changed

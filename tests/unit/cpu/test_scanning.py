@@ -1,0 +1,87 @@
+"""The filter in C never misses a site; the pages of code are kept account of, in RAM and elsewhere."""
+
+import pytest
+from core_support import BASE, events, machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arm_hyp.cpu.scanning import PAGE_SHIFT, CodePages, scan_library
+from arm_hyp.events import ExceptionTaken, NullSink
+
+LIBRARY = scan_library()
+needs_helper = pytest.mark.skipif(LIBRARY is None, reason="the C helper is not built here")
+CORES = [machine("nop", **options).core for options in ({}, {"model": "max"}, {"cpus": 2}, {"gic": 3})]
+
+# Words near what is interesting: system instructions, and those that write SP.
+SYSTEM = st.builds(lambda low: 0xD500_0000 | low, st.integers(0, (1 << 24) - 1))
+EXCEPTION = st.builds(lambda low: 0xD400_0000 | low, st.integers(0, (1 << 24) - 1))
+BRANCH = st.builds(lambda low: 0xD600_0000 | low, st.integers(0, (1 << 25) - 1))
+WRITES_SP = st.builds(lambda word: word | 31, st.integers(0, (1 << 32) - 1))
+BASED_ON_SP = st.builds(lambda word: word & ~0x0200_0000 | 0x0800_0000 | 31 << 5, st.integers(0, (1 << 32) - 1))
+WORDS = st.one_of(SYSTEM, EXCEPTION, BRANCH, WRITES_SP, BASED_ON_SP, st.integers(0, (1 << 32) - 1))
+
+
+@needs_helper
+@given(WORDS, st.sampled_from(CORES), st.integers(0, 2), st.booleans())
+def test_what_is_a_site_may_be_one(word, core, el, e2h):
+    assert LIBRARY is not None
+    if core.system.is_site(word, el, e2h):
+        assert LIBRARY.may_be_site(word, 0)
+
+
+@needs_helper
+@given(WORDS)
+def test_what_uses_fp_may_be_a_site_while_fp_may_trap(word):
+    assert LIBRARY is not None
+    if word and CORES[0].system.traps_fp_word(word, 0):
+        assert LIBRARY.may_be_site(word, 1)
+
+
+@needs_helper
+@pytest.mark.parametrize(
+    "word",
+    [0xD503201F, 0xD503233F, 0xD5033FDF, 0xD5384100, 0xD4000001, 0xA9BF7BFD, 0xF94007E0, 0xD65F03C0, 0x910003FD],
+    ids=[
+        "nop",
+        "paciasp",
+        "isb",
+        "mrs x0, sp_el0",
+        "svc",
+        "stp x29, x30, [sp, #-16]!",
+        "ldr x0, [sp, #8]",
+        "ret",
+        "mov x29, sp",
+    ],
+)
+def test_what_is_everywhere_is_passed_over(word):
+    assert LIBRARY is not None
+    assert not LIBRARY.may_be_site(word, 0)
+
+
+def test_pages_in_and_outside_the_table():
+    pages = CodePages()
+    pages.cover(4 << PAGE_SHIFT, 2 << PAGE_SHIFT)
+    for page in (3, 5):
+        pages.add(page)
+    assert [page for page in range(8) if pages.any(page << PAGE_SHIFT, 4)] == [3, 5]
+    assert pages.any(4 << PAGE_SHIFT, 2 << PAGE_SHIFT) and not pages.any(4 << PAGE_SHIFT, 1 << PAGE_SHIFT)
+    assert pages.any(0, 6 << PAGE_SHIFT) and not pages.any(0, 3 << PAGE_SHIFT)
+    pages.clear()
+    assert not pages.any(0, 8 << PAGE_SHIFT)
+
+
+def test_code_that_another_writes_is_translated_anew():
+    made = machine("1: mov x0, #1\n b 1b\n", NullSink())
+    made.core.run(10)
+    assert made.core.x(0) == 1
+    made.write_memory(BASE, (0xD280_0040).to_bytes(4, "little"))  # mov x0, #2
+    made.core.run(20)
+    assert made.core.x(0) == 2
+
+
+def test_fp_that_is_trapped_later_traps_though_it_was_translated_before():
+    source = "mov x9, #0x300000\n msr cpacr_el1, x9\n mov x1, #2\n 1: fmov d0, d1\n subs x1, x1, #1\n b.ne 2f\n"
+    source += "ldr x0, =0x84000008\n smc #0\n 2: mov x2, #0x400\n mrs x3, cptr_el2\n orr x3, x3, x2\n"
+    made = machine(source + "ldr x4, =0x40090000\n msr vbar_el2, x4\n msr cptr_el2, x3\n isb\n b 1b\n.ltorg\n")
+    made.core.run(60)
+    assert (made.core.x(1), events(made, ExceptionTaken)[0].ec) == (1, 0x07)
