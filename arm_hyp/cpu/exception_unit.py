@@ -169,7 +169,10 @@ class ExceptionUnit:
             )
 
     def leave(self, el: int) -> None:
-        """Do an ERET at the current level, `el`: the instruction, or a Python hypervisor's."""
+        """Do an ERET at the current level, `el`: the instruction, or a Python hypervisor's.
+
+        Ref: AArch64.ExceptionReturn: legal or not, it clears the local exclusive monitor and sets the Event Register.
+        """
         core = self._core
         values = core.controls.values
         old = self._transfers.leaving(el)
@@ -181,6 +184,7 @@ class ExceptionUnit:
         if pc & 3:
             core.pc_misaligned = True
             self._native.stop()
+        self._native.exclusive.clear()
         core.event_register = True
         n, seq = core.position(numbered=True)
         if type(core.sink) is not NullSink:

@@ -14,15 +14,18 @@ from typing import Final, NamedTuple
 
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
+from unicorn.unicorn_py3.unicorn import uclib
 
+from arm_hyp.cpu.exclusive import OPEN, Exclusive
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, Internals, InternalsError, NativeCore, NativeRecord
 
 BASE: Final = 0x4000_0000
 NOP, SPIN, UDF = 0xD503201F, 0x14000000, 0x00000000
 _HANDLE_SEARCH_BYTES: Final = 4096
-_CONTEXT_SEARCH_BYTES: Final = 12000
+_DATA: Final = BASE + 0x5B0
+_LDXP, _STXP = 0xC87F2287, 0xC8262287  # ldxp x7, x8, [x20]; stxp w6, x7, x8, [x20]
 _WAY_OUT: Final = "install the version that pyproject.toml names (2.1.4)"
-_KNOWN_INTERNALS: Final = Internals(record_offset=3064, counter_offset=1368)
+_KNOWN_INTERNALS: Final = Internals(record_offset=3064, counter_offset=1368, monitor_offset=12072)
 """Where the wheels of Unicorn 2.1.4 keep them; tried first, because a search costs time at every start."""
 
 
@@ -78,27 +81,52 @@ def _find_counter(bench: Bench) -> int | None:
     return common.pop() if len(common) == 1 else None
 
 
+def _image_of(bench: Bench) -> bytes:
+    """Read the context that was saved last, as it lies in memory."""
+    pointer = bench.core._context_pointer.value
+    assert pointer is not None
+    return ctypes.string_at(pointer, uclib.uc_context_size(bench.core.handle))
+
+
 def _find_record(bench: Bench) -> int | None:
     """Search a saved context for the syndromes of two HVCs with odd immediates."""
     found: list[set[int]] = []
     for immediate in (0x5A17, 0x2B3D):
         bench.run(encode_hvc(immediate), count=10)
-        pointer = bench.core._context_pointer.value
-        assert pointer is not None
-        image = ctypes.string_at(pointer, _CONTEXT_SEARCH_BYTES)
+        image = _image_of(bench)
         wanted = struct.pack("<I", 0x16 << 26 | 1 << 25 | immediate)
         found.append({at for at in range(0, len(image) - 24, 8) if image[at : at + 4] == wanted})
     common = found[0] & found[1]
     return common.pop() if len(common) == 1 else None
 
 
+def _load_exclusive(bench: Bench, low: int, high: int, *words: int) -> Exclusive:
+    """Run a load-exclusive pair of two values, and more; return what the monitor should hold after the first."""
+    struct.pack_into("<2Q", bench.page, _DATA - BASE, low, high)
+    bench.core.write(a64.UC_ARM64_REG_X20, _DATA)
+    bench.run(_LDXP, *words, SPIN, count=1 + len(words))
+    bench.core.record()
+    return Exclusive(_DATA, low, high)
+
+
+def _find_monitor(bench: Bench) -> int | None:
+    """Search a saved context for the address and the data of two load-exclusives, one after the other."""
+    found: list[set[int]] = []
+    for low, high in ((0x1B5D_9173_5AC3_0F71, 0x7E11_42D9_6B3F_A58D), (0x2C6F_8A35_91E7_D34B, 0x3D91_B6E5_17F3_C29F)):
+        wanted, image = struct.pack("<3Q", *_load_exclusive(bench, low, high)), _image_of(bench)
+        found.append({at for at in range(0, len(image) - 24, 8) if image[at : at + 24] == wanted})
+    common = found[0] & found[1]
+    return common.pop() if len(common) == 1 else None
+
+
 def _search() -> Internals:
     bench = Bench()
-    counter, record = _find_counter(bench), _find_record(bench)
-    if counter is None or record is None:
-        lacking = "instruction counter" if counter is None else "exception record"
+    counter, record, monitor = _find_counter(bench), _find_record(bench), _find_monitor(bench)
+    if counter is None or record is None or monitor is None:
+        found = {"instruction counter": counter, "exception record": record, "exclusive monitor": monitor}
+        lacking = next(name for name, offset in found.items() if offset is None)
         raise InternalsError("unicorn", f"its {lacking} was not found in memory", _WAY_OUT)
-    return Internals(record, counter)
+    return Internals(record, counter, monitor)
 
 
 def _checks(internals: Internals) -> tuple[Check, ...]:
@@ -131,6 +159,22 @@ def _unmapped_is_exact(bench: Bench) -> bool:
     return status == uc_const.UC_ERR_READ_UNMAPPED and bench.core.read(a64.UC_ARM64_REG_PC) == BASE + 4
 
 
+def _monitor_is_read(bench: Bench) -> bool:
+    wanted = _load_exclusive(bench, 0x1122_3344_5566_7788, 0x99AA_BBCC_DDEE_FF01)
+    return bench.core.exclusive.read() == wanted
+
+
+def _monitor_is_written(bench: Bench) -> bool:
+    """What a store-exclusive does follows from what was written, and it leaves the monitor open."""
+    state = _load_exclusive(bench, 5, 6)
+    results = []
+    for written in (state, state._replace(address=OPEN), state._replace(address=_DATA + 16), state):
+        bench.core.exclusive.write(written)
+        bench.run(_STXP, SPIN, count=1)
+        results.append((bench.core.read(a64.UC_ARM64_REG_X6), bench.core.exclusive.read().address == OPEN))
+    return results == [(0, True), (1, True), (1, True), (0, True)]
+
+
 def _patched_word_is_translated(bench: Bench) -> bool:
     """A word that changed behind the translator's back is used at the next translation, and only then."""
     bench.run(NOP, SPIN, count=2)
@@ -148,6 +192,8 @@ _CHECKS: Final[dict[str, Callable[[Bench], bool]]] = {
     "HVC is reported at the next instruction, counted": _hvc_reports_next_pc,
     "an undefined instruction is reported at its own address": _undefined_reports_its_pc,
     "an access to nothing stops at the instruction, registers exact": _unmapped_is_exact,
+    "the exclusive monitor holds the address and the data": _monitor_is_read,
+    "a store-exclusive follows the exclusive monitor": _monitor_is_written,
     "translations keep the words they were made from": _patched_word_is_translated,
 }
 

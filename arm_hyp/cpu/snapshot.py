@@ -2,9 +2,6 @@
 
 Read `cpu/core.py` before this file. A saved context of Unicorn would be faster, but is tied to one process and one
 build; this is versioned and can be stored. After a restore the TLB and the translations are dropped.
-
-Simplified: the local exclusive monitor is not part of a snapshot; a store-exclusive after a restore fails once, as it
-may on silicon.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.core import X_REGISTERS, Core
 from arm_hyp.cpu.entry import SP_BANKS
 
-VERSION: Final = 1
+VERSION: Final = 2
 _GENERAL: Final = {
     **{f"x{number}": register for number, register in enumerate(X_REGISTERS)},
     "sp": a64.UC_ARM64_REG_SP,
@@ -58,6 +55,7 @@ def snapshot(core: Core) -> dict[str, Any]:
         "general": {name: read(register) for name, register in _GENERAL.items()},
         "vector": {name: read(register) for name, register in _VECTOR.items()},
         "pstate": core.pstate,
+        "exclusive": list(core.native.exclusive.read()),
         "system": {encoding.generic_name: core.native.read_cp(encoding) for encoding in system_registers(core)},
         "controls": dict(core.controls.snapshot()),
         "stored": core.registers.snapshot(),
@@ -76,6 +74,7 @@ def restore(core: Core, state: Mapping[str, Any]) -> None:
         core.native.write(_VECTOR[name], value)
     for name, value in state["general"].items():
         core.native.write(_GENERAL[name], value)
+    core.native.exclusive.write(state["exclusive"])
     core.controls.restore(state["controls"])
     core.registers.restore(state["stored"])
     core.system.forget()

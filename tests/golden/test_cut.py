@@ -65,3 +65,19 @@ def test_without_a_sink_the_run_is_the_same(case: Case):
     silent = machine_for(case, NullSink())
     assert silent.run(LIMIT) == outcome
     assert state(silent) == state(watched)
+
+
+def test_a_new_machine_runs_on_from_every_7th_instruction():
+    """The CPUs hold a lock by LDAXR and STXR: what the exclusive monitor holds is part of a snapshot."""
+    case = next(case for case in CASES if case.name == "19-smp-gicv2")
+    uncut, _, expected = run(case)
+    recorded = RecordingSink()
+    first, last = machine_for(case, recorded), state(uncut)
+    while not first.step(7) and first.retired < LIMIT:
+        sink = RecordingSink()
+        second = machine_for(case, sink)
+        second.restore(first.snapshot())
+        before, heard = len(trace(recorded)), len(sink.events)
+        second.run(LIMIT)
+        assert trace(sink)[heard:] == expected[before:], first.retired
+        assert state(second) == last
