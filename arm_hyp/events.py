@@ -130,12 +130,12 @@ class DeviceAccess(Event, frozen=True, tag="device_access"):
 
 
 class FirmwareCall(Event, frozen=True, tag="firmware_call"):
-    """The firmware below EL2 answered an SMC (or HVC, where that is the conduit)."""
+    """The firmware below EL2 answered an SMC, or HVC by its conduit. `result` is None if it does not return."""
 
     conduit: str
     function: int
     name: str
-    result: int
+    result: int | None
 
 
 class Ended(Event, frozen=True, tag="ended"):

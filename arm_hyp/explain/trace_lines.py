@@ -180,7 +180,7 @@ def _device(event: DeviceAccess, symbols: SymbolTable | None) -> Words:
 
 
 def _called(event: FirmwareCall, symbols: SymbolTable | None) -> Words:
-    result = "" if event.name == "SYSTEM_OFF" else f"returns {event.result:#x}"
+    result = "" if event.result is None else f"returns {event.result:#x}"
     return Words(event.conduit, result=f"firmware: {event.name or hex(event.function)}", detail=result)
 
 

@@ -58,8 +58,9 @@ class Firmware:
         """Answer an SMC or HVC: the function identifier is in W0, results go to X0 to X3, all else is preserved."""
         function = smccc.function_of(core)
         service = self._services.get(function, smccc.UNKNOWN)
-        smccc.write_result(core, service.handle(core, smccc.arguments_of(core, function)))
-        name, result = service.name, core.x(0)
+        answer = service.handle(core, smccc.arguments_of(core, function))
+        smccc.write_result(core, answer)
+        name, result = service.name, None if answer is None else core.x(0)
         core.emit(FirmwareCall, pc=core.pc - 4, conduit=conduit, function=function, name=name, result=result)
 
     def semihosting(self, core: Core) -> bool:

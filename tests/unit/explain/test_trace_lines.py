@@ -47,6 +47,8 @@ LINES: tuple[tuple[Event, str], ...] = (
      "      12.2  cpu0 EL1  0x40080030  writes gicd+0x100       ->  = 0x8000000 (32-bit)"),
     (events.FirmwareCall(**PLACE, conduit="smc", function=0x84000000, name="PSCI_VERSION", result=0x10001),
      "      12.2  cpu0 EL1  0x40080030  smc                     ->  firmware: PSCI_VERSION  returns 0x10001"),
+    (events.FirmwareCall(**PLACE, conduit="smc", function=0x84000002, name="CPU_OFF", result=None),
+     "      12.2  cpu0 EL1  0x40080030  smc                     ->  firmware: CPU_OFF"),
     (END, "      12.2  cpu0 EL1              end (idle, status 1): WFI waits for ever"),
 )
 
