@@ -20,7 +20,7 @@ from arm_hyp.cpu.core import Core
 Arguments = tuple[int, int, int]
 """X1..X3 of an SMC64 call, W1..W3 of an SMC32 call (the upper halves are ignored)."""
 Result = int | tuple[int, ...] | None
-"""X0, or X0.. as many as given; None: it does not return. Negative values are sign-extended to 64 bits, as QEMU does."""
+"""X0, or X0.. as many as given; None: no return. Negative values are sign-extended to 64 bits, as QEMU does."""
 Handler = Callable[[Core, Arguments], Result]
 
 _MASK_32: Final = 0xFFFF_FFFF
