@@ -110,7 +110,8 @@ class Core:
         self._error: BaseException | None = None
         self._stop: Stop | None = None
         self.dead_because = ""
-        self.pc_misaligned = self._native_step_wanted = self._translations_stale = self._masked = False
+        self.pc_misaligned = self._native_step_wanted = self._translations_stale = False
+        self._masked = 0  # the interrupt masks of PSTATE, while they hold something back
         self.vbar_written: set[int] = set()
         self._stale: list[tuple[int, int]] = []  # changed code: physical address, size in bytes
         self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
@@ -212,9 +213,9 @@ class Core:
             self._translate_bare(pc)
         if careful or native_step:
             count = 1
-        elif self._masked:
+        elif self._masked and not self.native.watches_masks:
             count = min(count, plain_length(self.native.fetch_words(pc, LOOKAHEAD_BYTES)) + 1)
-        status = self._start(pc, count)
+        status = self._start(pc, count, self._masked)
         if native_step and not self._only_translated():
             self._end_native_step(pc)
         self._after_start(status)
@@ -264,11 +265,11 @@ class Core:
         self._native_step_wanted, self.sites.bare = False, None
         self.native.drop_translations(pc, pc + 4)
 
-    def _start(self, pc: int, count: int) -> int:
+    def _start(self, pc: int, count: int, masks: int = 0) -> int:
         if self.sites.pending:
             self.sites.prepare()
         self._running, before = True, self._settled
-        status = self.native.start(pc, count)
+        status = self.native.start(pc, count, masks)
         self._running = False
         self.sites.settle()
         self._settled = before + min(self.native.started(), count)
@@ -325,14 +326,14 @@ class Core:
         """Take the interrupt, or the illegal-state exception, that the state calls for. True if one was."""
         hcr = self.controls.values.hcr_el2
         pc, pstate = self._brief.read()
-        self._masked = False
+        self._masked = 0
         if self.lines or hcr & HCR_VIRTUAL:
             el, scr = entry.level(pstate), self.controls.values.scr_el3
             taken = interrupts.next_interrupt(self.lines, el, pstate, hcr, scr)
             if taken is not None:
                 self._take_interrupt(taken, pc, pstate, hcr)
                 return True
-            self._masked = interrupts.wfi_wakes(self.lines, el, pstate, hcr, scr)
+            self._masked = pstate & PSTATE_DAIF if interrupts.wfi_wakes(self.lines, el, pstate, hcr, scr) else 0
         if pstate & PSTATE_IL and self.native.fetch_word(pc) is not None:  # an Instruction Abort has priority
             self.exceptions.take_cause(Cause.ILLEGAL_STATE, pstate, syndromes.encode_illegal_state(), elr=pc)
             return True

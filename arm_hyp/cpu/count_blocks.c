@@ -16,6 +16,8 @@ struct block_counter {
     uint64_t left_bytes; /* size of the block that the last exception left */
     uint64_t cut;        /* 1 when the budget does not cover the next block */
     uint64_t pc_register;
+    uint64_t pstate_register;
+    uint64_t masks; /* stop before a block where any of these bits of PSTATE is 0; 0: never */
     int (*emu_stop)(void *core);
     int (*reg_read)(void *core, int reg, void *value);
 };
@@ -25,12 +27,26 @@ const uint64_t block_counter_bytes = sizeof(struct block_counter);
 
 enum { INSTRUCTION_BYTES = 4, PREFETCH_ABORT = 3 };
 
+/* An interrupt is due where PSTATE no longer masks it. What writes the masks ends a block. */
+static int is_unmasked(void *core, struct block_counter *c)
+{
+    uint64_t pstate = 0;
+
+    c->reg_read(core, (int)c->pstate_register, &pstate);
+    return (pstate & c->masks) != c->masks;
+}
+
 /* Unicorn calls this at the entry of each block. */
 void count_block(void *core, uint64_t address, uint32_t size_bytes, void *data)
 {
     struct block_counter *c = data;
     uint64_t after = c->started + size_bytes / INSTRUCTION_BYTES;
 
+    if (c->masks != 0 && is_unmasked(core, c)) {
+        c->size_bytes = 0; /* the block before this one is complete */
+        c->emu_stop(core);
+        return;
+    }
     if (after > c->budget) {
         c->size_bytes = 0; /* the block before this one is complete */
         c->cut = 1;

@@ -49,7 +49,17 @@ class _State(ctypes.Structure):
 
     _fields_ = [
         (name, ctypes.c_uint64)
-        for name in ("started", "budget", "start", "size_bytes", "left_bytes", "cut", "pc_register")
+        for name in (
+            "started",
+            "budget",
+            "start",
+            "size_bytes",
+            "left_bytes",
+            "cut",
+            "pc_register",
+            "pstate_register",
+            "masks",
+        )
     ] + [("emu_stop", ctypes.c_void_p), ("reg_read", ctypes.c_void_p)]
 
 
@@ -72,7 +82,7 @@ class BlockCounter:
     def __init__(self, native: NativeCore, library: ctypes.CDLL, inside: _Inside) -> None:
         self._handle, self._limit, self._library, self._inside = native.handle, inside.limit, library, inside
         self._pc = native.batch([a64.UC_ARM64_REG_PC])
-        self._state = _State(pc_register=a64.UC_ARM64_REG_PC)
+        self._state = _State(pc_register=a64.UC_ARM64_REG_PC, pstate_register=a64.UC_ARM64_REG_PSTATE)
         self._state.emu_stop, self._state.reg_read = _address(uclib.uc_emu_stop), _address(uclib.uc_reg_read)
         for kind, function in {
             uc_const.UC_HOOK_BLOCK: library.count_block,
@@ -88,10 +98,14 @@ class BlockCounter:
         if status:
             raise UserError("unicorn", f"it refuses a hook (status {status})", f"set {SWITCH}=python")
 
-    def start(self, pc: int, count: int) -> int:
-        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+    def start(self, pc: int, count: int, masks: int) -> int:
+        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine).
+
+        Ends before the instruction behind one that clears any bit of PSTATE that is set in `masks`.
+        """
         state, limit, run = self._state, self._limit, uclib.uc_emu_start
         state.started, state.budget, state.size_bytes, state.cut = 0, count, 0, 0
+        state.masks = masks
         if count < LONGEST_BLOCK:
             limit.value = count
         status = run(self._handle, pc, UNREACHABLE, 0, 0)

@@ -163,7 +163,7 @@ _TB_FLUSH: Final = _control(uc_const.UC_CTL_TB_FLUSH, 0, uc_const.UC_CTL_IO_WRIT
 class Counting(Protocol):
     """A way to run for an exact number of instructions other than Unicorn's own: `cpu/counting.py`."""
 
-    def start(self, pc: int, count: int) -> int:
+    def start(self, pc: int, count: int, masks: int) -> int:
         """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
 
     def started(self) -> int:
@@ -252,11 +252,19 @@ class NativeCore:
 
     # --- running -----------------------------------------------------------------------------------------------------
 
-    def start(self, pc: int, count: int) -> int:
-        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+    @property
+    def watches_masks(self) -> bool:
+        """Tell whether `start` can end where PSTATE's interrupt masks are cleared."""
+        return self.counting is not None
+
+    def start(self, pc: int, count: int, masks: int = 0) -> int:
+        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine).
+
+        Ends before that where a bit of PSTATE that is set in `masks` is cleared; see `watches_masks`.
+        """
         self._budget = count
         if self.counting is not None:
-            return self.counting.start(pc, count)
+            return self.counting.start(pc, count, masks)
         self.counter.value = 0
         return int(uclib.uc_emu_start(self.handle, pc, UNREACHABLE, 0, count))
 
