@@ -136,8 +136,8 @@ class Session:
 
     def _summary(self, answer: dict[str, Any], host_s: float) -> None:
         """Print how the run ended, on standard error: standard output is the guest's."""
-        if self._counting:
-            from rich.console import Console  # here: a run that counts nothing starts sooner without it
+        if self._statistics.has_any:
+            from rich.console import Console  # here: a run without tables ends sooner
 
             console = Console(stderr=True, highlight=False)
             print_exceptions(console, self._statistics)

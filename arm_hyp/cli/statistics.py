@@ -33,6 +33,11 @@ class Statistics:
         self.devices: Counter[tuple[str, bool]] = Counter()
         self.interrupts: Counter[tuple[int, int, str]] = Counter()
 
+    @property
+    def has_any(self) -> bool:
+        """Whether there is anything to show a table of."""
+        return bool(self.exceptions or self.devices or self.interrupts)
+
     def emit(self, event: Event) -> None:
         """Count an event."""
         count = _COUNT.get(type(event))

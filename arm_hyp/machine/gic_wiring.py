@@ -15,12 +15,6 @@ from arm_hyp.machine import board
 from arm_hyp.machine.bus import Bus
 from arm_hyp.machine.cpus import Cpus
 from arm_hyp.machine.gic.cpu_interface import CpuLines
-from arm_hyp.machine.gic.gich import Gich
-from arm_hyp.machine.gic.gicv import Gicv
-from arm_hyp.machine.gic.gicv2 import Gicv2
-from arm_hyp.machine.gic.gicv3 import Gicv3
-from arm_hyp.machine.gic.ich import ich_ports
-from arm_hyp.machine.gic.icv import icv_ports
 from arm_hyp.machine.gic.virtual import VirtualInterface
 from arm_hyp.machine.gic.virtual_control import VirtualLines
 from arm_hyp.machine.seams import IrqLine, Stateful
@@ -70,6 +64,10 @@ def _deactivator(gic: Gic, cpu: int) -> Callable[[int], None]:
 
 
 def _add_gicv2(options: Options, cpus: Cpus, bus: Bus, stateful: dict[str, Stateful]) -> Gic:
+    from arm_hyp.machine.gic.gich import Gich  # here, and for GICv3: a board has one of the two
+    from arm_hyp.machine.gic.gicv import Gicv
+    from arm_hyp.machine.gic.gicv2 import Gicv2
+
     gic = Gicv2(_physical_lines(cpus))
     virtual = [
         VirtualInterface.gicv2(_virtual_lines(gic, core), _deactivator(gic, core.index), options.list_registers)
@@ -85,6 +83,10 @@ def _add_gicv2(options: Options, cpus: Cpus, bus: Bus, stateful: dict[str, State
 
 
 def _add_gicv3(options: Options, cpus: Cpus, bus: Bus, stateful: dict[str, Stateful]) -> Gic:
+    from arm_hyp.machine.gic.gicv3 import Gicv3
+    from arm_hyp.machine.gic.ich import ich_ports
+    from arm_hyp.machine.gic.icv import icv_ports
+
     gic = Gicv3(_physical_lines(cpus), cpus.views)
     virtual = []
     for core, view in zip(cpus.cores, cpus.views, strict=True):

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 from arm_hyp.machine import board
 from arm_hyp.machine.bus import Bus
 from arm_hyp.machine.seams import Device, GuestMemory, IrqLine, Stateful
-from arm_hyp.machine.virtio.blk import VirtioBlk
-from arm_hyp.machine.virtio.console import VirtioConsole
-from arm_hyp.machine.virtio.device import VirtioDevice
-from arm_hyp.machine.virtio.mmio import EmptySlot, MmioTransport
-from arm_hyp.machine.virtio.rng import VirtioRng
+from arm_hyp.machine.virtio.empty_slot import EmptySlot
 
 if TYPE_CHECKING:
+    from arm_hyp.machine.virtio.console import VirtioConsole
+    from arm_hyp.machine.virtio.device import VirtioDevice
     from arm_hyp.machine.wiring import Options
 
 
@@ -32,15 +30,31 @@ class VirtioSlots:
         spi: Callable[[int], IrqLine],
         output: Callable[[bytes], None],
     ) -> None:
-        self.console = VirtioConsole(output) if options.has_virtio_console else None
-        devices = self._devices(options)
-        self._slots: list[Device] = [
-            MmioTransport(device, memory, spi(board.INTID_VIRTIO + slot)) for slot, device in enumerate(devices)
-        ]
+        self.console: VirtioConsole | None = None
+        self._slots: list[Device] = []
+        if options.drives or options.has_rng or options.has_virtio_console:
+            self._fill(options, memory, spi, output)
         self.used = len(self._slots)
         self._slots += [EmptySlot() for _ in range(board.VIRTIO_SLOTS - self.used)]
 
+    def _fill(
+        self,
+        options: Options,
+        memory: GuestMemory,
+        spi: Callable[[int], IrqLine],
+        output: Callable[[bytes], None],
+    ) -> None:
+        from arm_hyp.machine.virtio.console import VirtioConsole  # here: a board of empty slots is made sooner
+        from arm_hyp.machine.virtio.mmio import MmioTransport
+
+        self.console = VirtioConsole(output) if options.has_virtio_console else None
+        for slot, device in enumerate(self._devices(options)):
+            self._slots.append(MmioTransport(device, memory, spi(board.INTID_VIRTIO + slot)))
+
     def _devices(self, options: Options) -> list[VirtioDevice]:
+        from arm_hyp.machine.virtio.blk import VirtioBlk
+        from arm_hyp.machine.virtio.rng import VirtioRng
+
         devices: list[VirtioDevice] = [VirtioBlk(drive, f"drive-{n}") for n, drive in enumerate(options.drives)]
         if options.has_rng:
             devices.append(VirtioRng())

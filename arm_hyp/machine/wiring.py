@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.arch.id_policy import LIST_REGISTERS, id_value
 from arm_hyp.cpu.core import Core
@@ -26,8 +26,10 @@ from arm_hyp.machine.pmu import Pmu
 from arm_hyp.machine.randomness import RandomNumbers
 from arm_hyp.machine.seams import Clock, Device, GuestMemory, Stateful
 from arm_hyp.machine.timers import GenericTimers
-from arm_hyp.machine.virtio.drive import BlockBackend
 from arm_hyp.machine.virtio_wiring import VirtioSlots
+
+if TYPE_CHECKING:
+    from arm_hyp.machine.virtio.drive import BlockBackend
 
 TIMER_INTIDS: Final[Mapping[str, int]] = {
     "CNTV": board.INTID_VIRTUAL_TIMER,

@@ -5,7 +5,7 @@ Read `machine/boot.py` and `machine/wiring.py` before this file, `runner/runner.
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -16,7 +16,9 @@ from arm_hyp.machine.device_tree import BoardDescription
 from arm_hyp.machine.loader import MemoryLayout, load_file
 from arm_hyp.machine.machine import RAM_BASE
 from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S
-from arm_hyp.machine.virtio.drive import open_drive
+
+if TYPE_CHECKING:
+    from arm_hyp.machine.virtio.drive import BlockBackend
 
 Console = Literal["pl011", "virtio", "none"]
 
@@ -73,10 +75,16 @@ def machine_options(made: Configuration) -> dict[str, Any]:
         cpus=made.cpus,
         list_registers=made.list_registers,
         rtc_epoch_s=made.rtc_epoch_s,
-        drives=tuple(open_drive(drive.path, read_only=drive.read_only) for drive in made.drives),
+        drives=tuple(map(_open, made.drives)),
         has_rng=made.rng,
         has_virtio_console=made.console == "virtio",
     )
+
+
+def _open(drive: Drive) -> BlockBackend:
+    from arm_hyp.machine.virtio.drive import open_drive  # here: a machine without drives starts sooner
+
+    return open_drive(drive.path, read_only=drive.read_only)
 
 
 def boot_request(made: Configuration) -> BootRequest:

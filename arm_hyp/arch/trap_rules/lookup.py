@@ -94,6 +94,7 @@ _LAYOUTS: Mapping[str, type[Register]] = {**REGISTERS, "PE": PE}
 _PSTATE_INDEX, _PE_INDEX = len(Controls._fields), len(Controls._fields) + 1
 HCR_INDEX = Controls._fields.index("hcr_el2")
 _E2H, TGE = REGISTERS["HCR_EL2"].field("E2H").mask, REGISTERS["HCR_EL2"].field("TGE").mask
+_WILDCARDS = frozenset("*?[")
 _REROUTING = Bits("HCR_EL2", "TGE", (1,))
 
 
@@ -154,6 +155,18 @@ def _compile(rule: Rule, from_el0: bool) -> Compiled:
     return Compiled(rule, tuple(map(_check, rule.bits)), tuple(shown))
 
 
+@cache
+def _head(what: str) -> str:
+    """Return what comes before the first wildcard."""
+    return what[: next((at for at, letter in enumerate(what) if letter in _WILDCARDS), len(what))]
+
+
+def _matches(name: str, what: str) -> bool:
+    """Do what `fnmatchcase` does, without making ready (0.1 ms each) the many patterns that begin otherwise."""
+    head = _head(what)
+    return name.startswith(head) and (name == what if head == what else fnmatchcase(name, what))
+
+
 @lru_cache(maxsize=4096)
 def about(name: str, generic_name: str, is_read: bool | None) -> tuple[Rule, ...]:
     """Return the rules about a subject, in order."""
@@ -165,7 +178,7 @@ def about(name: str, generic_name: str, is_read: bool | None) -> tuple[Rule, ...
             return False
         if name in ("PC", "misaligned PC"):
             return name in rule.what
-        return any(fnmatchcase(name, what) or fnmatchcase(generic_name, what) for what in rule.what)
+        return any(_matches(name, what) or _matches(generic_name, what) for what in rule.what)
 
     return tuple(filter(is_meant, RULES))
 

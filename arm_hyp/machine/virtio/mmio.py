@@ -1,6 +1,6 @@
 """The virtio-mmio transport, version 2: registers, feature negotiation, device status and the interrupt.
 
-Read `device.py` and a device before this file. A transport fills one slot of the bus; `EmptySlot` fills the others.
+Read `device.py` and a device before this file. A transport fills one slot of the bus; `empty_slot.py` fills the others.
 Registers take aligned 32-bit accesses only: any other reads as zero and writes nothing, as do the holes between them.
 The configuration space, from offset 0x100, takes any width.
 """
@@ -15,12 +15,8 @@ from typing import Any, Final, NamedTuple
 from arm_hyp.machine.seams import GuestMemory, IrqLine
 from arm_hyp.machine.virtio.chain import DriverError, Fault
 from arm_hyp.machine.virtio.device import VirtioDevice
+from arm_hyp.machine.virtio.empty_slot import MAGIC, VENDOR_ID, VERSION
 from arm_hyp.machine.virtio.ring import RING_FEATURES, QueueLimits, RingLayout, Virtqueue
-
-MAGIC: Final = int.from_bytes(b"virt", "little")
-VERSION: Final = 2
-VENDOR_ID: Final = int.from_bytes(b"QEMU", "little")
-"""The vendor that QEMU's `virt` shows: some drivers look for it."""
 
 CONFIG_OFFSET: Final = 0x100
 F_VERSION_1: Final = 1 << 32
@@ -81,28 +77,6 @@ class Interrupt(IntFlag):
 
 def silent(message: str) -> None:
     """Report a driver's mistake to nobody."""
-
-
-class EmptySlot:
-    """A transport with no device behind it: DeviceID is 0, and a driver must go away. Ref: VIRTIO 1.2, 4.2.3.1.1."""
-
-    _VALUES: Final[dict[int, int]] = {Reg.MagicValue: MAGIC, Reg.Version: VERSION, Reg.VendorID: VENDOR_ID}
-
-    def read(self, offset: int, size_bytes: int) -> int:
-        """Read MagicValue, Version or VendorID; all else is zero."""
-        return self._VALUES.get(offset, 0) if size_bytes == 4 else 0
-
-    def write(self, offset: int, size_bytes: int, value: int) -> None:
-        """Ignore a write."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return the state: there is none."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back. Raises: ValueError if it is of a device."""
-        if state:
-            raise ValueError("the state is of a virtio device, but the slot is empty")
 
 
 @dataclass(slots=True)

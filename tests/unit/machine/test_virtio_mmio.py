@@ -5,7 +5,8 @@ import copy
 import pytest
 from test_virtio_driver import Echo, Rig
 
-from arm_hyp.machine.virtio.mmio import F_VERSION_1, EmptySlot, Reg, Status
+from arm_hyp.machine.virtio.empty_slot import EmptySlot
+from arm_hyp.machine.virtio.mmio import F_VERSION_1, Reg, Status
 from arm_hyp.machine.virtio.ring import F_EVENT_IDX, F_INDIRECT_DESC
 
 ALL_ONES = 0xFFFF_FFFF
