@@ -146,15 +146,17 @@ class Machine:
         return self.cpus.retired
 
     def run(self, limit: int) -> Outcome:
-        """Run until the guest ends itself, dies, idles for ever, or `limit` instructions have retired in all."""
-        while True:
+        """Run until the guest ends itself, dies, idles for ever, or `limit` instructions have retired in all.
+
+        A guest that has ended stays ended.
+        """
+        outcome = self._end()
+        while outcome is None:
             if self.user is not None:
                 self.input.feed(self.user.poll())
             outcome = self._advance(limit)
-            if outcome is not None:
-                current = self.cpus.current
-                current.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
-                return outcome
+        self.cpus.current.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
+        return outcome
 
     def request_stop(self, text: str, status: int, *, at_once: bool = True) -> None:
         """Have `run` end before the next instruction, and leave no mark. From a signal handler, not `at_once`."""
@@ -165,6 +167,8 @@ class Machine:
     def step(self, count: int = 1) -> bool:
         """Run `count` further instructions; True if the guest has come to an end. Leaves no mark in the run."""
         limit = self.retired + count
+        if self._end() is not None:
+            return True
         while self.retired < limit:
             outcome = self._advance(limit)
             if outcome is not None and outcome.reason != "limit":
@@ -252,12 +256,18 @@ class Machine:
         is_waiting = self.cpus.on[core.index] and core.waiting in WAITS_FOR_EVENTS
         return self.board.timers[core.index].next_event_ns() if is_waiting else None
 
-    def _outcome(self, limit: int) -> Outcome | None:
+    def _end(self) -> Outcome | None:
+        """Return how the guest ended, if it powered the machine off or died."""
         if self.cpus.off is not None:
             return Outcome("guest", self.cpus.off.status, self.cpus.off.text)
         for core in self.cpus.cores:
             if core.dead_because:
                 return Outcome("dead", 1, core.dead_because)
+        return None
+
+    def _outcome(self, limit: int) -> Outcome | None:
+        if (ended := self._end()) is not None:
+            return ended
         if self._asked is not None:
             asked, self._asked = self._asked, None
             return asked

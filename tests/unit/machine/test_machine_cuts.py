@@ -257,3 +257,22 @@ def test_the_tlb_grid_counts_however_the_piece_was_stopped() -> None:
     assert cut.retired == TLB_GRID
     cut.run(TLB_GRID + 20)
     assert state(cut) == state(whole)
+
+
+@pytest.mark.parametrize("how", ["run", "step"])
+def test_a_guest_that_has_ended_stays_ended(how):
+    made = machine(POWER_OFF)
+    outcome = made.run(100) if how == "run" else None
+    assert how == "run" or made.step(100)
+    retired = made.retired
+    again = made.run(10_000)
+    assert again.reason == "guest" and outcome in (None, again)
+    assert made.step(3) and made.retired == retired
+
+
+def test_a_dead_guest_stays_dead():
+    made = machine("hvc #0\n")
+    assert made.step(100)
+    pc, retired = made.core.pc, made.retired
+    assert made.run(10_000).reason == "dead" and made.step()
+    assert (made.core.pc, made.retired) == (pc, retired)
