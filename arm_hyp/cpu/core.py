@@ -51,6 +51,8 @@ _VA_BITS, _VA_SIGN, _M64 = (1 << 56) - (1 << 12), 1 << 55, (1 << 64) - 1
 _BRANCH_TO_SELF: Final = 0x1400_0000
 
 
+CACHE_LINE_BYTES: Final = 64
+"""CTR_EL0.IminLine of both CPU models, in bytes."""
 WAITS_FOR_EVENTS: Final = frozenset({"wfe", "wfet"})
 
 
@@ -240,6 +242,11 @@ class Core:
         return self.sites.pending and not self.native.started()
 
     def _drop_stale(self) -> None:
+        changed = self.sites.changed_code()
+        if changed is None:
+            self._translations_stale = True
+        elif changed:
+            self._stale += [(address & -CACHE_LINE_BYTES, CACHE_LINE_BYTES) for address in changed]
         if self._translations_stale:
             self._translations_stale = False
             self._stale.clear()

@@ -17,6 +17,7 @@ struct block_counter {
     uint64_t cut;        /* 1 when the budget does not cover the next block */
     uint64_t pc_register;
     uint64_t pstate_register;
+    uint64_t leave; /* 1: stop before the next block */
     uint64_t masks; /* stop before a block where any of these bits of PSTATE is 0; 0: never */
     int (*emu_stop)(void *core);
     int (*reg_read)(void *core, int reg, void *value);
@@ -42,7 +43,7 @@ void count_block(void *core, uint64_t address, uint32_t size_bytes, void *data)
     struct block_counter *c = data;
     uint64_t after = c->started + size_bytes / INSTRUCTION_BYTES;
 
-    if (c->masks != 0 && is_unmasked(core, c)) {
+    if (c->leave || (c->masks != 0 && is_unmasked(core, c))) {
         c->size_bytes = 0; /* the block before this one is complete */
         c->emu_stop(core);
         return;

@@ -15,14 +15,13 @@ import ctypes
 import functools
 import os
 from collections.abc import Callable
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 from unicorn.unicorn_py3.unicorn import uclib
 
+from arm_hyp.cpu.helpers import load_helper
 from arm_hyp.cpu.native import UNREACHABLE, NativeCore
 from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, encode_hvc, internals
 from arm_hyp.errors import UserError
@@ -58,6 +57,7 @@ class _State(ctypes.Structure):
             "cut",
             "pc_register",
             "pstate_register",
+            "leave",
             "masks",
         )
     ] + [("emu_stop", ctypes.c_void_p), ("reg_read", ctypes.c_void_p)]
@@ -105,7 +105,7 @@ class BlockCounter:
         """
         state, limit, run = self._state, self._limit, uclib.uc_emu_start
         state.started, state.budget, state.size_bytes, state.cut = 0, count, 0, 0
-        state.masks = masks
+        state.masks, state.leave = masks, 0
         if count < LONGEST_BLOCK:
             limit.value = count
         status = run(self._handle, pc, UNREACHABLE, 0, 0)
@@ -115,6 +115,11 @@ class BlockCounter:
             status = run(self._handle, self._pc.read()[0], UNREACHABLE, 0, 0)
         limit.value = _NO_LIMIT
         return int(status)
+
+    @property
+    def leave_address(self) -> int:
+        """Address of a 64-bit word: who sets it to 1 has the core stop before its next block."""
+        return ctypes.addressof(self._state) + int(_State.leave.offset)
 
     def started(self) -> int:
         """Tell how many instructions were started since `start`, with the one at the PC if it runs or has failed."""
@@ -165,21 +170,7 @@ def _look_inside(native: NativeCore) -> _Inside | None:
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    for suffix in EXTENSION_SUFFIXES:
-        path = Path(__file__).with_name(f"count_blocks{suffix}")
-        if path.exists():
-            return _load(path)
-    return None
-
-
-def _load(path: Path) -> ctypes.CDLL | None:
-    """Load the helper; None if it was built for another machine, or from another version."""
-    try:
-        library = ctypes.CDLL(str(path))
-        size_bytes = ctypes.c_uint64.in_dll(library, "block_counter_bytes").value
-    except (OSError, ValueError):
-        return None
-    return library if size_bytes == ctypes.sizeof(_State) else None
+    return load_helper("count_blocks", "block_counter_bytes", ctypes.sizeof(_State))
 
 
 def _attach(native: NativeCore) -> bool:

@@ -18,11 +18,12 @@ def load_helper(name: str, size_symbol: str, size_bytes: int) -> ctypes.CDLL | N
     for suffix in EXTENSION_SUFFIXES:
         path = Path(__file__).with_name(f"{name}{suffix}")
         if path.exists():
-            return _load(path, size_symbol, size_bytes)
+            return load_library(path, size_symbol, size_bytes)
     return None
 
 
-def _load(path: Path, size_symbol: str, size_bytes: int) -> ctypes.CDLL | None:
+def load_library(path: Path, size_symbol: str, size_bytes: int) -> ctypes.CDLL | None:
+    """Load a helper from a file; None as `load_helper` says."""
     try:
         library = ctypes.CDLL(str(path))
         built_with = ctypes.c_uint64.in_dll(library, size_symbol).value

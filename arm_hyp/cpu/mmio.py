@@ -26,11 +26,6 @@ class RefusedAccess(Exception):
     """Raised by what answers an access: it ends in a synchronous external abort."""
 
 
-def _write(write: WriteAccess, offset: int, size_bytes: int, value: int) -> int:
-    write(offset, size_bytes, value)
-    return 0
-
-
 class Mmio:
     """The device accesses of one core. After a run look at `must_repeat` and `refused`."""
 
@@ -49,10 +44,10 @@ class Mmio:
         """Route a range of physical addresses. Offsets are those from `base`; sizes 1, 2 and 4 bytes."""
 
         def on_read(offset: int, size: int) -> int:
-            return self._access(False, lambda: read(offset, size))
+            return self._access(False, read, offset, size)
 
         def on_write(offset: int, size: int, value: int) -> None:
-            self._access(True, lambda: _write(write, offset, size, value))
+            self._access(True, write, offset, size, value)
 
         self._native.map_mmio(base, size_bytes, on_read, on_write)
 
@@ -76,7 +71,7 @@ class Mmio:
         self._instruction, self._kept, self._answered = (-1, -1), [], 0
         self._repeating, self.refused = False, None
 
-    def _access(self, is_write: bool, perform: Callable[[], int]) -> int:
+    def _access(self, is_write: bool, perform: Callable[..., int | None], *arguments: int) -> int:
         if self.refused is not None:
             return 0  # the instruction is being abandoned: nobody sees this value
         self._native.locate()
@@ -87,7 +82,7 @@ class Mmio:
             return self._kept[self._answered - 1]
         self._inside = True
         try:
-            value = perform()
+            value = perform(*arguments) or 0
         except RefusedAccess:
             self._refuse(is_write)
         except BaseException as error:  # must not pass through C

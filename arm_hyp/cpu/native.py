@@ -38,6 +38,10 @@ _SPSR_EL1: Final = (3, 0, 4, 0, 0)
 _EL3H: Final = 0x3CD
 _INTERRUPT: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 _TRANSLATION: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_MMIO_READ: Final = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p)
+_MMIO_WRITE: Final = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
+)
 _BLOCK: Final = struct.Struct("<Q2xH4x")
 """Unicorn's `uc_tb`: the address of a block, its instructions, its size in bytes."""
 _BLOCK_BYTES: Final = 4096
@@ -165,6 +169,10 @@ class Counting(Protocol):
 
     def start(self, pc: int, count: int, masks: int) -> int:
         """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+
+    @property
+    def leave_address(self) -> int:
+        """Address of a 64-bit word: who sets it to 1 has the core stop before its next block."""
 
     def started(self) -> int:
         """Tell how many instructions were started since `start`."""
@@ -303,10 +311,16 @@ class NativeCore:
         self._hook(uc_const.UC_HOOK_EDGE_GENERATED, function, ctypes.byref(data))
         self._callbacks.append(data)
 
-    def _hook(self, kind: int, callback: Any, data: Any = None) -> None:
+    def on_system_instruction_in_c(self, function: Any, data: ctypes.Structure) -> None:
+        """Have each SYS instruction reported to a C function, with a structure of its own."""
+        self._hook(uc_const.UC_HOOK_INSN, function, ctypes.byref(data), ctypes.c_int(a64.UC_ARM64_INS_SYS))
+
+    def _hook(self, kind: int, callback: Any, data: Any = None, *extra: Any) -> None:
         """Add a hook over all addresses, past the binding, which takes 3 us more for each call."""
         handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
-        status = uclib.uc_hook_add(self.handle, ctypes.byref(handle), ctypes.c_int(kind), callback, data, *everywhere)
+        status = uclib.uc_hook_add(
+            self.handle, ctypes.byref(handle), ctypes.c_int(kind), callback, data, *everywhere, *extra
+        )
         if status:
             raise UcError(status)
         self._callbacks.append(callback)
@@ -401,6 +415,10 @@ class NativeCore:
         self, base: int, size_bytes: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]
     ) -> None:
         """Route accesses to a physical range: `read(offset, size_bytes)`, `write(offset, size_bytes, value)`."""
-        self.uc.mmio_map(
-            base, size_bytes, lambda _uc, o, s, _d: read(o, s), None, lambda _uc, o, s, v, _d: write(o, s, v), None
-        )
+        on_read = _MMIO_READ(lambda _uc, offset, size, _data: read(offset, size))
+        on_write = _MMIO_WRITE(lambda _uc, offset, size, value, _data: write(offset, size, value))
+        where = ctypes.c_uint64(base), ctypes.c_size_t(size_bytes)
+        status = uclib.uc_mmio_map(self.handle, *where, on_read, None, on_write, None)
+        if status:
+            raise UcError(status)
+        self._callbacks += [on_read, on_write]

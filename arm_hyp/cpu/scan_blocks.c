@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Looks through each new block for instructions that may be sites, so that Python is asked about those blocks only. Read
- * cpu/sites.py before this file: it owns the structure and decides; this filter may only say "perhaps" too often.
+ * Looks through each new block for instructions that may be sites, so that Python is asked about those blocks only; and
+ * hears instruction-cache maintenance, so that Python is told only of that which concerns code. Read cpu/scanning.py
+ * before this file: it owns the structure. The filter may only say "perhaps" too often.
  *
  * The encodings are those of Arm ARM C4.1.
  */
@@ -23,12 +24,21 @@ struct block_scanner {
     void (*report)(void *core, struct block *block, struct block *previous, void *data);
     int (*read)(void *core, uint64_t address, uint32_t access, void *bytes, size_t size);
     int (*translate)(void *core, uint64_t address, uint32_t access, uint64_t *physical);
+    uint64_t *leave;        /* the counter's: 1 makes the core stop before its next block */
+    uint64_t changed_all;   /* 1: any code may have changed */
+    uint64_t changed_count; /* how many addresses are in `changed` */
+    uint64_t changed[64];   /* physical addresses of code that may have changed */
+};
+
+struct system_access { /* Unicorn's uc_arm64_cp_reg */
+    uint32_t crn, crm, op0, op1, op2;
+    uint64_t value;
 };
 
 /* Read by cpu/sites.py, so that a library left over from another version is not used. */
 const uint64_t block_scanner_bytes = sizeof(struct block_scanner);
 
-enum { PAGE_SHIFT = 12, EXECUTE = 4, LONGEST = 1024, SP = 31 };
+enum { PAGE_SHIFT = 12, READ = 1, EXECUTE = 4, LONGEST = 1024, SP = 31 };
 
 static int uses_fp(uint32_t word)
 {
@@ -120,4 +130,29 @@ void block_scanned(void *core, struct block *block, struct block *previous, void
             return;
     }
     s->report(core, block, previous, data);
+}
+
+static void note_change(void *core, struct block_scanner *s, const struct system_access *access)
+{
+    const uint64_t room = sizeof(s->changed) / sizeof(s->changed[0]);
+    uint64_t physical, page;
+
+    if (access->op1 != 3 || s->changed_count == room || s->translate(core, access->value, READ, &physical)) {
+        s->changed_all = 1; /* IC IALLU, IALLUIS, or an IVAU of we know not what */
+    } else {
+        page = (physical >> PAGE_SHIFT) - s->first_page;
+        if (page < s->page_count && !s->pages[page])
+            return; /* no code */
+        s->changed[s->changed_count++] = physical;
+    }
+    *s->leave = 1;
+}
+
+/* Unicorn calls this for each SYS instruction that is not a site. It goes on as it would have. */
+uint32_t system_executed(void *core, uint32_t reg, struct system_access *access, void *data)
+{
+    (void)reg;
+    if (access->crn == 7 && (access->crm == 1 || access->crm == 5))
+        note_change(core, data, access);
+    return 0;
 }

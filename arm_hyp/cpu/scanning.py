@@ -1,7 +1,8 @@
 """Look through new blocks for what may be a site, in C where the helper was built; and know which pages hold code.
 
 Read `cpu/native.py` before this file and `cpu/sites.py` after it. The C helper only spares Python the blocks in which
-there is surely no site: four out of five. What is a site is decided in Python in either case.
+there is surely no site, four out of five, and the instruction-cache maintenance of what is no code. What is a site, and
+what becomes of changed code, is decided in Python in either case.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from typing import Final
 
 from unicorn.unicorn_py3.unicorn import uclib
 
-from arm_hyp.cpu.counting import way
 from arm_hyp.cpu.helpers import load_helper
-from arm_hyp.cpu.native import NativeCore, translation_callback
+from arm_hyp.cpu.native import Counting, NativeCore, translation_callback
 
 PAGE_SHIFT: Final = 12
 
@@ -66,6 +66,10 @@ class _State(ctypes.Structure):
         ("report", ctypes.c_void_p),
         ("read", ctypes.c_void_p),
         ("translate", ctypes.c_void_p),
+        ("leave", ctypes.c_void_p),
+        ("changed_all", ctypes.c_uint64),
+        ("changed_count", ctypes.c_uint64),
+        ("changed", ctypes.c_uint64 * 64),
     ]
 
 
@@ -78,19 +82,23 @@ def scan_library() -> ctypes.CDLL | None:
 class BlockScanner:
     """The C helper at one core."""
 
-    def __init__(self, native: NativeCore, library: ctypes.CDLL, report: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, native: NativeCore, counter: Counting, library: ctypes.CDLL, report: Callable[[int, int], None]
+    ) -> None:
         self._state = _State(reports_all=0, reports_fp=1)
         self._report = translation_callback(report)
         self._state.report = ctypes.cast(self._report, ctypes.c_void_p)
         self._state.read = ctypes.cast(uclib.uc_vmem_read, ctypes.c_void_p)
         self._state.translate = ctypes.cast(uclib.uc_vmem_translate, ctypes.c_void_p)
+        self._state.leave = counter.leave_address
         native.on_translation_in_c(library.block_scanned, self._state)
+        native.on_system_instruction_in_c(library.system_executed, self._state)
 
     @classmethod
     def install(cls, native: NativeCore, report: Callable[[int, int], None]) -> BlockScanner | None:
         """Have blocks scanned, and `report(pc, size_bytes)` called for some; None where Python does without helpers."""
-        library = scan_library() if way() == "c" else None
-        return None if library is None else cls(native, library, report)
+        library = scan_library()
+        return None if library is None or native.counting is None else cls(native, native.counting, library, report)
 
     def note_pages(self, pages: CodePages) -> None:
         """Note the pages of RAM in this table from now on."""
@@ -107,3 +115,15 @@ class BlockScanner:
         changed = bool(self._state.reports_fp) != wanted
         self._state.reports_fp = wanted
         return changed
+
+    @property
+    def has_changes(self) -> bool:
+        """Tell whether instruction-cache maintenance has met code."""
+        return bool(self._state.changed_count or self._state.changed_all)
+
+    def take_changes(self) -> list[int] | None:
+        """Return the physical addresses of code that software says has changed; None: any may have."""
+        state = self._state
+        addresses = None if state.changed_all else list(state.changed[: state.changed_count])
+        state.changed_all = state.changed_count = 0
+        return addresses

@@ -65,6 +65,15 @@ class Sites:
         if self._scanner is not None:
             self._scanner.note_pages(self.code_pages)
 
+    @property
+    def hears_cache_maintenance(self) -> bool:
+        """Tell whether instruction-cache maintenance is noticed though it is no site."""
+        return self._scanner is not None
+
+    def changed_code(self) -> list[int] | None:
+        """Return the physical addresses of code that maintenance was for; None: all of it may have changed."""
+        return self._scanner.take_changes() if self._scanner is not None and self._scanner.has_changes else []
+
     def _look_at_all(self) -> None:
         """Have the scanner report every block while one of them is special."""
         if self._scanner is not None:

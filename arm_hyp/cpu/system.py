@@ -25,6 +25,7 @@ from arm_hyp.arch.traps import Outcome, Verdict
 from arm_hyp.cpu.alignment import may_misalign_sp
 from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.sites import UDF
+from arm_hyp.cpu.stack_moves import StackMove, decode_stack_move
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system_registers import ISR, MPIDR, VBAR
 from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited, hears
@@ -131,10 +132,12 @@ class SystemUnit:
         return instruction.kind is _K.SYS and self._is_told(instruction)
 
     def _is_told(self, instruction: SystemInstruction) -> bool:
-        """Tell whether anybody must hear of maintenance. A core alone that nobody listens to does TLBI by itself."""
-        if instruction.crn == _TLB:
-            return not self._core.is_alone or hears(self._core.sink, Maintenance)
-        return self._core.broadcast is not None and (instruction.crn, instruction.crm) in _INSTRUCTION_CACHE
+        """Tell whether anybody must hear of maintenance. A core alone that nobody listens to may do it by itself."""
+        core = self._core
+        is_heard = not core.is_alone or hears(core.sink, Maintenance)
+        if (instruction.crn, instruction.crm) in _INSTRUCTION_CACHE:
+            return is_heard or not core.sites.hears_cache_maintenance
+        return instruction.crn == _TLB and is_heard
 
     def _is_register_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
         encoding, registers = instruction.encoding, self._core.registers
@@ -210,7 +213,8 @@ class SystemUnit:
         if is_fp_simd(word) and self._traps_fp(el):
             return partial(self._obey, self._decide(traps.FpAccess(), el, pstate)), True
         if may_misalign_sp(word):
-            return self._step, True
+            move = decode_stack_move(word)
+            return (self._step if move is None else partial(self._move_sp, move)), True
         return self._core.exceptions.undefined, True
 
     def _plan_system(self, instruction: SystemInstruction, el: int, pstate: int) -> tuple[Plan, bool]:
@@ -227,6 +231,12 @@ class SystemUnit:
 
     def _step(self, pc: int, pstate: int) -> None:
         self._core.step_natively()
+
+    def _move_sp(self, move: StackMove, pc: int, pstate: int) -> None:
+        core = self._core
+        core.sp = sp = move(core)
+        core.complete(pc, pstate)
+        core.watch_alignment(sp)
 
     def _obey(self, verdict: Verdict, pc: int, pstate: int) -> None:
         if verdict.outcome is Outcome.TRAP and verdict.esr is not None and verdict.target_el is not None:

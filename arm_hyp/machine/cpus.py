@@ -13,7 +13,7 @@ from typing import Any, Final
 from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.sysregs import Encoding, name_of
 from arm_hyp.cpu import snapshot as core_snapshot
-from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
+from arm_hyp.cpu.core import CACHE_LINE_BYTES, WAITS_FOR_EVENTS, Core
 from arm_hyp.cpu.native import READ
 from arm_hyp.cpu.position import Position
 from arm_hyp.cpu.stop import Stop
@@ -25,8 +25,6 @@ SLICE: Final = 1 << 16
 _SHORT_TURN: Final = 32
 """A turn of fewer instructions that ends in a WFE has done nothing but look."""
 _AFFINITY: Final = 0xFF_00FF_FFFF
-CACHE_LINE_BYTES: Final = 64
-"""CTR_EL0.IminLine of both CPU models, in bytes."""
 _HCR_FB: Final = 1 << 9
 
 

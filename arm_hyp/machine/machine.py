@@ -30,7 +30,7 @@ from arm_hyp.machine.seams import BusError
 from arm_hyp.machine.wiring import Board, Options
 
 RAM_BASE: Final = board.RAM_BASE
-TLB_GRID: Final = 1 << 20
+TLB_GRID: Final = 1 << 22
 """Every TLB is emptied every so many retired instructions, so that a run can be resumed there exactly."""
 
 

@@ -1,5 +1,6 @@
 """The C helper for counting: exact for every budget, chosen by a switch, and never required."""
 
+import ctypes
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,11 +9,18 @@ import pytest
 from unicorn import arm64_const as a64
 
 from arm_hyp.cpu import counting
+from arm_hyp.cpu.helpers import load_library
 from arm_hyp.cpu.native import NativeCore
 from arm_hyp.cpu.probe import BASE, NOP, UDF, Bench, Check, encode_hvc, internals
 from arm_hyp.errors import UserError
 
 built = pytest.mark.skipif(not counting.checks(), reason="the C helper is not built")
+
+
+def load(path: Path) -> ctypes.CDLL | None:
+    return load_library(path, "block_counter_bytes", ctypes.sizeof(counting._State))
+
+
 SOURCE = Path(counting.__file__).with_name("count_blocks.c")
 
 
@@ -143,7 +151,7 @@ def compile_to(path: Path, source: Path) -> Path:
 
 @compiler
 def test_the_source_compiles_without_a_warning_and_agrees_with_python(tmp_path: Path):
-    library = counting._load(compile_to(tmp_path / "helper.so", SOURCE))
+    library = load(compile_to(tmp_path / "helper.so", SOURCE))
     assert all(hasattr(library, name) for name in ("count_block", "block_translated", "block_left"))
 
 
@@ -152,10 +160,10 @@ def test_a_helper_of_another_version_is_not_used(tmp_path: Path):
     older = tmp_path / "older.c"
     older.write_text(SOURCE.read_text().replace("    uint64_t left_bytes;", "    //"))
     older.write_text(older.read_text().replace("c->left_bytes = c->size_bytes;", ""))
-    assert counting._load(compile_to(tmp_path / "older.so", older)) is None
+    assert load(compile_to(tmp_path / "older.so", older)) is None
 
 
 def test_what_is_no_library_is_not_used(tmp_path: Path):
     path = tmp_path / "helper.so"
     path.write_bytes(b"not a library")
-    assert counting._load(path) is None
+    assert load(path) is None

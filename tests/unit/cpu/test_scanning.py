@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arm_hyp.cpu.scanning import PAGE_SHIFT, CodePages, scan_library
-from arm_hyp.events import ExceptionTaken, NullSink
+from arm_hyp.events import ExceptionTaken, NullSink, RecordingSink
 
 LIBRARY = scan_library()
 needs_helper = pytest.mark.skipif(LIBRARY is None, reason="the C helper is not built here")
@@ -85,3 +85,54 @@ def test_fp_that_is_trapped_later_traps_though_it_was_translated_before():
     made = machine(source + "ldr x4, =0x40090000\n msr vbar_el2, x4\n msr cptr_el2, x3\n isb\n b 1b\n.ltorg\n")
     made.core.run(60)
     assert (made.core.x(1), events(made, ExceptionTaken)[0].ec) == (1, 0x07)
+
+
+ALIASED = """
+    adr x0, tables              // VA 0x40000000 and VA 0x80000000 are both PA 0x40000000
+    ldr x1, =0x40000701
+    str x1, [x0, #8]
+    str x1, [x0, #16]
+    msr ttbr0_el2, x0
+    ldr x1, =0x80800019         // TCR_EL2: T0SZ = 25, 4 KiB granule
+    msr tcr_el2, x1
+    mov x1, #0xff
+    msr mair_el2, x1
+    isb
+    mrs x1, sctlr_el2
+    orr x1, x1, #1
+    msr sctlr_el2, x1
+    isb
+    bl changing
+    mov x20, x5
+    adr x1, changing
+    mov x2, #0x40000000
+    add x2, x2, x1              // the same code at its other address
+    ldr w3, other
+    str w3, [x2]
+    dc cvau, x2
+    dsb ish
+    ic ivau, x1
+    dsb ish
+    isb
+    bl changing
+    mov x21, x5
+    ldr x0, =0x84000008
+    smc #0
+changing:
+    mov x5, #1
+    ret
+other:
+    mov x5, #2
+    .ltorg
+    .balign 4096
+tables:
+    .space 4096
+"""
+
+
+@pytest.mark.parametrize("sink", [NullSink, RecordingSink])
+def test_code_changed_through_another_address_is_seen_after_maintenance(sink):
+    made = machine(ALIASED, sink())
+    assert made.run(200).reason == "guest"
+    assert (made.core.x(20), made.core.x(21)) == (1, 2)
+    assert made.retired == 34
