@@ -1,9 +1,9 @@
 """The assembler: a source text to an image with symbols and lines, and errors that say where and what to do.
 
 Read `cpu/assembler_source.py` after this file and then down the line: source (text to statements), expressions,
-macros, operands, words (what Keystone lacks), layout, child. Keystone (LLVM 3.8) encodes single instructions only, in
-a process of its own: its labels, data and literal pools have errors that go unnoticed (`adrp`, `ldr x0, =label` after
-a constant, `.inst`, `.octa`), and many inputs end, crash or hang it.
+macros, operands, words (what Keystone lacks), layout, child, process. Keystone (LLVM 3.8) encodes single instructions
+only, in a process of its own: its labels, data and literal pools have errors that go unnoticed (`adrp`,
+`ldr x0, =label` after a constant, `.inst`, `.octa`), and many inputs end, crash or hang it.
 
 Simplified: one flat image. Sections are laid out one after the other, .text first; there is no linker, so every
 symbol must be defined.
@@ -11,17 +11,11 @@ symbol must be defined.
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from arm_hyp.arch import sysregs
+from arm_hyp.cpu import assembler_process
 from arm_hyp.cpu.assembler_child import INSTRUCTION_BYTES, NOT_ENCODED
 from arm_hyp.cpu.assembler_layout import Layout, Pending
 from arm_hyp.cpu.assembler_macros import Expander
@@ -32,7 +26,6 @@ from arm_hyp.cpu.symbols import Line, Symbol
 __all__ = ["Assembled", "AssemblyError", "Line", "Symbol", "assemble"]
 
 CPU_SECONDS = 2
-WALL_SECONDS = 30
 MEMORY_BYTES = 1 << 30
 
 _INVALID_OPERAND, _MISSING_FEATURE, _UNKNOWN_MNEMONIC = 512, 513, 514
@@ -125,24 +118,4 @@ def _ask_child(texts: list[str], together: bool) -> tuple[dict[str, Any] | None,
         "cpu_seconds": CPU_SECONDS + len(texts) // 5_000,
         "memory_bytes": MEMORY_BYTES,
     }
-    command = [sys.executable, "-P", "-S", "-m", "arm_hyp.cpu.assembler_child"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(), cwd="/"
-    )
-    try:
-        output, _ = process.communicate(json.dumps(request).encode(), timeout=WALL_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        output, _ = process.communicate()
-    dots = output[: len(texts)].count(b".") if output.startswith(b".") else 0
-    body = output.lstrip(b".")
-    return (json.loads(body), dots) if process.returncode == 0 and body else (None, dots)
-
-
-def _environment() -> dict[str, str]:
-    """Let the child find this package and Keystone without running `site`, which costs half its start-up time."""
-    roots = [Path(__file__).resolve().parents[2]]
-    spec = importlib.util.find_spec("keystone")
-    if spec is not None and spec.origin is not None:
-        roots.append(Path(spec.origin).resolve().parents[1])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, roots))}
+    return assembler_process.ask(request, len(texts))

@@ -1,9 +1,9 @@
 """The child process in which Keystone runs, because a wrong instruction can end or hang the process it runs in.
 
-Read `cpu/assembler_layout.py` before and `cpu/assembler.py` after. Standard input holds a JSON object with `texts`
-(one instruction each), `together` (try all at once first) and limits; standard output gets a dot for each instruction
-that is about to be tried alone (so that whoever finds this process dead knows which one killed it) and then a JSON
-object: `code` in hexadecimal, or `failed` and `error`.
+Read `cpu/assembler_layout.py` before and `cpu/assembler_process.py` after. Standard input holds a JSON object with
+`texts` (one instruction each), `together` (try all at once first) and limits; standard output gets a dot for each
+instruction that is about to be tried alone (so that whoever finds this process dead knows which one killed it) and then
+a JSON object: `code` in hexadecimal, or `failed` and `error`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def main() -> None:
     """Serve one request."""
     report = os.dup(1)
     os.dup2(2, 1)  # LLVM must not write where the answer goes
+    import keystone  # noqa: F401 -- before the request is there: whoever asks may still be busy writing it
+
     request = json.load(sys.stdin)
     limit_resources(request["cpu_seconds"], request["memory_bytes"])
     answer = assemble_texts(request["texts"], request["together"], report)

@@ -10,15 +10,16 @@
 
 struct block_counter {
     uint64_t started;    /* instructions: all of the current block, and all before it */
-    uint64_t budget;     /* instructions */
+    uint64_t limit;      /* instructions that may start without another look: the budget, or 0 */
     uint64_t start;      /* address of the current block */
     uint64_t size_bytes; /* of the current block; 0 once it is known how far it ran */
+    uint64_t leave;      /* 1: stop before the next block; who sets it sets `limit` to 0 */
+    uint64_t budget;     /* instructions */
     uint64_t left_bytes; /* size of the block that the last exception left */
     uint64_t cut;        /* 1 when the budget does not cover the next block */
+    uint64_t masks;      /* stop before a block where any of these bits of PSTATE is 0; 0: never */
     uint64_t pc_register;
     uint64_t pstate_register;
-    uint64_t leave; /* 1: stop before the next block */
-    uint64_t masks; /* stop before a block where any of these bits of PSTATE is 0; 0: never */
     int (*emu_stop)(void *core);
     int (*reg_read)(void *core, int reg, void *value);
 };
@@ -37,20 +38,23 @@ static int is_unmasked(void *core, struct block_counter *c)
     return (pstate & c->masks) != c->masks;
 }
 
+/* Tell whether the core has to stop before a block that makes it `after` instructions. */
+static int must_stop(void *core, struct block_counter *c, uint64_t after)
+{
+    if (c->leave || (c->masks != 0 && is_unmasked(core, c)))
+        return 1;
+    c->cut = after > c->budget;
+    return c->cut != 0;
+}
+
 /* Unicorn calls this at the entry of each block. */
 void count_block(void *core, uint64_t address, uint32_t size_bytes, void *data)
 {
     struct block_counter *c = data;
     uint64_t after = c->started + size_bytes / INSTRUCTION_BYTES;
 
-    if (c->leave || (c->masks != 0 && is_unmasked(core, c))) {
+    if (after > c->limit && must_stop(core, c, after)) {
         c->size_bytes = 0; /* the block before this one is complete */
-        c->emu_stop(core);
-        return;
-    }
-    if (after > c->budget) {
-        c->size_bytes = 0; /* the block before this one is complete */
-        c->cut = 1;
         c->emu_stop(core);
         return;
     }

@@ -47,20 +47,10 @@ class _State(ctypes.Structure):
     """`struct block_counter` of the C file."""
 
     _fields_ = [
-        (name, ctypes.c_uint64)
-        for name in (
-            "started",
-            "budget",
-            "start",
-            "size_bytes",
-            "left_bytes",
-            "cut",
-            "pc_register",
-            "pstate_register",
-            "leave",
-            "masks",
-        )
-    ] + [("emu_stop", ctypes.c_void_p), ("reg_read", ctypes.c_void_p)]
+        *((name, ctypes.c_uint64) for name in ("started", "limit", "start", "size_bytes", "leave", "budget")),
+        *((name, ctypes.c_uint64) for name in ("left_bytes", "cut", "masks", "pc_register", "pstate_register")),
+        *((name, ctypes.c_void_p) for name in ("emu_stop", "reg_read")),
+    ]
 
 
 class _Inside(NamedTuple):
@@ -105,7 +95,7 @@ class BlockCounter:
         """
         state, limit, run = self._state, self._limit, uclib.uc_emu_start
         state.started, state.budget, state.size_bytes, state.cut = 0, count, 0, 0
-        state.masks, state.leave = masks, 0
+        state.masks, state.leave, state.limit = masks, 0, 0 if masks else count
         if count < LONGEST_BLOCK:
             limit.value = count
         status = run(self._handle, pc, UNREACHABLE, 0, 0)
@@ -117,9 +107,10 @@ class BlockCounter:
         return int(status)
 
     @property
-    def leave_address(self) -> int:
-        """Address of a 64-bit word: who sets it to 1 has the core stop before its next block."""
-        return ctypes.addressof(self._state) + int(_State.leave.offset)
+    def leave_addresses(self) -> tuple[int, int]:
+        """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
+        base = ctypes.addressof(self._state)
+        return base + int(_State.leave.offset), base + int(_State.limit.offset)
 
     def started(self) -> int:
         """Tell how many instructions were started since `start`, with the one at the PC if it runs or has failed."""

@@ -171,8 +171,8 @@ class Counting(Protocol):
         """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
 
     @property
-    def leave_address(self) -> int:
-        """Address of a 64-bit word: who sets it to 1 has the core stop before its next block."""
+    def leave_addresses(self) -> tuple[int, int]:
+        """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
 
     def started(self) -> int:
         """Tell how many instructions were started since `start`."""

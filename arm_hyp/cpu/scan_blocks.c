@@ -24,7 +24,7 @@ struct block_scanner {
     void (*report)(void *core, struct block *block, struct block *previous, void *data);
     int (*read)(void *core, uint64_t address, uint32_t access, void *bytes, size_t size);
     int (*translate)(void *core, uint64_t address, uint32_t access, uint64_t *physical);
-    uint64_t *leave;        /* the counter's: 1 makes the core stop before its next block */
+    uint64_t *leave, *limit; /* the counter's: 1 and 0 make the core stop before its next block */
     uint64_t changed_all;   /* 1: any code may have changed */
     uint64_t changed_count; /* how many addresses are in `changed` */
     uint64_t changed[64];   /* physical addresses of code that may have changed */
@@ -146,6 +146,7 @@ static void note_change(void *core, struct block_scanner *s, const struct system
         s->changed[s->changed_count++] = physical;
     }
     *s->leave = 1;
+    *s->limit = 0;
 }
 
 /* Unicorn calls this for each SYS instruction that is not a site. It goes on as it would have. */

@@ -67,6 +67,7 @@ class _State(ctypes.Structure):
         ("read", ctypes.c_void_p),
         ("translate", ctypes.c_void_p),
         ("leave", ctypes.c_void_p),
+        ("limit", ctypes.c_void_p),
         ("changed_all", ctypes.c_uint64),
         ("changed_count", ctypes.c_uint64),
         ("changed", ctypes.c_uint64 * 64),
@@ -90,7 +91,7 @@ class BlockScanner:
         self._state.report = ctypes.cast(self._report, ctypes.c_void_p)
         self._state.read = ctypes.cast(uclib.uc_vmem_read, ctypes.c_void_p)
         self._state.translate = ctypes.cast(uclib.uc_vmem_translate, ctypes.c_void_p)
-        self._state.leave = counter.leave_address
+        self._state.leave, self._state.limit = counter.leave_addresses
         native.on_translation_in_c(library.block_scanned, self._state)
         native.on_system_instruction_in_c(library.system_executed, self._state)
 
