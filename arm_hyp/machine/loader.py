@@ -156,6 +156,13 @@ def _arm64_image(name: str, content: bytes, wanted: int | None, ram: range) -> I
 
 
 def _assembly(name: str, content: bytes, address: int) -> Image:
+    from arm_hyp.cpu import assembler_process
+
+    with assembler_process.started_ahead():
+        return _assembled(name, content, address)
+
+
+def _assembled(name: str, content: bytes, address: int) -> Image:
     from arm_hyp.cpu.assembler import AssemblyError, assemble  # here: an ELF file starts sooner without it
 
     try:

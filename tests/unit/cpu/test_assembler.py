@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arm_hyp.arch import sysregs
-from arm_hyp.cpu import assembler
+from arm_hyp.cpu import assembler, assembler_process
 from arm_hyp.cpu.assembler import Assembled, AssemblyError, assemble
 from arm_hyp.cpu.disassembler import disassemble
 
@@ -196,7 +196,7 @@ def test_errors_have_line_column_and_cause(source: str, line: int, column: int, 
 
 
 def test_a_dead_child_is_blamed_on_the_line_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembler, "_environment", lambda: {"PYTHONPATH": "/nowhere"})
+    monkeypatch.setattr(assembler_process, "_environment", lambda: {"PYTHONPATH": "/nowhere"})
     assert "crashes the assembler" in failure("nop\nwfi").message
 
 
@@ -211,11 +211,28 @@ def test_an_instruction_that_ends_keystone_is_named() -> None:
     assert assembler._ask_child(["nop", "movz x0, #:abs_g1:x; x: nop", "nop"], together=False) == (None, 2)
 
 
+def test_a_process_started_ahead_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with assembler_process.started_ahead():
+        monkeypatch.setattr(assembler_process, "_start", lambda: pytest.fail("another process was started"))
+        assert assembler._ask_child(["nop"], together=True) == ({"code": "1f2003d5"}, 0)
+
+
+def test_a_process_that_nobody_asks_is_ended() -> None:
+    with pytest.raises(KeyError), assembler_process.started_ahead():
+        (process,) = assembler_process._ready
+        raise KeyError
+    assert process.returncode is not None and assembler_process._ready == []
+
+
 def test_the_child_imports_nothing_heavy() -> None:
     heavy = "{'unicorn', 'capstone', 'subprocess', 'dataclasses'}"
     code = f"import arm_hyp.cpu.assembler_child, sys; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-S", "-c", code], env=assembler._environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", code],
+        env=assembler_process._environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == ""
 
