@@ -16,5 +16,6 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d+)([KMG]?)(?:I?B)?", text.strip().upper())
     size = int(match.group(1)) * _UNITS[match.group(2)] if match else 0
     if not 1 << 20 <= size <= _LARGEST or (size % (2 << 20) and size != 1 << 20):
-        raise UserError(f"--memory {text}", "RAM is 1 MiB to 8 GiB, in steps of 2 MiB", "for example --memory 256M")
+        cause = "RAM is 1 MiB, or 2 MiB to 8 GiB in steps of 2 MiB"
+        raise UserError(f"--memory {text}", cause, "for example --memory 256M")
     return size

@@ -35,7 +35,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "run": Command("arm_hyp.cli.run", "Run a guest (assembly, ELF, raw binary)."),
+    "run": Command("arm_hyp.cli.run", "Run a guest: assembly, ELF, arm64 Image, raw binary or flash."),
     "explain": Command("arm_hyp.cli.explain", "Explain a syndrome register's value, field by field.", is_group=True),
     "demo": Command("arm_hyp.cli.demo", "Show the first trap: WFI, HCR_EL2.TWI clear and set."),
     "doctor": Command("arm_hyp.cli.doctor", "Check versions, and that the core behaves as expected."),
@@ -55,9 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): let the interpreter's last flush go nowhere, silently.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        _discard_output()  # whoever read our output has gone (`| head`)
         return 1
+    except OSError as error:
+        _discard_output()
+        thing = error.filename or "standard output"
+        return _refuse(f"arm-hyp: {thing}: {error.strerror or error}; write somewhere else, or make room")
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush of standard output go nowhere, silently."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -5,6 +5,7 @@ Read `runner/runner.py`, `cli/run_options.py` and `cli/session.py` before this f
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -69,7 +70,8 @@ def run(
     append: Annotated[str, _option(help="Kernel arguments, for the device tree.", panel=_BOOT)] = "",
     dtb: Annotated[str | None, _option(help="Device tree in place of the board's own.", panel=_BOOT)] = None,
     dump_dtb: Annotated[
-        str | None, _option(help="Write the device tree that would be used, and exit.", panel=_BOOT)
+        str | None,
+        _option(help="Write the device tree that would be used (- is standard output), and exit.", panel=_BOOT),
     ] = None,
     load: Annotated[list[str] | None, _option(help="ADDR=FILE: load a file into RAM. Repeatable.", panel=_BOOT)] = None,
     load_address: Annotated[str | None, _option(help="Where FILE is loaded.", panel=_BOOT)] = None,
@@ -106,11 +108,16 @@ def run(
 ) -> None:
     """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input.
 
-    At a terminal the keys go to the guest; Ctrl-A x ends the run. Everything that happens is a function of the files,
-    the options and what was typed when.
+    At a terminal the keys go to the guest; Ctrl-A x ends the run.
+
+    A run is a function of its files, its options and what was typed when.
     """
     if file is None and bios is None:
         raise UserError("arm-hyp run", "there is nothing to run", "name a FILE or --bios FILE")
+    if file is None and load_address is not None:
+        raise UserError(f"--load-address {load_address}", "flash starts at address 0", "leave it out, or name a FILE")
+    if until == "":
+        raise UserError("--until", "the text is empty", "give a text that the console will show")
     configuration = Configuration(
         image=file,
         bios=bios,
@@ -129,7 +136,7 @@ def run(
         modules=tuple(parse_module(text) for text in module or ()),
         drives=tuple(parse_drive(text) for text in drive or ()),
         rng=rng,
-        console=parse_console(console or "pl011"),
+        console=parse_console("pl011" if console is None else console),
         rtc_epoch_s=parse_epoch(rtc),
     )
     if dump_dtb is not None:
@@ -157,6 +164,9 @@ def _dump_tree(configuration: Configuration, path: str) -> None:
     if not plan.tree:
         raise UserError(f"--dump-dtb {path}", "; ".join(plan.warnings), "give it room, or --append")
     try:
-        Path(path).write_bytes(plan.tree)
+        if path == "-":
+            sys.stdout.buffer.write(plan.tree)
+        else:
+            Path(path).write_bytes(plan.tree)
     except OSError as error:
         raise UserError(f"--dump-dtb {path}", f"cannot be written: {error.strerror}", "name another file") from None

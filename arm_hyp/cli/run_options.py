@@ -41,8 +41,10 @@ def parse_address(text: str) -> int:
 
 
 def parse_drive(text: str) -> Drive:
-    """Parse FILE[,ro|,cow]. A comma that is followed by anything else is part of the name."""
-    path, _, mode = text.rpartition(",")
+    """Parse FILE[,ro|,cow]. A comma that is followed by anything else is part of the name. Raises: UserError."""
+    path, comma, mode = text.rpartition(",")
+    if not text or (comma and not path and mode in _DRIVE_MODES):
+        raise UserError(f"--drive {text}", "names no file", "write it as FILE or FILE,ro")
     if path and mode in _DRIVE_MODES:
         return Drive(path, _DRIVE_MODES[mode])
     return Drive(text)

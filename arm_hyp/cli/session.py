@@ -64,7 +64,12 @@ class Session:
         for warning in self._runner.plan.warnings:
             print(f"warning: {warning}", file=sys.stderr)
         start = time.monotonic()
-        answer = self._run_connected()
+        try:
+            answer = self._run_connected()
+        except OSError as error:
+            trace = self._settings.trace
+            error.filename = error.filename or ("standard output" if trace in (None, _STANDARD) else f"--trace {trace}")
+            raise
         self._summary(answer, time.monotonic() - start)
         return int(answer["status"])
 
@@ -156,4 +161,4 @@ def _open_trace(trace: str | None, stack: ExitStack) -> TextIO | None:
     try:
         return stack.enter_context(Path(trace).open("w", encoding="utf-8"))
     except OSError as error:
-        raise UserError(trace, f"the trace cannot be written: {error.strerror}", "name another file") from None
+        raise UserError(f"--trace {trace}", f"cannot be written: {error.strerror}", "name another file") from None

@@ -82,8 +82,7 @@ def print_exceptions(console: Console, statistics: Statistics) -> None:
 
 def print_devices(console: Console, statistics: Statistics) -> None:
     """Print the tables of device accesses and of interrupts."""
-    names = sorted({name for name, _ in statistics.devices}, key=lambda name: -_accesses(statistics, name))
-    rows = [(name, f"{statistics.devices[name, False]:,}", f"{statistics.devices[name, True]:,}") for name in names]
+    rows = [(name, f"{reads:,}", f"{writes:,}") for name, reads, writes in device_rows(statistics)]
     _print(console, "Device accesses", ("device",), rows, ("reads", "writes"))
     interrupts = [
         (str(intid), f"EL{el}", kind, f"{count:,}") for (intid, el, kind), count in _by_count(statistics.interrupts)
@@ -100,8 +99,22 @@ def speed_lines(instructions: int, time_ns: int, host_s: float) -> tuple[str, ..
     )
 
 
-def _accesses(statistics: Statistics, name: str) -> int:
-    return statistics.devices[name, False] + statistics.devices[name, True]
+def device_rows(statistics: Statistics) -> list[tuple[str, int, int]]:
+    """Return devices with their reads and writes, the most accessed first.
+
+    Devices of one kind with equal counts (the empty slots that a driver looks at) share a row, which says how many they
+    are; the counts are then of each.
+    """
+    counts = statistics.devices
+    alike: dict[tuple[str, int, int], list[str]] = {}
+    for name in sorted({name for name, _ in counts}):
+        kind = name.rstrip("0123456789").rstrip("-")
+        alike.setdefault((kind, counts[name, False], counts[name, True]), []).append(name)
+    rows = [
+        (names[0] if len(names) == 1 else f"each of {len(names)} {kind}", reads, writes)
+        for (kind, reads, writes), names in alike.items()
+    ]
+    return sorted(rows, key=lambda row: (-row[1] - row[2], row[0]))
 
 
 def _by_count(counter: Counter[Any]) -> list[tuple[Any, int]]:

@@ -27,7 +27,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Printer:
-    """Writes bytes as they are, whole lines at a time; `flush` writes what is left."""
+    """Writes bytes as they are, whole lines at a time; `flush` writes what is left. Raises: OSError, saying where."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._held = file, bytearray()
@@ -43,8 +43,12 @@ class Printer:
         if self._held:
             held = bytes(self._held)
             self._held.clear()  # first: a pipe that is gone must not be tried again
-            self._file.write(held)
-            self._file.flush()
+            try:
+                self._file.write(held)
+                self._file.flush()
+            except OSError as error:
+                error.filename = "standard output"
+                raise
 
 
 class EscapeKeys:

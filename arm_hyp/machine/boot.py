@@ -168,7 +168,8 @@ def _program_spans(request: BootRequest) -> Iterable[tuple[str, range]]:
 def _plan_flash(request: BootRequest, layout: _Layout) -> BootPlan:
     assert request.flash is not None
     if request.kernel is not None:
-        raise UserError(request.flash.name, f"and {request.kernel_name} cannot both start the machine", "leave one out")
+        cause = f"it and {request.kernel_name} cannot both start the machine"
+        raise UserError(f"--bios {request.flash.name}", cause, "leave one out")
     if len(request.flash.data) > board.FLASH_BANK_BYTES:
         size = board.FLASH_BANK_BYTES >> 20
         raise UserError(request.flash.name, f"is larger than the flash of {size} MiB", "is it the right file?")

@@ -108,6 +108,8 @@ def load_file(path: str | os.PathLike[str], *, load_address: int | None, memory:
 def read_file(file: str | os.PathLike[str]) -> bytes:
     """Read a file that the user named, of any kind. Raises: ImageError, also where it is empty or huge."""
     path, name = Path(file), os.fspath(file)
+    if not name:
+        raise ImageError("a file name", "is empty", "check the options and the quotes around them")
     try:
         if path.is_dir():
             raise ImageError(name, "is a directory", "name a file in it")

@@ -65,7 +65,7 @@ def _apply_system(core: Core, setting: Setting) -> None:
         raise UserError(thing, str(error.args[0]), "X0..X30, SP and every system register have names") from None
     value = setting.value if setting.field is None else _with_field(core, setting, encoding)
     if not core.registers.write(encoding, value):
-        raise UserError(thing, f"{setting.register} cannot be written on this machine", "see arm-hyp explain")
+        raise UserError(thing, f"{setting.register} cannot be written", "it is read-only, or of another --cpu or --gic")
 
 
 def _with_field(core: Core, setting: Setting, encoding: sysregs.Encoding) -> int:

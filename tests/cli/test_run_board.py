@@ -12,6 +12,7 @@ import pytest
 from test_run import OFF, run, source
 
 from arm_hyp.cli.run_options import parse_drive, parse_epoch, parse_module
+from arm_hyp.cli.statistics import Statistics, device_rows
 from arm_hyp.cli.terminal import EscapeKeys, Printer
 from arm_hyp.machine.device_tree import parse
 from arm_hyp.runner.configuration import Drive, Module
@@ -70,6 +71,33 @@ def test_dump_dtb_writes_the_tree_and_runs_nothing(tmp_path):
     assert tree.get_property("bootargs", "chosen").value == "hello" and tree.exist_node("cpus/cpu@1")
 
 
+def test_dump_dtb_writes_to_standard_output(tmp_path):
+    command = [*MODULE, source(tmp_path, OFF), "--dump-dtb", "-"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=tmp_path)
+    assert done.returncode == 0 and parse("dtb", done.stdout).exist_node("memory@40000000")
+    assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--trace", "-")])
+def test_output_that_has_no_room_is_one_line(tmp_path, options):
+    guest = source(tmp_path, "ldr x1, =0x09000000\n mov w0, #10\n1: str w0, [x1]\n b 1b\n")
+    with open("/dev/full", "wb") as full:
+        command = [*MODULE, guest, *options]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("arm-hyp: standard output: No space left")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_table_of_devices_has_one_row_for_those_alike_in_a_fixed_order():
+    counted = Statistics()
+    for number in range(32):
+        counted.devices[f"virtio-{number}", False] += 3 if number else 5
+    counted.devices["gicd", True] += 4
+    counted.devices["pl011", False] += 4
+    rows = [("virtio-0", 5, 0), ("gicd", 0, 4), ("pl011", 4, 0), ("each of 31 virtio", 3, 0)]
+    assert device_rows(counted) == rows
+
+
 def test_load_puts_a_file_into_ram(tmp_path):
     (tmp_path / "letter").write_bytes(b"Z")
     text = "ldr x1, =0x40f00000\n ldrb w0, [x1]\n ldr x1, =0x09000000\n strb w0, [x1]\n" + OFF
@@ -101,6 +129,18 @@ BAD = {
     "drive": (["good.s", "--drive", "odd"], "truncated"),
     "module": (["good.s", "--module", "initrd=good.s"], "KIND=FILE"),
     "rtc": (["good.s", "--rtc", "noon"], "not a time"),
+    "empty text": (["good.s", "--until", ""], "--until"),
+    "empty console": (["good.s", "--console", ""], "--console"),
+    "empty name of a file": (["good.s", "--input", ""], "a file name: is empty"),
+    "empty name of a trace": (["good.s", "--trace", ""], "--trace"),
+    "empty name of a drive": (["good.s", "--drive", ""], "--drive"),
+    "mode without a drive": (["good.s", "--drive", ",ro"], "--drive ,ro"),
+    "no such drive": (["good.s", "--drive", "nowhere"], "nowhere"),
+    "address of flash": (["--bios", "good.s", "--load-address", "0x40080000"], "flash starts at address 0"),
+    "truncated tree": (["good.s", "--dtb", "short.dtb"], "not a sound device tree"),
+    "little memory": (["good.s", "--memory", "1M", "--load", "0x40200000=good.s"], "more --memory"),
+    "much memory": (["good.s", "--memory", "16G"], "8 GiB"),
+    "full device": (["good.s", "--trace", "/dev/full"], "--trace /dev/full: No space left"),
     "two programs": (["good.s", "--bios", "good.s"], "cannot both"),
     "dump": (["good.s", "--dump-dtb", "no/such/directory"], "no/such/directory"),
 }
@@ -111,6 +151,7 @@ def test_bad_input_is_one_line_and_status_2(name, tmp_path):
     arguments, expected = BAD[name]
     (tmp_path / "good.s").write_text(OFF)
     (tmp_path / "odd").write_bytes(bytes(700))
+    (tmp_path / "short.dtb").write_bytes(b"\xd0\x0d\xfe\xed\0\0\x10\0" + bytes(80))
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr and "Traceback" not in done.stderr

@@ -158,7 +158,7 @@ def _open(name: str) -> tuple[int, int]:
     try:
         file = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise UserError(name, f"cannot open the drive: {_reason(error)}") from error
+        raise UserError(name, f"cannot open the drive: {_reason(error)}", "check the path") from error
     try:
         return file, _sectors(name, os.fstat(file))
     except UserError:
@@ -173,7 +173,7 @@ def _reason(error: Exception) -> str:
 def _sectors(name: str, status: os.stat_result) -> int:
     """Return the capacity in sectors. Raises: UserError."""
     if not stat.S_ISREG(status.st_mode):
-        raise UserError(name, "a drive must be a regular file")
+        raise UserError(name, "a drive must be a regular file", "copy the disk or the directory to an image")
     sectors, rest = divmod(status.st_size, SECTOR_BYTES)
     if rest:
         cause = f"the drive is truncated: {status.st_size} bytes are no multiple of {SECTOR_BYTES}"

@@ -105,7 +105,9 @@ def test_flash() -> None:
 
 
 def test_flash_and_a_program_cannot_both_start() -> None:
-    assert refusal(request(flash=File("u-boot.bin", b"x"))).startswith("u-boot.bin: and Image cannot both start")
+    assert refusal(request(flash=File("u-boot.bin", b"x"))).startswith(
+        "--bios u-boot.bin: it and Image cannot both start"
+    )
     assert "nothing to start" in refusal(request(kernel=None))
 
 
