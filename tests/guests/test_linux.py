@@ -96,7 +96,7 @@ def test_runs_repeat_whoever_watches(linux_images, gic, cpus):
 
 
 @long
-def test_a_virtio_disk_mounts_and_keeps_what_is_written(linux_images, tmp_path):
+def test_a_virtio_disk_keeps_what_is_written(linux_images, tmp_path):
     disk = tmp_path / "disk"
     disk.write_bytes(bytes(1 << 20))
     body = "echo written >/dev/vda\nsync\ndd if=/dev/vda bs=7 count=1 2>/dev/null\ncat /sys/block/vda/size\n"
@@ -105,6 +105,25 @@ def test_a_virtio_disk_mounts_and_keeps_what_is_written(linux_images, tmp_path):
     )
     answer, console = boot(made)
     assert answer["reason"] == "guest" and "written" in console and "2048" in console
+    assert disk.read_bytes() == bytes(1 << 20)
+
+
+MOUNT = """
+busybox mke2fs -F /dev/vda >/dev/null && mount -t ext2 /dev/vda /mnt && echo kept >/mnt/file && umount /mnt
+echo 3 >/proc/sys/vm/drop_caches
+mount -t ext2 -o ro /dev/vda /mnt && echo "the file says $(cat /mnt/file)"
+grep vda /proc/mounts
+"""
+
+
+@long
+def test_a_file_system_on_a_virtio_disk_mounts_and_keeps_a_file(linux_images, tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(1 << 20))
+    archive = script(linux_images, tmp_path, MOUNT, modules=True)
+    answer, console = boot(configuration(linux_images, initrd=archive, drives=(Drive(str(disk)),)))
+    assert answer["reason"] == "guest" and "the file says kept" in console
+    assert "/dev/vda /mnt ext2 ro" in console
     assert disk.read_bytes() == bytes(1 << 20)
 
 
