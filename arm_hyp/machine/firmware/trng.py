@@ -7,7 +7,6 @@ Ref: Arm DEN0098 (TRNG 1.0). Simplified: the entropy is a hash of the machine's 
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 from arm_hyp.arch import psci
@@ -53,6 +52,8 @@ class Trng:
 
     def _draw(self) -> int:
         """Return 256 bits that no earlier draw gave."""
+        import hashlib  # here: it loads OpenSSL (3 ms), and few guests draw
+
         text = f"trng {self._seed} {self.drawn}".encode()
         self.drawn += 1
         return int.from_bytes(hashlib.sha256(text).digest(), "little")
