@@ -9,7 +9,6 @@ thinnest hooks by the CPU time from the first instruction to power-off.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from time import perf_counter
 from typing import Final
 
 import pytest
+from installed import environment
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from arm_hyp.cpu import counting
@@ -56,10 +56,15 @@ class Participant:
 
     def boot(self) -> None:
         """Boot once. Raises: AssertionError, if the kernel does not power off."""
-        environment = os.environ | ({counting.SWITCH: self.counting_way} if self.counting_way else {})
+        way = {counting.SWITCH: self.counting_way} if self.counting_way else {}
         start, cpu_start = perf_counter(), _children_s()
         ended = subprocess.run(
-            self.command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False
+            self.command,
+            env=environment(**way),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
         )
         self.wall_s.append(perf_counter() - start)
         self.cpu_s.append(_children_s() - cpu_start)

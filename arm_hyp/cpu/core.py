@@ -18,12 +18,13 @@ from unicorn import arm64_const as a64
 from arm_hyp.arch import id_policy, interrupts, syndromes
 from arm_hyp.arch.exceptions import Cause, Kind
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
-from arm_hyp.arch.sysregs import Encoding, name_of
+from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults
 from arm_hyp.cpu.controls import HCR_VIRTUAL, HCR_VSE, ControlRegisters
 from arm_hyp.cpu.exception_unit import ExceptionUnit
+from arm_hyp.cpu.maintenance import Maintenance
 from arm_hyp.cpu.mmio import Mmio
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 from arm_hyp.cpu.pending import LOOKAHEAD_BYTES, plain_length
@@ -46,13 +47,10 @@ LINE_NAMES: Final = {
     interrupts.LINE_VFIQ: "vFIQ",
 }
 _MIDR_EL1, _VPIDR_EL2, _VMPIDR_EL2 = (3, 0, 0, 0, 0), (3, 4, 0, 0, 0), (3, 4, 0, 0, 5)
-_BY_VA: Final = "TLBI VA"
-_VA_BITS, _VA_SIGN, _M64 = (1 << 56) - (1 << 12), 1 << 55, (1 << 64) - 1
+_M64: Final = (1 << 64) - 1
 _BRANCH_TO_SELF: Final = 0x1400_0000
 
 
-CACHE_LINE_BYTES: Final = 64
-"""CTR_EL0.IminLine of both CPU models, in bytes."""
 WAITS_FOR_EVENTS: Final = frozenset({"wfe", "wfet"})
 
 
@@ -94,7 +92,7 @@ class Core:
         self._x = [self.native.batch([register]) for register in X_REGISTERS]
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
-        self.mmio = Mmio(self)
+        self.mmio, self.maintenance = Mmio(self), Maintenance(self)
         if self.where.running is None:
             self.where.running = self
 
@@ -112,10 +110,9 @@ class Core:
         self._error: BaseException | None = None
         self._stop: Stop | None = None
         self.dead_because = ""
-        self.pc_misaligned = self._native_step_wanted = self._translations_stale = False
+        self.pc_misaligned = self._native_step_wanted = False
         self._masked = 0  # the interrupt masks of PSTATE, while they hold something back
         self.vbar_written: set[int] = set()
-        self._stale: list[tuple[int, int]] = []  # changed code: physical address, size in bytes
         self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
 
     def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
@@ -141,7 +138,7 @@ class Core:
         self.native.unmap(base, size_bytes)
         self.ram.remove(base)
         self.native.flush_tlb()
-        self._translations_stale = True
+        self.maintenance.drop_all()
 
     # --- position --------------------------------------------------------------------------------------------
 
@@ -208,7 +205,7 @@ class Core:
         careful = self.alignment.is_careful()
         if careful and self.alignment.check():
             return
-        self._drop_stale()
+        self.maintenance.settle()
         native_step = self._native_step_wanted
         pc = self.pc
         if native_step:
@@ -241,28 +238,6 @@ class Core:
         """Tell whether the last start came no further than to a block that has sites."""
         return self.sites.pending and not self.native.started()
 
-    def _drop_stale(self) -> None:
-        changed = self.sites.changed_code()
-        if changed is None:
-            self._translations_stale = True
-        elif changed:
-            self._stale += [(address & -CACHE_LINE_BYTES, CACHE_LINE_BYTES) for address in changed]
-        if self._translations_stale:
-            self._translations_stale = False
-            self._stale.clear()
-            self.sites.code_pages.clear()
-            self.native.flush_translations()
-        for address, size_bytes in self._stale:
-            self.native.drop_physical(address, size_bytes)
-        self._stale.clear()
-
-    def code_changed(self, address: int, size_bytes: int) -> None:
-        """Have code translated anew whose bytes were changed, at a physical address, unnoticed by this core."""
-        if self.sites.code_pages.any(address, size_bytes):
-            self._stale.append((address, size_bytes))
-            if self._running and not self.mmio.stop_after_instruction():
-                self.native.stop()
-
     def _translate_bare(self, pc: int) -> None:
         if self.sites.bare != pc:
             self.sites.bare = pc
@@ -285,20 +260,10 @@ class Core:
             raise error
         return status
 
-    def invalidate(self, operation: Encoding, operand: int) -> None:
-        """Do TLB maintenance: the page of a VA in all regimes, or the whole TLB. More than asked may go.
-
-        Ref: Arm ARM D8.14 (TLB maintenance); bits <43:0> of the operand are VA<55:12>.
-        """
-        if name_of(operation).startswith(_BY_VA):
-            self.native.flush_page((operand << 12 & _VA_BITS ^ _VA_SIGN) - _VA_SIGN & _M64)
-        else:
-            self.native.flush_tlb()
-
-    def drop_all_translations(self) -> None:
-        """Have every block translated anew, from the next instruction on: what is a site has changed."""
-        self._translations_stale = True
-        self.native.stop()
+    def stop_running(self) -> None:
+        """Stop before the next instruction, if this core runs at all; then go on. May be called from a hook."""
+        if self._running and not self.mmio.stop_after_instruction():
+            self.native.stop()
 
     def discount(self, started: int = 1) -> None:
         """Take back the count of the instruction that was started but does not retire."""
@@ -364,8 +329,8 @@ class Core:
         old = self.lines
         self.lines = old | line if level else old & ~line
         if self.lines != old:
-            if level and self._running and not self.mmio.stop_after_instruction():
-                self.native.stop()
+            if level:
+                self.stop_running()
             self.emit(InterruptLine, line=LINE_NAMES[line], level=level)
 
     def die(self, because: str) -> None:

@@ -172,7 +172,7 @@ class SystemUnit:
             or any(self._traps_fp(el) != trapped for el, trapped in before.items())
             or (name == "hcr_el2" and (old ^ new) & _HCR_E2H)
         ):
-            self._core.drop_all_translations()
+            self._core.maintenance.drop_all()
         if name in ("sctlr_el1", "sctlr_el2") and new & ~old & _ALIGNMENT_CHECKS:
             self._core.native.stop()
 
@@ -318,7 +318,7 @@ class SystemUnit:
         if core.broadcast is not None:
             core.broadcast(encoding, operand)
         if instruction.crn == _TLB:
-            core.invalidate(encoding, operand)
+            core.maintenance.invalidate(encoding, operand)
         core.complete(pc, pstate)
 
     # --- system registers ------------------------------------------------------------------------------------

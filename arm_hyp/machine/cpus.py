@@ -13,7 +13,8 @@ from typing import Any, Final
 from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.sysregs import Encoding, name_of
 from arm_hyp.cpu import snapshot as core_snapshot
-from arm_hyp.cpu.core import CACHE_LINE_BYTES, WAITS_FOR_EVENTS, Core
+from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
+from arm_hyp.cpu.maintenance import CACHE_LINE_BYTES
 from arm_hyp.cpu.native import READ
 from arm_hyp.cpu.position import Position
 from arm_hyp.cpu.stop import Stop
@@ -96,15 +97,15 @@ class Cpus:
             self._code_changed(None)
         elif name.endswith(("IS", "OS")) or core.controls.values.hcr_el2 & _HCR_FB:
             for each in self.cores:
-                each.invalidate(encoding, operand)
+                each.maintenance.invalidate(encoding, operand)
 
     def _code_changed(self, physical: int | None) -> None:
         """Have every CPU translate a cache line of code anew; all of its code, if it is not known which."""
         for core in self.cores:
             if physical is None:
-                core.drop_all_translations()
+                core.maintenance.drop_all()
             else:
-                core.code_changed(physical & -CACHE_LINE_BYTES, CACHE_LINE_BYTES)
+                core.maintenance.code_changed(physical & -CACHE_LINE_BYTES, CACHE_LINE_BYTES)
 
     # --- turns -------------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ class Ram:
         if data:
             self.view[start : start + len(data)] = data
             for core in self._cores:
-                core.code_changed(address, len(data))
+                core.maintenance.code_changed(address, len(data))
 
     def _offset(self, address: int, size_bytes: int) -> int:
         if not self.contains(address, size_bytes):
