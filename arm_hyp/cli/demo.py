@@ -155,4 +155,6 @@ def _write(name: str, content: str) -> None:
     try:
         Path(name).write_text(content, encoding="utf-8")
     except OSError as error:
-        raise UserError(name, f"the picture cannot be written: {error.strerror}", "name another file") from None
+        raise UserError(
+            f"--svg {name}", f"the picture cannot be written: {error.strerror}", "name another file"
+        ) from None

@@ -141,6 +141,8 @@ class Session:
 
     def _summary(self, answer: dict[str, Any], host_s: float) -> None:
         """Print how the run ended, on standard error: standard output is the guest's."""
+        if self._printer.is_inside_line and sys.stdout.isatty():
+            print(file=sys.stderr)
         if self._statistics.has_any:
             from rich.console import Console  # here: a run without tables ends sooner
 

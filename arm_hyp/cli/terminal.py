@@ -31,10 +31,12 @@ class Printer:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._held = file, bytearray()
+        self.is_inside_line = False
 
     def put(self, byte: int) -> None:
         """Take a byte."""
         self._held.append(byte)
+        self.is_inside_line = byte != 0x0A
         if byte == 0x0A or len(self._held) >= _BUFFER_BYTES:
             self.flush()
 

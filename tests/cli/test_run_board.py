@@ -177,9 +177,12 @@ def test_the_printer_writes_lines_at_once_and_the_rest_when_flushed(tmp_path):
         printer = Printer(file)
         for byte in b"one\n\xfftwo":
             printer.put(byte)
-        assert (tmp_path / "out").read_bytes() == b"one\n"
+        assert (tmp_path / "out").read_bytes() == b"one\n" and printer.is_inside_line
         printer.flush()
-    assert (tmp_path / "out").read_bytes() == b"one\n\xfftwo"
+        assert printer.is_inside_line
+        printer.put(0x0A)
+        assert not printer.is_inside_line
+    assert (tmp_path / "out").read_bytes() == b"one\n\xfftwo\n"
 
 
 def read_until(terminal: int, text: bytes) -> bytes:
@@ -206,6 +209,8 @@ def test_a_terminal_is_raw_while_the_guest_runs_and_put_back(tmp_path, ends):
         else:
             os.write(ours, b"." if ends == "guest" else b"\x01x")
         assert process.wait(60) == expected
+        assert process.stderr is not None
+        assert b" helps\n\n" in process.stderr.read(), "the end is told on a line of its own"
     assert termios.tcgetattr(theirs) == before
     os.close(ours)
     os.close(theirs)
