@@ -1,8 +1,8 @@
 """Benchmark of the start-up time: from the shell's `arm-hyp run` to the guest's first instruction.
 
 Read `arm_hyp/cli/run.py` before this file. The guest is two instructions long and switches the machine off, so what is
-measured is the whole process, which is more than the time to the first instruction: it includes the end. The modules are
-compiled already, as in any program that is not run for the first time.
+measured is the whole process, which is more than the time to the first instruction: it includes the end. The
+modules are compiled already, as in any program that is not run for the first time.
 """
 
 from __future__ import annotations

@@ -54,51 +54,10 @@ done:   cmp     x20, #5
         bl      puts
         b       off
 
-        .macro  vector handler          // one entry: 128 bytes
-        .balign 128
-        b       \handler
-        .endm
-
-        .macro  vectors name, spx_sync=unexpected, spx_irq=unexpected, low_sync=unexpected, low_irq=unexpected
-        .balign 2048                    // VBAR_ELx<10:0> are RES0
-\name:
-        vector  unexpected              // +0x000 same level with SP_EL0: synchronous, IRQ, FIQ, SError
-        vector  unexpected
-        vector  unexpected
-        vector  unexpected
-        vector  \spx_sync               // +0x200 same level with SP_ELx
-        vector  \spx_irq
-        vector  unexpected
-        vector  unexpected
-        vector  \low_sync               // +0x400 from a lower level
-        vector  \low_irq
-        vector  unexpected
-        vector  unexpected
-        .rept   4                       // +0x600 from a lower level in AArch32
-        vector  unexpected
-        .endr
-        .endm
+        .include "include/vectors.inc"
         vectors el2_vectors, spx_sync=same, low_sync=done
         vectors el1_vectors, spx_sync=at_el1
 
 text_done: .asciz "5 illegal returns\n"
 
-// --- the same in every guest ----------------------------------------------------------------------------------------
-
-        .balign 4
-// Print the text at x8 on the PL011. Changes x8, x9, x10.
-puts:   ldr     x9, =0x09000000
-1:      ldrb    w10, [x8], #1
-        cbz     w10, 2f
-        str     w10, [x9]
-        b       1b
-2:      ret
-
-unexpected:                             // an exception that this guest does not provoke
-        adr     x8, text_unexpected
-        bl      puts
-off:    ldr     x0, =0x84000008         // PSCI SYSTEM_OFF
-        smc     #0
-        b       .
-
-text_unexpected: .asciz "unexpected\n"
+        .include "include/end.inc"

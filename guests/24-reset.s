@@ -42,52 +42,7 @@ counted: .word  0
 digit:  .asciz  "?\n"
         .balign 4
 
-// --- the same in every guest of the board ---------------------------------------------------------------------------
-
-        .macro  vector handler          // one entry: 128 bytes
-        .balign 128
-        b       \handler
-        .endm
-
-        .macro  vectors name, spx_sync=unexpected, spx_irq=unexpected, low_sync=unexpected, low_irq=unexpected
-        .balign 2048                    // VBAR_ELx<10:0> are RES0
-\name:
-        .rept   4                       // +0x000 same level with SP_EL0: synchronous, IRQ, FIQ, SError
-        vector  unexpected
-        .endr
-        vector  \spx_sync               // +0x200 same level with SP_ELx
-        vector  \spx_irq
-        vector  unexpected
-        vector  unexpected
-        vector  \low_sync               // +0x400 from a lower level
-        vector  \low_irq
-        .rept   6                       // and from a lower level in AArch32
-        vector  unexpected
-        .endr
-        .endm
-
-pass:   adr     x8, text_pass
-        b       say
-fail:   adr     x8, text_fail
-        b       say
-unexpected:                             // an exception that this guest does not provoke
-        adr     x8, text_unexpected
-say:    bl      puts
-off:    ldr     x0, =0x84000008         // PSCI SYSTEM_OFF, by EL2 or through it
-        smc     #0
-        b       .
-
-// Print the text at x8 on the PL011. Changes x8, x9, x10.
-puts:   ldr     x9, =0x09000000
-1:      ldrb    w10, [x8], #1
-        cbz     w10, 2f
-        str     w10, [x9]
-        b       1b
-2:      ret
-
-text_pass: .asciz "PASS\n"
-text_fail: .asciz "FAIL\n"
-text_unexpected: .asciz "unexpected\n"
-        .balign 4
+        .include "include/vectors.inc"
+        .include "include/verdict.inc"
 
         vectors el2_vectors

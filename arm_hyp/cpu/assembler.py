@@ -1,8 +1,8 @@
 """The assembler: a source text to an image with symbols and lines, and errors that say where and what to do.
 
 Read `cpu/assembler_source.py` after this file and then down the line: source (text to statements), expressions,
-macros, operands, words (what Keystone lacks), layout, child, process. Keystone (LLVM 3.8) encodes single instructions
-only, in a process of its own: its labels, data and literal pools have errors that go unnoticed (`adrp`,
+include, macros, operands, words (what Keystone lacks), layout, child, process. Keystone (LLVM 3.8) encodes single
+instructions only, in a process of its own: its labels, data and literal pools have errors that go unnoticed (`adrp`,
 `ldr x0, =label` after a constant, `.inst`, `.octa`), and many inputs end, crash or hang it.
 
 Simplified: one flat image. Sections are laid out one after the other, .text first; there is no linker, so every
@@ -11,12 +11,14 @@ symbol must be defined.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 from arm_hyp.arch import sysregs
 from arm_hyp.cpu import assembler_process
 from arm_hyp.cpu.assembler_child import INSTRUCTION_BYTES, NOT_ENCODED
+from arm_hyp.cpu.assembler_include import origin_of
 from arm_hyp.cpu.assembler_layout import Layout, Pending
 from arm_hyp.cpu.assembler_macros import Expander
 from arm_hyp.cpu.assembler_operands import Instruction, unknown_names
@@ -49,13 +51,17 @@ class Assembled:
     entry: int
 
 
-def assemble(source: str, *, filename: str, base: int) -> Assembled:
-    """Assemble a source text for the address `base`. Raises: AssemblyError naming file, line and column."""
+def assemble(source: str, *, filename: str, base: int, path: str | os.PathLike[str] | None = None) -> Assembled:
+    """Assemble a source text for the address `base`. Raises: AssemblyError naming file, line and column.
+
+    `filename` is how errors name the source; `path` is the file it is from, without which it can include no other.
+    """
     if base % INSTRUCTION_BYTES or not 0 <= base < 1 << 48:
         raise AssemblyError(filename, 1, 1, f"code cannot start at {base:#x}", "use a multiple of 4 below 1 << 48")
     layout = Layout(base)
     try:
-        for statement in Expander(read_statements(source, filename), layout.constant, layout.is_defined):
+        statements = read_statements(source, filename, None if path is None else origin_of(path, filename))
+        for statement in Expander(statements, layout.constant, layout.is_defined):
             layout.add(statement)
         image, pending = layout.finish()
     except RecursionError:

@@ -33,8 +33,7 @@ IGNORED = frozenset(_IGNORED.split())
 """What means nothing in a flat image: binding, types, call frames, the feature level (everything is allowed)."""
 
 WAYS_OUT = {
-    ".include": "copy the file's text here: the assembler reads no other file",
-    ".incbin": "write the bytes with .byte or .quad: the assembler reads no other file",
+    ".incbin": "write the bytes with .byte or .quad",
     ".comm": "write a label and .space",
     ".lcomm": "write a label and .space",
     ".pushsection": "use .section and .previous",

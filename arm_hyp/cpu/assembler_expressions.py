@@ -1,6 +1,6 @@
 """Expressions of the assembler: parsed to a small tree, folded as far as known, evaluated when addresses are.
 
-Read `cpu/assembler_source.py` before and `cpu/assembler_macros.py` after. A label is a `Position` (section and
+Read `cpu/assembler_source.py` before and `cpu/assembler_include.py` after. A label is a `Position` (section and
 offset) from the moment it is defined, so that differences within a section are numbers at once (`.space 0x800 - (. -
 vectors)`), while its address waits until all sections have theirs.
 

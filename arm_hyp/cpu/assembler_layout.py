@@ -122,7 +122,8 @@ class Layout:
             self._symbols[f".L{name}$b${count}"] = self._symbols[f".L{name}$f${count}"] = position
             return
         if name in self._labels:
-            raise place.error(f"`{name}` is defined already, in line {self._labels[name][1].line}", "use another name")
+            first = self._labels[name][1].seen_from(place.file)
+            raise place.error(f"`{name}` is defined already, in line {first}", "use another name")
         if name in self._symbols:
             raise place.error(f"`{name}` is a constant already", "use another name")
         self._symbols[name] = position

@@ -1,9 +1,9 @@
 """Macros, repetition and conditional assembly: statements in, plain labels, directives and instructions out.
 
-Read `cpu/assembler_expressions.py` before and `cpu/assembler_layout.py` after. Keystone's own macros know neither
+Read `cpu/assembler_include.py` before and `cpu/assembler_layout.py` after. Keystone's own macros know neither
 numeric labels nor lines, so they are expanded here, as GNU as does: `.macro` (defaults, `:req`, `:vararg`,
-`name=value`, `\\@`, `\\()`), `.rept`, `.irp`, `.if` and its family. What comes out of a macro carries the place of
-its call.
+`name=value`, `\\@`, `\\()`), `.rept`, `.irp`, `.if` and its family, `.include`. What comes out of a macro carries the
+place of its call.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from arm_hyp.cpu.assembler_include import Includer
 from arm_hyp.cpu.assembler_source import Place, Statement, split_outside
 
 MAX_STATEMENTS = 200_000
@@ -60,6 +61,7 @@ class Expander:
         self._macros: dict[str, _Macro] = {}
         self._conditions: list[Place] = []
         self._taken = self._expansions = 0
+        self._includer = Includer()
 
     def __iter__(self) -> Iterator[Statement]:
         while (statement := self._take()) is not None:
@@ -101,7 +103,8 @@ class Expander:
     def _push_rest(self, statement: Statement, start: int) -> None:
         rest = statement.text[start:]
         if rest.strip():
-            self._push([Statement(rest.strip(), statement.place.moved(start + len(rest) - len(rest.lstrip())))])
+            place = statement.place.moved(start + len(rest) - len(rest.lstrip()))
+            self._push([replace(statement, text=rest.strip(), place=place)])
 
     # Bodies.
 
@@ -165,8 +168,8 @@ class Expander:
         text = _ARGUMENT.sub(lambda match: values.get(match[1], match[0]), line.text).strip()
         if len(text) > 4096:
             raise call.error(f"macro {name} makes a line of more than 4096 characters")
-        note = call.note or f" (in macro {name}, line {line.place.line})"
-        return Statement(text, replace(call, note=note))
+        note = call.note or f" (in macro {name}, line {line.place.seen_from(call.file)})"
+        return replace(line, text=text, place=replace(call, note=note))
 
     def _repeat(self, rest: str, statement: Statement) -> None:
         count, body = self._evaluate(rest, statement.place), self._body(statement)
@@ -240,6 +243,9 @@ class Expander:
     def _purge(self, rest: str, statement: Statement) -> None:
         self._macros.pop(rest.strip().lower(), None)
 
+    def _include(self, rest: str, statement: Statement) -> None:
+        self._push(self._includer.statements(rest, statement))
+
     def _stray(self, rest: str, statement: Statement) -> None:
         raise statement.place.error(f"{first_word(statement.text)[0]} has nothing to end")
 
@@ -250,6 +256,7 @@ class Expander:
     _HANDLERS: ClassVar[dict[str, Callable[[Expander, str, Statement], None]]] = {
         ".macro": _macro,
         ".purgem": _purge,
+        ".include": _include,
         ".rept": _repeat,
         ".irp": _each,
         ".irpc": _each,

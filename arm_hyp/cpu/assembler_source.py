@@ -5,14 +5,16 @@ comments, `;` separates statements, `'a'` is a number. Of the C preprocessor, li
 `#define NAME value`, `#undef`, `#ifdef`, `#ifndef`, `#else`, `#endif` and the line markers that the real one leaves
 behind.
 
-Simplified: `#include`, `#if` and macros with parameters are refused: run the file through `gcc -E` first.
+Simplified: `#include`, `#if` and macros with parameters are refused: write `.include`, `.if` and `.macro`, or run the
+file through `gcc -E` first.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
 from arm_hyp.errors import UserError
@@ -40,17 +42,31 @@ class Place:
         """Return the error that names this place."""
         return AssemblyError(self.file, self.line, self.column, message + self.note, way_out)
 
+    def seen_from(self, file: str) -> str:
+        """Return the line's number, and which file it is in unless it is this one."""
+        return str(self.line) if self.file == file else f"{self.line} of {self.file}"
+
     def moved(self, columns: int) -> Place:
         """Return the place some columns to the right; inside a macro's expansion columns mean nothing and stay."""
         return self if self.note else replace(self, column=self.column + columns)
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """A file that is being read, for the sake of what it includes: its path, its name in errors, and its includer."""
+
+    path: Path
+    shown: str
+    includer: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """One label, directive or instruction, stripped, and where it begins."""
+    """One label, directive or instruction, stripped, where it begins, and the file it is from (None: from no file)."""
 
     text: str
     place: Place
+    origin: Origin | None = field(default=None, compare=False)
 
 
 _STRING = r'"(?:\\.|[^"\\\n])*"'
@@ -111,7 +127,8 @@ def strip_comments(source: str, file: str) -> str:
 class Reader:
     """Reads one source text into statements, acting on the preprocessor lines it meets."""
 
-    def __init__(self, source: str, file: str) -> None:
+    def __init__(self, source: str, file: str, origin: Origin | None) -> None:
+        self._origin = origin
         self._lines = strip_comments(source.replace("\r\n", "\n"), file).split("\n")
         self._file, self._marked_file, self._shift = file, file, 0
         self._defines: dict[str, str] = {}
@@ -132,7 +149,8 @@ class Reader:
         expanded = self._expand(line, place)
         for offset, part in split_outside(expanded, ";", brackets=False):
             if part.strip():
-                yield Statement(part.strip(), place.moved(offset + len(part) - len(part.lstrip())))
+                begin = place.moved(offset + len(part) - len(part.lstrip()))
+                yield Statement(part.strip(), begin, self._origin)
 
     def _expand(self, line: str, place: Place) -> str:
         if not self._defines:
@@ -183,7 +201,7 @@ class Reader:
         self._conditions.pop()
 
     def _include(self, rest: str, place: Place) -> None:
-        raise place.error(f"#include {rest} is not supported", "copy what is needed, or run the file through gcc -E")
+        raise place.error(f"#include {rest} is not supported", "write .include, or run the file through gcc -E")
 
     def _if(self, rest: str, place: Place) -> None:
         raise place.error("#if and #elif are not supported", "write .if, or run the file through gcc -E")
@@ -206,6 +224,6 @@ class Reader:
     }
 
 
-def read_statements(source: str, file: str) -> Iterator[Statement]:
+def read_statements(source: str, file: str, origin: Origin | None = None) -> Iterator[Statement]:
     """Give the statements of a source in order, before macros are expanded. Raises: AssemblyError."""
-    return Reader(source, file).statements()
+    return Reader(source, file, origin).statements()

@@ -168,7 +168,7 @@ def _assembled(name: str, content: bytes, address: int) -> Image:
     from arm_hyp.cpu.assembler import AssemblyError, assemble  # here: an ELF file starts sooner without it
 
     try:
-        program = assemble(content.decode(), filename=name, base=address)
+        program = assemble(content.decode(), filename=name, base=address, path=name)
     except UnicodeDecodeError as error:
         raise ImageError(name, f"byte {error.start} is not UTF-8 text", "save it as UTF-8") from None
     except AssemblyError as error:

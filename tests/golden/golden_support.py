@@ -72,7 +72,7 @@ CASES = [Case(name, name) for name in GUESTS if name not in _SPECIAL] + [*VARIAN
 def code_of(guest: str, base: int = BASE) -> bytes:
     """Assemble a guest."""
     path = guests_directory() / f"{guest}.s"
-    return assemble(path.read_text(), filename=path.name, base=base).code
+    return assemble(path.read_text(), filename=path.name, base=base, path=path).code
 
 
 def machine_for(case: Case, sink: EventSink) -> Machine:
