@@ -32,6 +32,8 @@ from arm_hyp.machine.wiring import Board, Options
 RAM_BASE: Final = board.RAM_BASE
 TLB_GRID: Final = 1 << 22
 """Every TLB is emptied every so many retired instructions, so that a run can be resumed there exactly."""
+LOOK_GRID: Final = 1 << 18
+"""Every so many retired instructions a run looks whether a signal has asked it to stop. It divides TLB_GRID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Machine:
 
     def _end_of_piece(self, limit: int, now: int) -> int:
         """Return the count at which the next piece ends."""
-        end = min(limit, (now // TLB_GRID + 1) * TLB_GRID)
+        end = min(limit, (now // LOOK_GRID + 1) * LOOK_GRID)
         if len(self.cpus.cores) > 1:
             end = min(end, self.cpus.slice_end)
         if self.input.is_waiting or self.user is not None:

@@ -13,7 +13,7 @@ import pytest
 from board_support import DATA, HANDLER_SKIPS, POWER_OFF, machine, start_cpu, state, trace, with_vectors
 
 from arm_hyp.events import Ended, Event, NullSink
-from arm_hyp.machine.machine import TLB_GRID, Machine
+from arm_hyp.machine.machine import LOOK_GRID, TLB_GRID, Machine
 
 LIMIT = 20_000
 GIC_ON = """
@@ -276,3 +276,11 @@ def test_a_dead_guest_stays_dead():
     pc, retired = made.core.pc, made.retired
     assert made.run(10_000).reason == "dead" and made.step()
     assert (made.core.pc, made.retired) == (pc, retired)
+
+
+def test_a_signal_ends_a_run_soon_whatever_the_guest_does():
+    made = machine("ldr x1, =0x09000000\n1: add x0, x0, #1\n tst x0, #0xff\n b.ne 1b\n strb w0, [x1]\n b 1b\n")
+    made.output = lambda byte: made.request_stop("interrupted", 130, at_once=False)
+    outcome = made.run(TLB_GRID * 4)
+    assert (outcome.reason, outcome.status) == ("stopped", 130)
+    assert made.retired == LOOK_GRID and TLB_GRID % LOOK_GRID == 0
