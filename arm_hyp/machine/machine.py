@@ -32,7 +32,7 @@ from arm_hyp.machine.wiring import Board, Options
 RAM_BASE: Final = board.RAM_BASE
 TLB_GRID: Final = 1 << 22
 """Every TLB is emptied every so many retired instructions, so that a run can be resumed there exactly."""
-LOOK_GRID: Final = 1 << 18
+LOOK_GRID: Final = 1 << 19
 """Every so many retired instructions a run looks whether a signal has asked it to stop. It divides TLB_GRID."""
 
 
