@@ -1,7 +1,6 @@
 """The guests of the board print the same on QEMU's `virt`, and say PASS."""
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,15 +8,11 @@ from pathlib import Path
 import pytest
 from golden_support import BOARD_CASES, Case, code_of, run
 
-from arm_hyp.resources import guests_directory
-
 QEMU = "qemu-system-aarch64"
 QEMU_BASE = 0x4020_0000
 """QEMU puts its device tree into the first MiB of RAM, where the guests lie on our machine."""
 CPUS = {"a72": "cortex-a72", "max": "max"}
 SECONDS = 60
-SHARED = ("// --- the same in every guest of the board", "// --- the same in every guest with a GIC of either")
-"""How the parts begin that guests share; the assembler reads one file only, so they are copied."""
 
 
 def on_qemu(case: Case, directory: Path, seconds: int = SECONDS) -> bytes:
@@ -44,11 +39,3 @@ def test_a_guest_of_the_board_prints_the_same_on_qemu(case: Case, tmp_path: Path
 @pytest.mark.parametrize("case", BOARD_CASES, ids=lambda case: case.name)
 def test_a_guest_of_the_board_passes(case: Case):
     assert run(case)[0].console.endswith(b"PASS\n")
-
-
-@pytest.mark.parametrize("begin", SHARED)
-def test_what_guests_share_is_the_same_in_all(begin: str):
-    texts = [path.read_text() for path in sorted(guests_directory().glob("*.s"))]
-    parts = [text[text.index(begin) :] for text in texts if begin in text]
-    shared = {re.split(r"\n// ---|\n {8}vectors ", part)[0].rstrip() for part in parts}
-    assert len(parts) > 1 and len(shared) == 1
