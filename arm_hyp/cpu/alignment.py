@@ -35,11 +35,10 @@ class AlignmentUnit:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def is_careful(self) -> bool:
+    def is_careful(self, pstate: int, sp: int) -> bool:
         """Tell whether the next instruction must be looked at before it runs."""
-        pstate = self._core.pstate
         sctlr = self._sctlr(pstate)
-        return bool(sctlr & SCTLR_A) or (self._checks_sp(pstate, sctlr) and bool(self._core.sp & 15))
+        return bool(sctlr & SCTLR_A or (sp & 15 and self._checks_sp(pstate, sctlr)))
 
     def _sctlr(self, pstate: int) -> int:
         values = self._core.controls.values

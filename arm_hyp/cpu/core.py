@@ -90,6 +90,7 @@ class Core:
         self.exceptions = ExceptionUnit(self)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._x = [self.native.batch([register]) for register in X_REGISTERS]
+        self._now = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
         self.mmio, self.maintenance = Mmio(self), Maintenance(self)
@@ -200,14 +201,14 @@ class Core:
             self.native.stop()
 
     def _run_once(self, count: int) -> None:
-        if self._settle_state():
+        pc, pstate, sp = self._now.read()
+        if self._settle_state(pc, pstate):
             return
-        careful = self.alignment.is_careful()
+        careful = self.alignment.is_careful(pstate, sp)
         if careful and self.alignment.check():
             return
         self.maintenance.settle()
         native_step = self._native_step_wanted
-        pc = self.pc
         if native_step:
             self._translate_bare(pc)
         if careful or native_step:
@@ -285,19 +286,17 @@ class Core:
         self._discount += 1
         self.native.stop()
 
-    def _settle_state(self) -> bool:
+    def _settle_state(self, pc: int, pstate: int) -> bool:
         """Take what is pending before the next instruction: PC alignment, interrupts, illegal state. True if so."""
         if self.pc_misaligned:
             self.pc_misaligned = False
-            pc, pstate = self._brief.read()
             self.exceptions.take_cause(Cause.PC_ALIGNMENT, pstate, syndromes.encode_pc_alignment(), elr=pc, far=pc)
             return True
-        return self.take_pending()
+        return self._take_pending(pc, pstate)
 
-    def take_pending(self) -> bool:
+    def _take_pending(self, pc: int, pstate: int) -> bool:
         """Take the interrupt, or the illegal-state exception, that the state calls for. True if one was."""
         hcr = self.controls.values.hcr_el2
-        pc, pstate = self._brief.read()
         self._masked = 0
         if self.lines or hcr & HCR_VIRTUAL:
             el, scr = entry.level(pstate), self.controls.values.scr_el3

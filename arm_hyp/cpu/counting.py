@@ -71,6 +71,7 @@ class BlockCounter:
 
     def __init__(self, native: NativeCore, library: ctypes.CDLL, inside: _Inside) -> None:
         self._handle, self._limit, self._library, self._inside = native.handle, inside.limit, library, inside
+        self._is_unlocated, self._access = False, (-1, 0)
         self._pc = native.batch([a64.UC_ARM64_REG_PC])
         self._state = _State(pc_register=a64.UC_ARM64_REG_PC, pstate_register=a64.UC_ARM64_REG_PSTATE)
         self._state.emu_stop, self._state.reg_read = _address(uclib.uc_emu_stop), _address(uclib.uc_reg_read)
@@ -114,6 +115,7 @@ class BlockCounter:
 
     def started(self) -> int:
         """Tell how many instructions were started since `start`, with the one at the PC if it runs or has failed."""
+        self.locate()
         state = self._state
         size_bytes = int(state.size_bytes)
         if size_bytes:
@@ -122,10 +124,33 @@ class BlockCounter:
                 return int(state.started - (size_bytes - offset) // _INSTRUCTION_BYTES + 1)
         return int(state.started)
 
+    def begin_access(self) -> bool:
+        """Note that a device access is being answered; tell whether it is of the same instruction as the one before.
+
+        The PC is that of the block until somebody wants to know better: see `locate`. Another access of the same run
+        of a block may be of the same instruction or not: then both are located.
+        """
+        before, now = self._access, (int(self._state.started), self._inside.access.value)
+        self._access, self._is_unlocated = now, True
+        return now == before or (now[0] == before[0] and self._pc_at(before[1]) == self._pc_at(now[1]))
+
+    def end_access(self) -> None:
+        """Note that the device access has been answered."""
+        self._is_unlocated = False
+
+    def forget_access(self) -> None:
+        """Have the next device access be of another instruction."""
+        self._access = (-1, 0)
+
+    def _pc_at(self, place: int) -> int:
+        self._inside.restore(self._inside.cpu, place, False)
+        return self._pc.read()[0]
+
     def locate(self) -> None:
-        """Have the PC be that of the instruction whose device access is being answered (1 us)."""
-        cpu, _, access, restore = self._inside
-        restore(cpu, access.value, False)
+        """Have the PC be that of the instruction whose device access is being answered, if one is (1 us)."""
+        if self._is_unlocated:
+            self._is_unlocated = False
+            self._inside.restore(self._inside.cpu, self._access[1], False)
 
     def left_before(self, pc: int) -> None:
         """Count nothing from `pc` on of the block that a breakpoint left: its exception is one that fails to fetch."""
@@ -196,8 +221,9 @@ def _access_is_located(bench: Bench) -> bool:
     seen: list[tuple[int, int]] = []
 
     def read(_offset: int, _size_bytes: int) -> int:
-        bench.core.locate()
+        bench.core.begin_access()
         seen.append((bench.core.started(), bench.core.read(a64.UC_ARM64_REG_PC) - BASE))
+        bench.core.end_access()
         return 0
 
     bench.core.map_mmio(0, 0x1000, read, lambda _offset, _size_bytes, _value: None)

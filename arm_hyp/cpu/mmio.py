@@ -31,7 +31,6 @@ class Mmio:
 
     def __init__(self, core: Core) -> None:
         self._core, self._native = core, core.native
-        self._instruction = (-1, -1)  # the count and the PC of the instruction whose accesses are kept
         self._kept: list[int] = []
         self._answered = 0
         self._inside = self._repeating = False
@@ -68,18 +67,19 @@ class Mmio:
         if self.refused is not None:
             self._put_back()
         self._before = None
-        self._instruction, self._kept, self._answered = (-1, -1), [], 0
+        self._kept, self._answered = [], 0
+        self._native.forget_access()
         self._repeating, self.refused = False, None
 
     def _access(self, is_write: bool, perform: Callable[..., int | None], *arguments: int) -> int:
         if self.refused is not None:
             return 0  # the instruction is being abandoned: nobody sees this value
-        self._native.locate()
-        if not self._repeating:
-            self._begin()
-        elif self._answered < len(self._kept):
+        if self._repeating and self._answered < len(self._kept):
             self._answered += 1
             return self._kept[self._answered - 1]
+        is_same = self._native.begin_access()
+        if not self._repeating and not is_same:
+            self._kept, self._answered = [], 0
         self._inside = True
         try:
             value = perform(*arguments) or 0
@@ -94,12 +94,8 @@ class Mmio:
             return value
         finally:
             self._inside = False
+            self._native.end_access()
         return 0
-
-    def _begin(self) -> None:
-        instruction = self._native.started(), self._core.pc
-        if instruction != self._instruction:
-            self._instruction, self._kept, self._answered = instruction, [], 0
 
     def _refuse(self, is_write: bool) -> None:
         self.refused = is_write
@@ -107,6 +103,7 @@ class Mmio:
 
     def _stop(self) -> None:
         """Stop at this instruction. Unicorn still writes the register that is loaded: keep what was there."""
+        self._native.locate()
         if self._before is None:
             self._before = self._general.read()
         self._native.stop()

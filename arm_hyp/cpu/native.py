@@ -180,6 +180,15 @@ class Counting(Protocol):
     def left_before(self, pc: int) -> None:
         """Count nothing from `pc` on of the block that the last exception left."""
 
+    def begin_access(self) -> bool:
+        """Note that a device access is being answered; tell whether it is of the same instruction as the one before."""
+
+    def end_access(self) -> None:
+        """Note that the device access has been answered."""
+
+    def forget_access(self) -> None:
+        """Have the next device access be of another instruction."""
+
     def locate(self) -> None:
         """Have the PC be that of the instruction whose device access is being answered."""
 
@@ -205,6 +214,7 @@ class NativeCore:
         self._context = self.uc.context_save()
         self._context_pointer = ctypes.cast(self._context.context, ctypes.c_void_p)
         self._callbacks: list[Any] = []  # what C calls must not be collected
+        self._access = -1  # the count at the last device access
         self._word = ctypes.c_uint32()
         self._block = ctypes.create_string_buffer(_BLOCK_BYTES)
         self._block_address = ctypes.addressof(self._block)
@@ -284,8 +294,26 @@ class NativeCore:
         """Tell whether all instructions that `start` was asked for were started."""
         return self.started() >= self._budget
 
+    def begin_access(self) -> bool:
+        """Note that a device access is being answered; tell whether it is of the same instruction as the one before."""
+        if self.counting is not None:
+            return self.counting.begin_access()
+        before, self._access = self._access, self.counter.value
+        return before == self._access
+
+    def end_access(self) -> None:
+        """Note that the device access has been answered."""
+        if self.counting is not None:
+            self.counting.end_access()
+
+    def forget_access(self) -> None:
+        """Have the next device access be of another instruction."""
+        self._access = -1
+        if self.counting is not None:
+            self.counting.forget_access()
+
     def locate(self) -> None:
-        """Have the PC, and `started`, be those of the instruction whose device access is being answered."""
+        """Have the PC be that of the instruction whose device access is being answered; `started` does so too."""
         if self.counting is not None:
             self.counting.locate()
 
