@@ -25,6 +25,7 @@ from arm_hyp.cli.run_options import (
 )
 from arm_hyp.cli.session import Session, Settings
 from arm_hyp.errors import UserError
+from arm_hyp.machine.arm64_image import is_arm64_image, is_gzip
 from arm_hyp.machine.boot import plan_boot
 from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration, boot_request
@@ -41,6 +42,11 @@ _RUN: Final = "The run"
 def _option(*names: str, help: str, panel: str, **more: object) -> typer.models.OptionInfo:
     """Return an option of a panel of `--help`."""
     return typer.Option(*names, help=help, rich_help_panel=panel, **more)  # type: ignore[no-any-return, call-overload]
+
+
+def _is_kernel(content: bytes) -> bool:
+    """Tell whether a file is an operating system's kernel: then events cost time that nobody has asked for."""
+    return is_arm64_image(content) or is_gzip(content)
 
 
 @app.command()
@@ -143,7 +149,6 @@ def run(
         _dump_tree(configuration, dump_dtb)
         raise typer.Exit
     is_assembly = file is not None and file.lower().endswith(".s")
-    is_bare_metal = is_assembly or (file is not None and read_file(file).startswith(b"\x7fELF"))
     settings = Settings(
         limit=max_instructions or (ASSEMBLY_LIMIT if is_assembly else NO_LIMIT),
         until=until or "",
@@ -151,7 +156,7 @@ def run(
         trace_format=one_of("--trace-format", trace_format, TRACE_FORMATS, "format"),
         is_realtime=realtime,
         has_statistics=stat,
-        counts_exceptions=is_bare_metal,
+        counts_exceptions=file is not None and not _is_kernel(read_file(file)),
         input_path=input_,
         wants_terminal=console != "none" and (console is not None or not is_assembly),
     )

@@ -226,3 +226,12 @@ def test_ctrl_c_ends_a_run_with_the_statistics(tmp_path):
         assert process.wait(60) == 130
         told = process.stderr.read()
     assert "interrupted" in told and "pl011" in told and "Traceback" not in told
+
+
+def test_a_raw_program_has_its_exceptions_counted(tmp_path):
+    guest = tmp_path / "svc.bin"
+    guest.write_bytes(b"".join(word.to_bytes(4, "little") for word in (0xD4000002, 0x52800100, 0x72B08000, 0xD4000003)))
+    ended = subprocess.run(
+        [sys.executable, "-m", "arm_hyp.cli.main", "run", str(guest)], capture_output=True, text=True
+    )
+    assert "Exceptions" in ended.stderr and "HVC" in ended.stderr
