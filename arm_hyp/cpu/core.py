@@ -23,6 +23,7 @@ from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults
 from arm_hyp.cpu.controls import HCR_VIRTUAL, HCR_VSE, ControlRegisters
+from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.maintenance import Maintenance
 from arm_hyp.cpu.mmio import Mmio
@@ -86,7 +87,10 @@ class Core:
         self._reset_fields()
         self.registers = SystemRegisters(self)
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
-        self.sites = Sites(self.native, self.system.wanted, self.ram.poke, self._misaligned_pc, self.fail)
+        self.counters = CounterReads(self)
+        self.sites = Sites(
+            self.native, self.system.wanted, self.ram.poke, self._misaligned_pc, self.fail, self.counters
+        )
         self.exceptions = ExceptionUnit(self)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._x = [self.native.batch([register]) for register in X_REGISTERS]
@@ -251,6 +255,7 @@ class Core:
     def _start(self, pc: int, count: int, masks: int = 0) -> int:
         if self.sites.pending:
             self.sites.prepare()
+        self.counters.begin()
         self._running, before = True, self._settled
         status = self.native.start(pc, count, masks)
         self._running = False

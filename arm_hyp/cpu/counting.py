@@ -108,6 +108,11 @@ class BlockCounter:
         return int(status)
 
     @property
+    def count_address(self) -> int:
+        """Address of the counts of the block that runs: instructions started, -, its address, its size in bytes."""
+        return ctypes.addressof(self._state)
+
+    @property
     def leave_addresses(self) -> tuple[int, int]:
         """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
         base = ctypes.addressof(self._state)

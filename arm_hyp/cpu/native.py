@@ -42,6 +42,7 @@ _MMIO_READ: Final = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_
 _MMIO_WRITE: Final = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
 )
+_EVERYWHERE: Final = (1, 0)
 _BLOCK: Final = struct.Struct("<Q2xH4x")
 """Unicorn's `uc_tb`: the address of a block, its instructions, its size in bytes."""
 _BLOCK_BYTES: Final = 4096
@@ -169,6 +170,10 @@ class Counting(Protocol):
 
     def start(self, pc: int, count: int, masks: int) -> int:
         """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
+
+    @property
+    def count_address(self) -> int:
+        """Address of the counts of the block that runs."""
 
     @property
     def leave_addresses(self) -> tuple[int, int]:
@@ -343,11 +348,18 @@ class NativeCore:
         """Have each SYS instruction reported to a C function, with a structure of its own."""
         self._hook(uc_const.UC_HOOK_INSN, function, ctypes.byref(data), ctypes.c_int(a64.UC_ARM64_INS_SYS))
 
-    def _hook(self, kind: int, callback: Any, data: Any = None, *extra: Any) -> None:
-        """Add a hook over all addresses, past the binding, which takes 3 us more for each call."""
-        handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
+    def on_register_read_in_c(self, function: Any, data: ctypes.Structure, address: int) -> None:
+        """Have an MRS at one address reported to a C function, with a structure of its own. Not what is translated."""
+        instruction = ctypes.c_int(a64.UC_ARM64_INS_MRS)
+        self._hook(uc_const.UC_HOOK_INSN, function, ctypes.byref(data), instruction, where=(address, address))
+
+    def _hook(
+        self, kind: int, callback: Any, data: Any = None, *extra: Any, where: tuple[int, int] = _EVERYWHERE
+    ) -> None:
+        """Add a hook, past the binding, which takes 3 us more for each call."""
+        handle, bounds = ctypes.c_size_t(), (ctypes.c_uint64(where[0]), ctypes.c_uint64(where[1]))
         status = uclib.uc_hook_add(
-            self.handle, ctypes.byref(handle), ctypes.c_int(kind), callback, data, *everywhere, *extra
+            self.handle, ctypes.byref(handle), ctypes.c_int(kind), callback, data, *bounds, *extra
         )
         if status:
             raise UcError(status)

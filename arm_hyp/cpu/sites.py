@@ -18,6 +18,7 @@ from typing import Final
 
 from unicorn import arm64_const as a64
 
+from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.native import NativeCore
 from arm_hyp.cpu.scanning import PAGE_SHIFT, BlockScanner, CodePages
 
@@ -37,8 +38,9 @@ class Sites:
         poke: Callable[[int, int], bool],
         on_misaligned: Callable[[], None],
         on_error: Callable[[BaseException], None],
+        counters: CounterReads,
     ) -> None:
-        self._native, self._wanted, self._poke = native, wanted, poke
+        self._native, self._wanted, self._poke, self._counters = native, wanted, poke, counters
         self._on_misaligned, self._on_error = on_misaligned, on_error
         self._waiting: dict[int, tuple[int, list[tuple[int, int]]]] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
@@ -107,16 +109,22 @@ class Sites:
         physical = self._native.translate(pc)
         if physical is not None:
             self.code_pages.add(physical >> PAGE_SHIFT)  # a block never crosses a page
-        sites = self._find(pc, size_bytes)
-        if sites:
+        sites, has_news = self._find(pc, size_bytes)
+        if sites or has_news:
             self._waiting[pc] = (size_bytes, sites)
             self._native.stop()
 
-    def _find(self, pc: int, size_bytes: int) -> list[tuple[int, int]]:
-        wanted = self._wanted(self._pstate.read()[0])
+    def _find(self, pc: int, size_bytes: int) -> tuple[list[tuple[int, int]], bool]:
+        """Return the sites of a block, and whether it must be translated again for another reason."""
+        pstate = self._pstate.read()[0]
+        wanted = self._wanted(pstate)
         words = self._native.fetch_words(pc, size_bytes)
         found = [(pc + 4 * index, word) for index, word in enumerate(words) if wanted[word]]
-        return [site for site in found if site[0] != self._bare] if found else found
+        if not found:
+            return found, False
+        answered = [at for at, word in found if self._counters.are_answered(word, pstate >> 2 & 3)]
+        has_news = any([self._counters.watch(at) for at in answered])  # all of them, not up to the first
+        return [site for site in found if site[0] != self._bare and site[0] not in answered], has_news
 
     def prepare(self) -> None:
         """Patch the waiting blocks. Call it between two runs, then run on from the same PC."""

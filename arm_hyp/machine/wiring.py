@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.arch.id_policy import LIST_REGISTERS, id_value
+from arm_hyp.arch.sysregs import by_name
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine import board
@@ -59,6 +60,19 @@ class Options:
 
 _EL1_HAS_TIMERS: Final = 3
 """CNTHCTL_EL2.{EL1PCEN, EL1PCTEN}: nobody is at EL2 who could give them to EL1."""
+
+
+def _then(port: RegisterPort, action: Callable[[], None]) -> RegisterPort:
+    """Have something done after each write of a register: the agenda looks at the deadlines, for example."""
+    inner = port.write
+    if inner is None:
+        return port
+
+    def write(value: int) -> None:
+        inner(value)
+        action()
+
+    return RegisterPort(port.read, write)
 
 
 class Board:
@@ -127,7 +141,10 @@ class Board:
         lines = {name: self.gic.ppi(core.index, intid) for name, intid in TIMER_INTIDS.items()}
         timers = GenericTimers(self._clock, self._cpus.views[core.index], core.features, lines)
         for encoding, port in timers.ports().items():
-            core.registers.ports[encoding] = self._noticed(port)
+            core.registers.ports[encoding] = _then(port, self._agenda.changed)
+        core.counters.now_ns, core.counters.offset = lambda: self._clock.now_ns, lambda: timers.cntvoff
+        offset = by_name("CNTVOFF_EL2").encoding
+        core.registers.ports[offset] = _then(core.registers.ports[offset], core.counters.offset_changed)
         for name in ("cnthctl_el2", "cntkctl_el1"):
             core.controls.filters[name] = timers.filter_control
         if core.start_el == 1:
@@ -141,7 +158,7 @@ class Board:
         view, pmcr = self._cpus.views[core.index], id_value("PMCR_EL0", core.model, core.gic)
         pmu = Pmu(self._clock, lambda: core.retired, view, pmcr, core.features, irq)
         for encoding, port in pmu.ports().items():
-            core.registers.ports[encoding] = self._noticed(port)
+            core.registers.ports[encoding] = _then(port, self._agenda.changed)
         core.controls.filters["pmuserenr_el0"] = pmu.filter_control
 
         def mdcr_written(name: str) -> None:
@@ -159,18 +176,6 @@ class Board:
         if "RNG" in core.features:
             core.registers.ports.update(random.ports())
             self.stateful[f"random-{core.index}"] = random
-
-    def _noticed(self, port: RegisterPort) -> RegisterPort:
-        """Have the agenda look at the deadlines after each write of a register."""
-        if port.write is None:
-            return port
-        inner, changed = port.write, self._agenda.changed
-
-        def write(value: int) -> None:
-            inner(value)
-            changed()
-
-        return RegisterPort(port.read, write)
 
     def _state_inside_cpus(self) -> dict[str, Any]:
         names = ("timers", "pmu", "debug", *(("gic-virtual",) if self._options.gic == 3 else ()))

@@ -63,9 +63,16 @@ class LinuxImages:
         return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
     @property
+    def own_kernel(self) -> Path:
+        """A mark: the kernel is the user's own, and there are no modules for it."""
+        return self.directory / "own-kernel"
+
+    @property
     def are_complete(self) -> bool:
         """Whether all the files are there."""
-        return all(path.is_file() for path in (self.kernel, self.busybox, self.initramfs, self.shell))
+        files = (self.kernel, self.busybox, self.initramfs, self.shell)
+        has_modules = self.own_kernel.is_file() or len(self.modules) == len(MODULES)
+        return has_modules and all(path.is_file() for path in files)
 
     def with_script(self, body: str, *, modules: bool = False) -> bytes:
         """Return an initramfs that runs a shell script and powers off."""
@@ -115,16 +122,18 @@ def _fetch(found: LinuxImages, options: argparse.Namespace) -> None:
 
 
 def _take_kernel(found: LinuxImages, archive: Archive, own: Path | None) -> None:
-    for old in (found.directory / "modules").glob("*.ko"):
-        old.unlink()
     if own is not None:
         keep(found.kernel, uncompressed(str(own), read_given(own)))
+        keep(found.own_kernel, b"")
+        for old in (found.directory / "modules").glob("*.ko"):
+            old.unlink()
         return
     package = archive.package(archive.dependency(META_PACKAGE, "linux-image-*"))
     files = files_in(package, "boot/vmlinuz-*", *(f"*/{name}.ko" for name in MODULES))
     for name, content in files.items():
         path = found.kernel if name.startswith("boot/") else found.directory / "modules" / Path(name).name
         keep(path, uncompressed(name, content) if name.startswith("boot/") else content)
+    found.own_kernel.unlink(missing_ok=True)
 
 
 def _debian_busybox(archive: Archive) -> bytes:

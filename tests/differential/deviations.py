@@ -17,6 +17,7 @@ from oracles import Dump
 from arm_hyp.arch.instructions import InstructionKind, decode_system, load_store_access, mnemonic
 from arm_hyp.arch.sysregs import name_of, parse_name
 
+_LET_IN_BY_BIT = ("PMCCNTR_EL0", "PMSWINC_EL0", "PMSELR_EL0", "PMXEVCNTR_EL0", "PMEVCNTR*_EL0")
 _MOVES = (InstructionKind.MRS, InstructionKind.MSR)
 
 
@@ -160,5 +161,21 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "Arm ARM B2.5.2, pseudocode AArch64.UnalignedAccessFaults",
         Case("example", 0xC8DF_FC01, 1, replace(CONTROLS, x0=CONTROLS.x0 + 4)),
         None,
+    ),
+    Deviation(
+        "MDCR_EL2.TPM where PMUSERENR_EL0 lets EL0 in",
+        lambda case: case.el == 0 and any(fnmatchcase(_name(case), name) for name in _LET_IN_BY_BIT),
+        "QEMU 7.2 lets EL0 read and write these by PMUSERENR_EL0.{ER,CR,SW} without asking MDCR_EL2.TPM.",
+        "Arm ARM, MDCR_EL2.TPM; accessor pseudocode of PMCCNTR_EL0",
+        _mrs("PMCCNTR_EL0", 0, replace(CONTROLS, mdcr_el2=CONTROLS.mdcr_el2 | 1 << 6, pmuserenr_el0=1 << 2)),
+        (2, 0x6230_E41B),
+    ),
+    Deviation(
+        "MDCR_EL2.TPMCR",
+        _registers("PMCR_EL0"),
+        "QEMU 7.2 has no MDCR_EL2.TPMCR.",
+        "Arm ARM, MDCR_EL2.TPMCR",
+        _mrs("PMCR_EL0", 1, replace(CONTROLS, mdcr_el2=CONTROLS.mdcr_el2 | 1 << 5)),
+        (2, 0x6230_E419),
     ),
 )
