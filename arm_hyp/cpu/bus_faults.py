@@ -6,15 +6,17 @@ the virtual address nor the syndrome; both are worked out here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from unicorn import unicorn_const as uc_const
 
 from arm_hyp.arch import exceptions
 from arm_hyp.arch.exceptions import Cause, Kind
+from arm_hyp.arch.load_store import load_store_access
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.cpu import entry
 from arm_hyp.cpu.effective_address import effective_address
+from arm_hyp.cpu.native import WRITE
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -23,6 +25,14 @@ _FETCH: Final = (uc_const.UC_ERR_FETCH_UNMAPPED, uc_const.UC_ERR_FETCH_PROT)
 _WRITE: Final = (uc_const.UC_ERR_WRITE_UNMAPPED, uc_const.UC_ERR_WRITE_PROT)
 _READ: Final = (uc_const.UC_ERR_READ_UNMAPPED, uc_const.UC_ERR_READ_PROT)
 _SYNC_EXTERNAL_ABORT: Final = 0x10
+
+
+class RomStore(NamedTuple):
+    """A store of one register to memory that cannot be written: physical address, size in bytes, value."""
+
+    address: int
+    size_bytes: int
+    value: int
 
 
 class BusFaults:
@@ -35,9 +45,12 @@ class BusFaults:
         """Turn Unicorn's status into an exception, or into the diagnosis of a vector that cannot be fetched."""
         core = self._core
         pc, pstate = core.pc, core.pstate
-        if status == uc_const.UC_ERR_WRITE_PROT and core.rom_written is not None and core.rom_written():
-            core.discount()
-            return
+        if status == uc_const.UC_ERR_WRITE_PROT and core.rom_written is not None:
+            if self._stored_into_rom(pc, pstate):
+                return
+            if core.rom_written(None):
+                core.discount()
+                return
         if status in _FETCH:
             if pc == core.vector:
                 core.die(self._lost_vector(pc, pstate))
@@ -48,6 +61,27 @@ class BusFaults:
             self._abort(pc, pstate, far=effective_address(core, pc), is_fetch=False, is_write=status in _WRITE)
         else:
             core.die(f"the core gave up at {pc:#x} (Unicorn error {status})")
+
+    def _stored_into_rom(self, pc: int, pstate: int) -> bool:
+        """Hand a plain store of one register to whoever owns the memory; False if it is none, or not taken.
+
+        So code may run from the memory that it writes to: a device cannot be run from.
+        """
+        core = self._core
+        word = core.native.fetch_word(pc)
+        access = None if word is None else load_store_access(word)
+        if access is None or not access.is_store or access.is_load or access.size_bytes > 8 or core.rom_written is None:
+            return False
+        if access.is_pair or access.is_vector or access.is_exclusive or access.has_writeback:
+            return False
+        physical = core.native.translate(effective_address(core, pc), WRITE)
+        if physical is None:
+            return False
+        value = core.x(access.rt) & (1 << 8 * access.size_bytes) - 1
+        if not core.rom_written(RomStore(physical, access.size_bytes, value)):
+            return False
+        core.complete(pc, pstate)
+        return True
 
     def refused(self, is_write: bool) -> None:
         """Take the external abort of the instruction at the PC, whose access a device refused."""

@@ -21,7 +21,7 @@ from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
 from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
-from arm_hyp.cpu.bus_faults import BusFaults
+from arm_hyp.cpu.bus_faults import BusFaults, RomStore
 from arm_hyp.cpu.controls import HCR_VIRTUAL, HCR_VSE, ControlRegisters
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
@@ -109,7 +109,7 @@ class Core:
         self.is_alone = True  # no other CPU has to hear of anything
         self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
         self.send_event: Callable[[], None] | None = None  # SEV, to the other CPUs
-        self.rom_written: Callable[[], bool] | None = None  # a write to memory that has none failed: try again?
+        self.rom_written: Callable[[RomStore | None], bool] | None = None
         self.lines, self.event_register, self.waiting = 0, False, ""
         self._settled, self._discount, self._running = 0, 0, False
         self._error: BaseException | None = None
@@ -134,7 +134,10 @@ class Core:
         self.pc = pc
 
     def map_rom(self, base: int, view: memoryview, host_address: int) -> None:
-        """Map memory that can be run from, but not written. `rom_written` is asked about what is written."""
+        """Map memory that can be run from, but not written.
+
+        `rom_written` is offered what is written, and takes it or not; with None it is asked whether to try again.
+        """
         self.native.map_rom(base, len(view), host_address)
         self.ram.add(base, view)
 

@@ -32,6 +32,7 @@ SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531}
 """NS, RW, HCE (and APK, API on max): what lets software run below EL3."""
 
 READ: Final = uc_const.UC_PROT_READ
+WRITE: Final = uc_const.UC_PROT_WRITE
 """The access that is asked for, in `NativeCore.translate`; an instruction fetch if not given."""
 
 _SPSR_EL1: Final = (3, 0, 4, 0, 0)

@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from arm_hyp.cpu.bus_faults import RomStore
 from arm_hyp.cpu.core import Core
 from arm_hyp.machine import board
 from arm_hyp.machine.bus import Bus
@@ -60,8 +61,20 @@ class Flash:
         """Map the contents into the CPUs as memory."""
         for core in self._cores:
             core.map_rom(self._base, memoryview(self._bank.array), self._host_address)
-            core.rom_written = self._become_device
+            core.rom_written = self._written
         self._is_memory = True
+
+    def _written(self, store: RomStore | None) -> bool:
+        """Take a store into the contents; without one, tell whether the access should be tried again as a device's."""
+        if store is None or not self._is_memory:
+            return store is None and self._become_device()
+        offset = store.address - self._base
+        if not 0 <= offset < self._bank.mapped_bytes:
+            return False
+        self._bank.write(offset, store.size_bytes, store.value)
+        if not self._bank.is_idle:
+            self._become_device()
+        return True
 
     def _become_device(self) -> bool:
         """Have writes reach the bank; one has just failed. False if they do already."""

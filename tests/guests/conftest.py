@@ -12,6 +12,7 @@ import pytest
 
 from guests.linux import fetch as linux
 from guests.uboot import fetch as uboot
+from guests.uefi import fetch as uefi
 from guests.xen import fetch as xen
 
 
@@ -37,6 +38,14 @@ def uboot_image() -> Path:
     if not uboot.image().is_file():
         _absent("Debian's u-boot", "uboot")
     return uboot.image()
+
+
+@pytest.fixture(scope="session")
+def uefi_image() -> Path:
+    """Debian's UEFI firmware, for flash."""
+    if not uefi.image().is_file():
+        _absent("Debian's UEFI firmware", "uefi")
+    return uefi.image()
 
 
 @pytest.fixture(scope="session")

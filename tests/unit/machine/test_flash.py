@@ -124,3 +124,28 @@ def test_a_guest_runs_from_flash_commands_it_and_runs_on():
         assert cut.retired < 10_000
     assert bytes(whole.console) == bytes(cut.console) == b"A"
     assert whole.retired == cut.retired == 78
+
+
+RUNS_FROM_WHAT_IT_WRITES = """
+    mov  x4, #0x40
+    mov  w5, #0x71              // no command: back to the array, whatever ran from it runs on
+    str  w5, [x4]
+    ldr  w6, [x4]
+    strh w5, [x4, #2]
+    strb wzr, [x4]
+    movz x0, #0x8400, lsl #16
+    movk x0, #0x0008
+    smc  #0
+    .balign 64
+    .word 0x12345678
+"""
+
+
+def test_code_may_write_to_the_flash_that_it_runs_from():
+    code = assemble(RUNS_FROM_WHAT_IT_WRITES, filename="flash.s", base=0).code
+    plan = plan_boot(BootRequest(board=BoardDescription(el=2, has_flash=True), flash=File("flash", code)))
+    machine = Machine(flash=plan.flash)
+    machine.boot(plan)
+    outcome = machine.run(100)
+    assert (outcome.reason, machine.retired) == ("guest", 9), outcome.text
+    assert machine.core.x(6) == 0x1234_5678
