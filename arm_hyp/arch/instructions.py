@@ -204,6 +204,11 @@ def is_fp_simd(word: int) -> bool:
     return word & 0x0E00_0000 == 0x0E00_0000 or word & 0x0E00_0000 == 0x0C00_0000
 
 
+def uses_fp(word: int) -> bool:
+    """Tell whether a word uses the SIMD&FP registers, or is an MRS or MSR of FPCR or FPSR, which trap alike."""
+    return is_fp_simd(word) or word & 0xFFDF_FFC0 == 0xD51B_4400
+
+
 def is_sve(word: int) -> bool:
     """Tell whether a word is in the class of SVE instructions. Ref: Arm ARM C4.1 (op0 = 0010)."""
     return word & 0x1E00_0000 == 0x0400_0000

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CACHE_LINE_BYTES: Final = 64
 """CTR_EL0.IminLine of both CPU models, in bytes."""
+_BLOCKS_AT_MOST: Final = 1000
+"""More blocks than these are dropped together with all others, which is faster."""
 _BY_VA: Final = "TLBI VA"
 _VA_BITS, _VA_SIGN, _M64 = (1 << 56) - (1 << 12), 1 << 55, (1 << 64) - 1
 
@@ -48,6 +50,15 @@ class Maintenance:
         self._all_stale = True
         self._core.stop_running()
 
+    def drop_fp(self) -> None:
+        """Have every block that uses the FP registers translated anew: whether they trap has changed."""
+        blocks = self._core.sites.take_fp_blocks()
+        if len(blocks) > _BLOCKS_AT_MOST:
+            self.drop_all()
+        elif blocks:
+            self._stale += blocks
+            self._core.stop_running()
+
     def settle(self) -> None:
         """Drop what is stale. Not from a hook."""
         changed = self._core.sites.changed_code()
@@ -63,4 +74,5 @@ class Maintenance:
         self._all_stale = False
         self._stale.clear()
         self._core.sites.code_pages.clear()
+        self._core.sites.take_fp_blocks()
         self._native.flush_translations()

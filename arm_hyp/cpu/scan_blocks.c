@@ -17,7 +17,6 @@ struct block { /* Unicorn's uc_tb */
 
 struct block_scanner {
     uint64_t reports_all; /* 1: ask about every block */
-    uint64_t reports_fp;  /* 1: instructions that use the FP registers may be sites */
     uint8_t *pages;       /* a byte for each page of RAM, set when code of it was translated */
     uint64_t first_page;
     uint64_t page_count;
@@ -97,10 +96,11 @@ static int may_misalign_sp(uint32_t word)
     return (word & 0x3FE00000) == 0x0B200000 || (word & 0x1F800000) == 0x12000000;
 }
 
-/* Tell whether a word may be a site; 0 is UDF, which never is. Called by the tests too. */
-int may_be_site(uint32_t word, int reports_fp)
+/* Tell whether a word may be a site; 0 is UDF, which never is. Called by the tests too.
+ * Blocks that use FP are reported always: they are dropped where it begins or ceases to trap. */
+int may_be_site(uint32_t word)
 {
-    return word != 0 && (may_be_system_site(word) || may_misalign_sp(word) || is_sve(word) || (reports_fp && uses_fp(word)));
+    return word != 0 && (may_be_system_site(word) || may_misalign_sp(word) || is_sve(word) || uses_fp(word));
 }
 
 static int note_page(void *core, uint64_t pc, struct block_scanner *s)
@@ -124,7 +124,7 @@ void block_scanned(void *core, struct block *block, struct block *previous, void
 
     if (!s->reports_all && !(block->pc & 3) && count <= LONGEST && note_page(core, block->pc, s)
         && !s->read(core, block->pc, EXECUTE, words, block->size_bytes)) {
-        while (i < count && !may_be_site(words[i], s->reports_fp != 0))
+        while (i < count && !may_be_site(words[i]))
             i++;
         if (i == count)
             return;

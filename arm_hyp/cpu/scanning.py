@@ -59,7 +59,6 @@ class _State(ctypes.Structure):
 
     _fields_ = [
         ("reports_all", ctypes.c_uint64),
-        ("reports_fp", ctypes.c_uint64),
         ("pages", ctypes.c_void_p),
         ("first_page", ctypes.c_uint64),
         ("page_count", ctypes.c_uint64),
@@ -86,7 +85,7 @@ class BlockScanner:
     def __init__(
         self, native: NativeCore, counter: Counting, library: ctypes.CDLL, report: Callable[[int, int], None]
     ) -> None:
-        self._state = _State(reports_all=0, reports_fp=1)
+        self._state = _State(reports_all=0)
         self._report = translation_callback(report)
         self._state.report = ctypes.cast(self._report, ctypes.c_void_p)
         self._state.read = ctypes.cast(uclib.uc_vmem_read, ctypes.c_void_p)
@@ -110,12 +109,6 @@ class BlockScanner:
     def report_all(self, wanted: bool) -> None:
         """Have every block reported, or only those in which there may be a site."""
         self._state.reports_all = wanted
-
-    def report_fp(self, wanted: bool) -> bool:
-        """Have blocks with FP and SIMD instructions reported too, or not; tell whether that is a change."""
-        changed = bool(self._state.reports_fp) != wanted
-        self._state.reports_fp = wanted
-        return changed
 
     @property
     def has_changes(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Final
 
 from unicorn import arm64_const as a64
 
+from arm_hyp.arch.instructions import uses_fp
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.native import NativeCore
 from arm_hyp.cpu.scanning import PAGE_SHIFT, BlockScanner, CodePages
@@ -26,6 +27,17 @@ UDF: Final = 0
 
 Wanted = Callable[[int], Mapping[int, bool]]
 """`wanted(pstate)[word]`: must this instruction, translated at this level, become a site?"""
+
+
+class _UsesFp(dict[int, bool]):
+    """Whether a word uses the FP registers, FPCR or FPSR. Decided at its first lookup."""
+
+    def __missing__(self, word: int) -> bool:
+        known = self[word] = uses_fp(word)
+        return known
+
+
+_USES_FP: Final = _UsesFp()
 
 
 class Sites:
@@ -46,6 +58,7 @@ class Sites:
         self._patched: dict[int, list[tuple[int, int]]] = {}
         self._bare: int | None = None
         self._pstate = native.batch([a64.UC_ARM64_REG_PSTATE])
+        self._fp_blocks: set[tuple[int, int]] = set()
         self.code_pages = CodePages()
         self._scanner = BlockScanner.install(native, self._translated)
         if self._scanner is None:
@@ -81,9 +94,11 @@ class Sites:
         if self._scanner is not None:
             self._scanner.report_all(bool(self._patched) or self._bare is not None)
 
-    def report_fp(self, may_trap: bool) -> bool:
-        """Have blocks looked through for FP and SIMD instructions as well, or not; tell whether that is a change."""
-        return self._scanner is not None and self._scanner.report_fp(may_trap)
+    def take_fp_blocks(self) -> list[tuple[int, int]]:
+        """Return the blocks that use the FP registers, (physical address, size in bytes), and forget them."""
+        blocks = sorted(self._fp_blocks)
+        self._fp_blocks.clear()
+        return blocks
 
     @property
     def pending(self) -> bool:
@@ -109,16 +124,18 @@ class Sites:
         physical = self._native.translate(pc)
         if physical is not None:
             self.code_pages.add(physical >> PAGE_SHIFT)  # a block never crosses a page
-        sites, has_news = self._find(pc, size_bytes)
+        words = self._native.fetch_words(pc, size_bytes)
+        if physical is not None and any([_USES_FP[word] for word in words]):
+            self._fp_blocks.add((physical, size_bytes))
+        sites, has_news = self._find(pc, words)
         if sites or has_news:
             self._waiting[pc] = (size_bytes, sites)
             self._native.stop()
 
-    def _find(self, pc: int, size_bytes: int) -> tuple[list[tuple[int, int]], bool]:
+    def _find(self, pc: int, words: tuple[int, ...]) -> tuple[list[tuple[int, int]], bool]:
         """Return the sites of a block, and whether it must be translated again for another reason."""
         pstate = self._pstate.read()[0]
         wanted = self._wanted(pstate)
-        words = self._native.fetch_words(pc, size_bytes)
         found = [(pc + 4 * index, word) for index, word in enumerate(words) if wanted[word]]
         if not found:
             return found, False

@@ -18,6 +18,7 @@ from arm_hyp.arch.instructions import (
     SystemInstruction,
     decode_system,
     is_fp_simd,
+    uses_fp,
 )
 from arm_hyp.arch.pstate import PSTATE_DAIF
 from arm_hyp.arch.sysregs import Encoding
@@ -46,24 +47,20 @@ _SHOWN_AT_EL1: Final = {Encoding(3, 0, 0, 0, 0): Encoding(3, 4, 0, 0, 0), MPIDR:
 _RANDOM: Final = frozenset({Encoding(3, 3, 2, 4, 0), Encoding(3, 3, 2, 4, 1)})
 _NZCV: Final = 0xF << 28
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
-_FP_REGISTER_MASK, _FP_REGISTER = 0xFFDF_FFC0, 0xD51B_4400  # MRS and MSR of FPCR and FPSR
 _ALIGNMENT_CHECKS: Final = 1 << 4 | 1 << 3 | 1 << 1  # SCTLR_ELx.SA0, SA, A
 _TLB: Final = 8
 """CRn of TLBI."""
 _INSTRUCTION_CACHE: Final = frozenset({(7, 1), (7, 5)})
 """(CRn, CRm) of IC IALLUIS, and of IC IALLU and IC IVAU."""
-_CPACR_FPEN = _CPTR_FPEN = 3 << 20
-_CPTR_TFP: Final = 1 << 10
+_DECIDE_FP: Final = frozenset({"cpacr_el1", "cptr_el2", "hcr_el2"})
+"""The control registers that decide whether FP traps."""
+_CONTROLS_AT_MOST: Final = 64
 _HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
 
 
 def _writes_masks(instruction: SystemInstruction) -> bool:
     """Tell whether an MSR (immediate) is one of DAIFSet and DAIFClr: see `cpu/pending.py` for why it matters."""
     return (instruction.op1, instruction.op2) in ((3, 6), (3, 7))
-
-
-def _uses_fp(word: int) -> bool:
-    return is_fp_simd(word) or word & _FP_REGISTER_MASK == _FP_REGISTER
 
 
 class _SiteWords(dict[int, bool]):
@@ -74,7 +71,7 @@ class _SiteWords(dict[int, bool]):
         self._unit, self._el, self._e2h, self._traps = unit, el, e2h, traps_fp
 
     def __missing__(self, word: int) -> bool:
-        known = self[word] = self._unit.is_site(word, self._el, self._e2h) or (self._traps and _uses_fp(word))
+        known = self[word] = self._unit.is_site(word, self._el, self._e2h) or (self._traps and uses_fp(word))
         return known
 
 
@@ -83,9 +80,11 @@ class SystemUnit:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._plans_of: dict[traps.Controls, dict[tuple[int, int], Plan]] = {}
         self._plans: dict[tuple[int, int], Plan] = {}
         self._site_words: dict[tuple[int, bool, bool], _SiteWords] = {}
-        self._fp_traps: dict[int, bool] = {}
+        self._fp_traps: dict[tuple[int, int, int, int], bool] = {}
+        self._fp_trapped: tuple[bool, ...] = ()  # at EL0, EL1, EL2: what the translations were made for
         self._execute: dict[InstructionKind, Callable[[SystemInstruction, int, int], None]] = {
             _K.WFI: self._wait,
             _K.WFE: self._wait,
@@ -106,7 +105,7 @@ class SystemUnit:
     def wanted(self, pstate: int) -> Mapping[int, bool]:
         """Return which words, translated at this level, become sites: a table that fills itself."""
         el = pstate >> 2 & 3
-        key = el, bool(self._core.controls.values.hcr_el2 & _HCR_E2H), self._traps_fp(el)
+        key = el, bool(self._core.controls.values.hcr_el2 & _HCR_E2H), self._fp_traps_at(el)
         known = self._site_words.get(key)
         if known is None:
             known = self._site_words[key] = _SiteWords(self, *key)
@@ -114,7 +113,7 @@ class SystemUnit:
 
     def traps_fp_word(self, word: int, el: int) -> bool:
         """Tell whether this word uses the FP registers, FPCR or FPSR, and that traps at this level."""
-        return self._traps_fp(el) and _uses_fp(word)
+        return self._fp_traps_at(el) and uses_fp(word)
 
     def is_site(self, word: int, el: int, e2h: bool) -> bool:
         """Tell whether a word is a site, FP traps aside."""
@@ -150,31 +149,42 @@ class SystemUnit:
         return registers.resolve(encoding, instruction.is_read).route != "native"
 
     def _traps_fp(self, el: int) -> bool:
-        known = self._fp_traps.get(el)
+        """Tell whether FP traps at a level. The controls that decide it are few, and come back again and again."""
+        values = self._core.controls.values
+        key = el, values.cpacr_el1, values.cptr_el2, values.hcr_el2 & (_HCR_E2H | _HCR_TGE)
+        known = self._fp_traps.get(key)
         if known is None:
             verdict = self._decide(traps.FpAccess(), el, self._core.pstate & ~0xC | el << 2)
-            known = self._fp_traps[el] = verdict.outcome is not Outcome.EXECUTE
+            known = self._fp_traps[key] = verdict.outcome is not Outcome.EXECUTE
         return known
 
-    def _may_trap_fp(self) -> bool:
-        """Tell whether FP may trap at some level: unless CPACR_EL1 and CPTR_EL2 both let everybody have it."""
-        values = self._core.controls.values
-        el2 = values.cptr_el2 & _CPTR_FPEN != _CPTR_FPEN if values.hcr_el2 & _HCR_E2H else values.cptr_el2 & _CPTR_TFP
-        return values.cpacr_el1 & _CPACR_FPEN != _CPACR_FPEN or bool(el2)
+    def _fp_traps_at(self, el: int) -> bool:
+        if not self._fp_trapped:
+            self._fp_trapped = tuple(self._traps_fp(level) for level in range(3))
+        return self._fp_trapped[el]
 
     def controls_changed(self, name: str, old: int, new: int) -> None:
         """Drop what was decided under the old value of a control register."""
-        self._plans.clear()
-        before = dict(self._fp_traps)
-        self._fp_traps.clear()
-        if (
-            self._core.sites.report_fp(self._may_trap_fp())
-            or any(self._traps_fp(el) != trapped for el, trapped in before.items())
-            or (name == "hcr_el2" and (old ^ new) & _HCR_E2H)
-        ):
+        self._take_plans()
+        if name == "hcr_el2" and (old ^ new) & _HCR_E2H:
             self._core.maintenance.drop_all()
+        if name in _DECIDE_FP:
+            self._fp_may_have_changed()
         if name in ("sctlr_el1", "sctlr_el2") and new & ~old & _ALIGNMENT_CHECKS:
             self._core.native.stop()
+
+    def _take_plans(self) -> None:
+        """Take up the plans that were made under these controls: a hypervisor goes to and fro between a few."""
+        if len(self._plans_of) > _CONTROLS_AT_MOST:
+            self._plans_of.clear()
+        self._plans = self._plans_of.setdefault(self._core.controls.values, {})
+
+    def _fp_may_have_changed(self) -> None:
+        """Have the blocks that use FP translated anew, if it traps elsewhere than before."""
+        now = tuple(self._traps_fp(el) for el in range(3))
+        if now != self._fp_trapped:
+            self._fp_trapped = now
+            self._core.maintenance.drop_fp()
 
     # --- the verdict -----------------------------------------------------------------------------------------
 
@@ -210,7 +220,7 @@ class SystemUnit:
         instruction, el = decode_system(word), pstate >> 2 & 3
         if instruction is not None:
             return self._plan_system(instruction, el, pstate)
-        if is_fp_simd(word) and self._traps_fp(el):
+        if is_fp_simd(word) and self._fp_traps_at(el):
             return partial(self._obey, self._decide(traps.FpAccess(), el, pstate)), True
         if may_misalign_sp(word):
             move = decode_stack_move(word)
@@ -362,6 +372,6 @@ class SystemUnit:
 
     def forget(self) -> None:
         """Forget every decision: the state that it was made from has been replaced."""
-        self._plans.clear()
-        self._fp_traps.clear()
-        self._core.sites.report_fp(self._may_trap_fp())
+        self._plans_of.clear()
+        self._take_plans()
+        self._fp_may_have_changed()

@@ -221,3 +221,12 @@ def test_el1_sees_the_identity_that_el2_gives_it():
     x = made.core.x
     assert (x(0), x(2)) == (0x8000_0000, 0x8000_0000) and x(1) == x(3) != 0
     assert (x(6), x(7)) == (77, 78)
+
+
+def test_fp_that_traps_to_and_fro_is_right_each_time():
+    toggle = "mrs x1, cptr_el2\n eor x1, x1, #0x400\n msr cptr_el2, x1\n isb\n"
+    source = SET_VECTORS + FPEN + "mov x20, #3\n 1: fmov d0, d1\n" + toggle + "fmov d0, d1\n" + toggle
+    handler = "add x22, x22, #1\n mrs x2, elr_el2\n add x2, x2, #4\n msr elr_el2, x2\n eret"
+    made = machine(source + "subs x20, x20, #1\n b.ne 1b\n" + POWER_OFF + vectors(sync_same=handler) + ".ltorg\n")
+    assert made.run(300).reason == "guest"
+    assert made.core.x(22) == 3  # each time the second FMOV trapped, and the first did not

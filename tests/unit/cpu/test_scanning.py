@@ -5,6 +5,7 @@ from core_support import BASE, events, machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arm_hyp.arch.instructions import uses_fp
 from arm_hyp.cpu.scanning import PAGE_SHIFT, CodePages, scan_library
 from arm_hyp.events import ExceptionTaken, NullSink, RecordingSink
 
@@ -26,15 +27,15 @@ WORDS = st.one_of(SYSTEM, EXCEPTION, BRANCH, WRITES_SP, BASED_ON_SP, st.integers
 def test_what_is_a_site_may_be_one(word, core, el, e2h):
     assert LIBRARY is not None
     if core.system.is_site(word, el, e2h):
-        assert LIBRARY.may_be_site(word, 0)
+        assert LIBRARY.may_be_site(word)
 
 
 @needs_helper
 @given(WORDS)
-def test_what_uses_fp_may_be_a_site_while_fp_may_trap(word):
+def test_what_uses_fp_may_be_a_site(word):
     assert LIBRARY is not None
-    if word and CORES[0].system.traps_fp_word(word, 0):
-        assert LIBRARY.may_be_site(word, 1)
+    if word and uses_fp(word):
+        assert LIBRARY.may_be_site(word)
 
 
 @needs_helper
@@ -55,7 +56,7 @@ def test_what_uses_fp_may_be_a_site_while_fp_may_trap(word):
 )
 def test_what_is_everywhere_is_passed_over(word):
     assert LIBRARY is not None
-    assert not LIBRARY.may_be_site(word, 0)
+    assert not LIBRARY.may_be_site(word)
 
 
 def test_pages_in_and_outside_the_table():
