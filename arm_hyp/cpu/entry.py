@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from unicorn import arm64_const as a64
 
-from arm_hyp.cpu.native import Batch, NativeCore
+from arm_hyp.cpu.batch import Batch
+from arm_hyp.cpu.native import NativeCore
 
 SP_BANKS: Final = (a64.UC_ARM64_REG_SP_EL0, a64.UC_ARM64_REG_SP_EL1, a64.UC_ARM64_REG_SP_EL2)
 SPSR: Final = {1: (3, 0, 4, 0, 0), 2: (3, 4, 4, 0, 0)}

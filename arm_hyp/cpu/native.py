@@ -1,8 +1,8 @@
-"""The thin layer over Unicorn: registers in batches, the native exception record, the counter, TLB and translations.
+"""The thin layer over Unicorn: registers, the native exception record, the counter, hooks, TLB and translations.
 
-Read `docs/reading-guide.md` before this file and `cpu/core.py` after it. Everything here is mechanism: it knows where
-Unicorn keeps a thing and what a call costs, never what the architecture says about it. `cpu/self_test.py` checks every
-assumption made here at start-up.
+Read `cpu/batch.py` before this file and `cpu/core.py` after it. Everything here is mechanism: it knows where Unicorn
+keeps a thing and what a call costs, never what the architecture says about it. `cpu/probe.py` checks every assumption
+made here at start-up.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 from unicorn.unicorn_py3.unicorn import uclib
 
+from arm_hyp.cpu.batch import Batch, CpReg, RegisterId, direct
 from arm_hyp.cpu.exclusive import LocalMonitor, find_live
 from arm_hyp.errors import UserError
 
@@ -50,26 +51,8 @@ _BLOCK_BYTES: Final = 4096
 _WORDS: Final = tuple(struct.Struct(f"<{count}I") for count in range(_BLOCK_BYTES // 4 + 1))
 _FLUSH_PAGE: Final = "tlb_flush_page_aarch64"
 _STATE_OFFSET, _BACK_OFFSET = 440, 33192
-_SLOT_BYTES: Final = 32
-_VALUE_OFFSET_BYTES: Final = 24
-
-CpReg = tuple[int, int, int, int, int]
-"""(op0, op1, CRn, CRm, op2), in the order of the assembler's generic name."""
-
-RegisterId = int | CpReg
-
-
-def _direct(name: str, *arguments: Any) -> Callable[..., int]:
-    """Return a C function that is called with the interpreter's lock held and takes prepared arguments as they are."""
-    address = ctypes.cast(getattr(uclib, name), ctypes.c_void_p).value
-    assert address is not None
-    return ctypes.PYFUNCTYPE(ctypes.c_int, *arguments)(address)
-
-
-_read_batch: Final = _direct("uc_reg_read_batch")
-_write_batch: Final = _direct("uc_reg_write_batch")
-_save_context: Final = _direct("uc_context_save")
-_restore_context: Final = _direct("uc_context_restore")
+_save_context: Final = direct("uc_context_save")
+_restore_context: Final = direct("uc_context_restore")
 _RECORD: Final = struct.Struct("<I4xQI")
 
 
@@ -93,52 +76,6 @@ class NativeRecord(NamedTuple):
 
 class InternalsError(UserError):
     """This Unicorn does not keep its internals where this project needs them."""
-
-
-class Batch:
-    """A prepared list of registers that is read or written in one call (about 1 us for 30 registers)."""
-
-    def __init__(self, handle: ctypes.c_void_p, registers: Sequence[RegisterId]) -> None:
-        count = len(registers)
-        self._handle, self._count = handle, count
-        self._slots = ctypes.create_string_buffer(_SLOT_BYTES * count)
-        self._values = memoryview(self._slots).cast("B").cast("Q")
-        base = ctypes.addressof(self._slots)
-        self._unpack = struct.Struct("<" + "24xQ" * count).unpack_from
-        self._ids, self._pointers = (ctypes.c_int * count)(), (ctypes.c_void_p * count)()
-        for index, register in enumerate(registers):
-            self._prepare(index, base + index * _SLOT_BYTES, register)
-        # Made once: converting them in each call would cost as much as the call.
-        self._arguments = (
-            ctypes.c_void_p(handle.value),
-            ctypes.c_void_p(ctypes.addressof(self._ids)),
-            ctypes.c_void_p(ctypes.addressof(self._pointers)),
-            ctypes.c_int(count),
-        )
-
-    def _prepare(self, index: int, address: int, register: RegisterId) -> None:
-        if isinstance(register, int):
-            self._ids[index], self._pointers[index] = register, address + _VALUE_OFFSET_BYTES
-            return
-        op0, op1, crn, crm, op2 = register
-        struct.pack_into("<5I", self._slots, index * _SLOT_BYTES, crn, crm, op0, op1, op2)
-        self._ids[index], self._pointers[index] = a64.UC_ARM64_REG_CP_REG, address
-
-    def read(self) -> tuple[int, ...]:
-        """Return the values in the order of the registers."""
-        status = _read_batch(*self._arguments)
-        if status:
-            raise UcError(status)
-        return self._unpack(self._slots)
-
-    def write(self, *values: int) -> None:
-        """Write all registers, in order."""
-        slots = self._values
-        for index, value in enumerate(values):
-            slots[index * 4 + 3] = value
-        status = _write_batch(*self._arguments)
-        if status:
-            raise UcError(status)
 
 
 def _pin_prototypes() -> None:
