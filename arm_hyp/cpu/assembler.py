@@ -94,7 +94,9 @@ def _failure(item: Pending, number: int, layout: Layout) -> AssemblyError:
         return place.error(_wrong_system_register(instruction), "s<op0>_<op1>_c<n>_c<m>_<op2> names any encoding")
     if number == _UNKNOWN_MNEMONIC or not unknown:
         cause, way_out = _CAUSES.get(number, ("an operand does not fit this instruction", ""))
-        if mnemonic == "mov" and number not in _CAUSES:
+        if instruction.text.rstrip().endswith("#"):
+            cause, way_out = "there is no value after `#`", "write one, or an expression"
+        elif mnemonic == "mov" and number not in _CAUSES:
             cause, way_out = "no single mov can make this value", "load it with `ldr x0, =value`"
         return place.error(cause.format(mnemonic=mnemonic), way_out)
     return unknown[0].place.error(

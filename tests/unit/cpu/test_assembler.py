@@ -393,3 +393,9 @@ def test_any_text_gives_a_program_or_one_line(source: str) -> None:
         assert "\n" not in str(error)
     finally:
         assembler._ask_child = real
+
+
+def test_a_value_that_is_missing_is_called_missing():
+    for text in ("mov x0, #\n", "add x0, x1, #\n"):
+        with pytest.raises(AssemblyError, match="no value after `#`"):
+            assemble(text, filename="t.s", base=0)
