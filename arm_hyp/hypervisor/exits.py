@@ -1,4 +1,4 @@
-"""Exits: why a vCPU came back to EL2, as one frozen type for each kind, decoded from what the CPU left in EL2's registers.
+"""Exits: why a vCPU came back to EL2, as a frozen type for each kind, decoded from the registers of EL2.
 
 Read `arch/syndromes.py` before this file and `hypervisor/dispatch.py` after it. The table is total: each of the 64
 exception classes has a row, and so have the interrupts. Everything here is a pure function of the five registers.
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.exceptions import Kind
-from arm_hyp.arch.iss_classes import EC, ec_name
+from arm_hyp.arch.iss_classes import EC, EXCEPTION_CLASSES, ec_name
 from arm_hyp.arch.sysregs import Encoding
 
 ISS_BITS: Final = (1 << 25) - 1
@@ -282,31 +282,38 @@ _DEBUG: Final = (
 )
 
 
-def _row(ec: int) -> Callable[[Syndrome], SyncExit]:
-    if ec in _SIMPLE:
-        kind, simple = _SIMPLE[EC(ec)], EC(ec)
-        return lambda s: kind(simple, s.esr, s.elr)
-    if ec in _DEBUG:
-        debug = EC(ec)
-        return lambda s: DebugExit(debug, s.esr, s.elr, s.far)
-    name = EC(ec) if ec in EC else ec  # a reserved class has no name
-    return lambda s: OtherExit(name, s.esr, s.elr)
+Decoder = Callable[[Syndrome], SyncExit]
+
+_OWN: Final[dict[int, Decoder]] = {
+    EC.HVC64: lambda s: HvcExit(EC.HVC64, s.esr, s.elr - 4),
+    EC.SYSREG: _decode_sysreg,
+    EC.DATA_ABORT_LOWER: lambda s: DataAbortExit(EC.DATA_ABORT_LOWER, s.esr, s.elr, s.far, s.ipa),
+    EC.DATA_ABORT_SAME: lambda s: DataAbortExit(EC.DATA_ABORT_SAME, s.esr, s.elr, s.far, s.ipa),
+    EC.INSTRUCTION_ABORT_LOWER: lambda s: InstructionAbortExit(EC.INSTRUCTION_ABORT_LOWER, s.esr, s.elr, s.far, s.ipa),
+    EC.INSTRUCTION_ABORT_SAME: lambda s: InstructionAbortExit(EC.INSTRUCTION_ABORT_SAME, s.esr, s.elr, s.far, s.ipa),
+}
 
 
-DECODERS: Final[tuple[Callable[[Syndrome], SyncExit], ...]] = tuple(
-    {
-        EC.HVC64: lambda s: HvcExit(EC.HVC64, s.esr, s.elr - 4),
-        EC.SYSREG: _decode_sysreg,
-        EC.DATA_ABORT_LOWER: lambda s: DataAbortExit(EC.DATA_ABORT_LOWER, s.esr, s.elr, s.far, s.ipa),
-        EC.DATA_ABORT_SAME: lambda s: DataAbortExit(EC.DATA_ABORT_SAME, s.esr, s.elr, s.far, s.ipa),
-        EC.INSTRUCTION_ABORT_LOWER: lambda s: InstructionAbortExit(
-            EC.INSTRUCTION_ABORT_LOWER, s.esr, s.elr, s.far, s.ipa
-        ),
-        EC.INSTRUCTION_ABORT_SAME: lambda s: InstructionAbortExit(
-            EC.INSTRUCTION_ABORT_SAME, s.esr, s.elr, s.far, s.ipa
-        ),
-    }.get(ec, _row(ec))
-    for ec in range(64)
+def _simple(ec: EC, kind: type[WfxExit | SmcExit | FpExit | SErrorExit]) -> Decoder:
+    return lambda s: kind(ec, s.esr, s.elr)
+
+
+def _debug(ec: EC) -> Decoder:
+    return lambda s: DebugExit(ec, s.esr, s.elr, s.far)
+
+
+def _other(ec: int) -> Decoder:
+    known = EC(ec) if EXCEPTION_CLASSES[ec].defined else ec  # a reserved class has no name
+    return lambda s: OtherExit(known, s.esr, s.elr)
+
+
+DECODERS: Final[tuple[Decoder, ...]] = tuple(
+    (
+        {ec: _other(ec) for ec in range(64)}
+        | {ec: _simple(ec, kind) for ec, kind in _SIMPLE.items()}
+        | {ec: _debug(ec) for ec in _DEBUG}
+        | _OWN
+    ).values()
 )
 """How to decode each of the 64 exception classes."""
 
