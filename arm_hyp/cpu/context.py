@@ -6,7 +6,7 @@ stack pointers, and every system register of EL1 and EL0 that the core holds. Re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from unicorn import arm64_const as a64
@@ -19,45 +19,55 @@ from arm_hyp.cpu.snapshot import system_registers
 
 _GENERAL: Final = {
     **{f"X{number}": register for number, register in enumerate(X_REGISTERS)},
-    **{f"Q{number}": a64.UC_ARM64_REG_Q0 + number for number in range(32)},
+    "SP_EL0": SP_BANKS[0],
+    "SP_EL1": SP_BANKS[1],
 }
-_SP: Final = {"SP_EL0": SP_BANKS[0], "SP_EL1": SP_BANKS[1]}
+_VECTORS: Final = {f"Q{number}": a64.UC_ARM64_REG_Q0 + number for number in range(32)}
+_LOWER: Final = range(4)
+"""op1 of what belongs to EL1 and EL0."""
 
 
 class El1Contexts:
-    """Saves and loads EL1 contexts of one core, which must be at EL2 with SP_EL2 selected."""
+    """Saves and loads EL1 contexts of one core, which must be at EL2 with SP_EL2 selected.
+
+    The vector registers may be left out: a hypervisor switches them only when they are used.
+    """
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        held = (encoding for encoding in system_registers(core) if encoding.op1 != 4)
-        self._system = {sysregs.name_of(encoding): encoding for encoding in held}
-        self._controls = {sysregs.name_of(row): name for row, name in ENCODINGS.items() if row.op1 in (0, 3)}
+        held = [encoding for encoding in system_registers(core) if encoding.op1 in _LOWER]
+        self._controls = {sysregs.name_of(row): name for row, name in ENCODINGS.items() if row.op1 in _LOWER}
+        self._batch_names = (*_GENERAL, *map(sysregs.name_of, held))
+        self._batch = core.native.batch([*_GENERAL.values(), *held])
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of all registers of a context."""
-        return (*_GENERAL, *_SP, *self._system, *self._controls)
+        return (*self._batch_names, *_VECTORS, *self._controls)
 
-    def save(self) -> dict[str, int]:
+    def save(self, *, vectors: bool = True) -> dict[str, int]:
         """Return the context that is in the core."""
-        return dict(self._read())
-
-    def _read(self) -> Iterator[tuple[str, int]]:
-        core = self._core
-        for name, register in (*_GENERAL.items(), *_SP.items()):
-            yield name, core.native.read(register)
-        for name, encoding in self._system.items():
-            yield name, core.native.read_cp(encoding)
+        context = dict(zip(self._batch_names, self._batch.read(), strict=True))
         for name, control in self._controls.items():
-            yield name, core.controls.read(control)
+            context[name] = self._core.controls.read(control)
+        return context | self.save_vectors() if vectors else context
 
-    def load(self, context: Mapping[str, int]) -> None:
+    def save_vectors(self) -> dict[str, int]:
+        """Return the vector registers that are in the core, 128 bits each."""
+        return {name: self._core.native.read(register) for name, register in _VECTORS.items()}
+
+    def load(self, context: Mapping[str, int], *, vectors: bool = True) -> None:
         """Put a context into the core, then empty the TLB: its tables are others. Raises: KeyError if incomplete."""
         core = self._core
-        for name, register in (*_GENERAL.items(), *_SP.items()):
-            core.native.write(register, context[name])
-        for name, encoding in self._system.items():
-            core.native.write_cp(encoding, context[name])
-        for name in self._controls:
-            core.registers.write(sysregs.by_name(name).encoding, context[name])
+        self._batch.write(*(context[name] for name in self._batch_names))
+        for name, control in self._controls.items():
+            if context[name] != core.controls.read(control):
+                core.registers.write(sysregs.by_name(name).encoding, context[name])
+        if vectors:
+            self.load_vectors(context)
         core.native.flush_tlb()
+
+    def load_vectors(self, context: Mapping[str, int]) -> None:
+        """Put the vector registers of a context into the core. Raises: KeyError if incomplete."""
+        for name, register in _VECTORS.items():
+            self._core.native.write(register, context[name])

@@ -106,6 +106,9 @@ class Core:
         self.firmware: Callable[[Core, str], None] | None = None
         self.semihosting: Callable[[Core], bool] | None = None
         self.python_el2: Callable[[Core, ExceptionTaken | None], None] | None = None
+        self.python_resumes: Callable[[Core], None] = lambda core: None  # the Python at EL2, behind its own WFI
+        self.in_python = False  # Python holds the CPU at EL2: it is resumed before the next instruction
+        self.loops: Callable[[str], None] = self.die  # an exception raises itself for ever; told in words
         self.is_alone = True  # no other CPU has to hear of anything
         self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
         self.send_event: Callable[[], None] | None = None  # SEV, to the other CPUs
@@ -208,6 +211,9 @@ class Core:
             self.native.stop()
 
     def _run_once(self, count: int) -> None:
+        if self.in_python:
+            self._resume_python()
+            return
         pc, pstate, sp = self._now.read()
         if self._settle_state(pc, pstate):
             return
@@ -226,6 +232,12 @@ class Core:
         if native_step and not self._only_translated():
             self._end_native_step(pc)
         self._after_start(status)
+
+    def _resume_python(self) -> None:
+        """Let the Python at EL2 go on where it waited, or begin where it never ran."""
+        self.in_python = False
+        self.python_resumes(self)
+        self.exceptions.leave_python()
 
     def _after_start(self, status: int) -> None:
         """Finish what a device access, or the bus, has stopped."""
@@ -419,6 +431,7 @@ class Core:
             "lines": self.lines,
             "event_register": self.event_register,
             "waiting": self.waiting,
+            "in_python": self.in_python,
             "dead_because": self.dead_because,
             "vector": self.vector,
             "stepped_to": self.stepped_to,
@@ -431,7 +444,7 @@ class Core:
         self._settled, self._discount = state["retired"], 0
         self.where.last_n, self.where.seq = state["seq_n"], state["seq"]
         self.lines, self.event_register, self.waiting = state["lines"], state["event_register"], state["waiting"]
-        self.dead_because, self.vector = state["dead_because"], state["vector"]
+        self.dead_because, self.vector, self.in_python = state["dead_because"], state["vector"], state["in_python"]
         self.vbar_written, self.stepped_to = set(state["vbar_written"]), state["stepped_to"]
         self.pc_misaligned = self.pc & 3 != 0
         self.exceptions.restore_loop_state(state["last_entry"])

@@ -106,12 +106,14 @@ class ExceptionUnit:
         if not silent:
             place = n, seq, pc, word
             event = self._report_taken(kind, target, old, new.spsr, vector, esr, far, elr, virtual, python, place)
-        self._watch_for_loops(n, elr, vector)
+        core.vector = vector
         if python:
             assert core.python_el2 is not None
             core.python_el2(core, event)
-            self.leave(2)
-        elif core.lines or values.hcr_el2 & HCR_VIRTUAL:
+            self.leave_python()
+            return
+        self._watch_for_loops(n, elr, vector)
+        if core.lines or values.hcr_el2 & HCR_VIRTUAL:
             self._native.stop()  # what is masked now may become due again
 
     def _report_taken(
@@ -158,15 +160,23 @@ class ExceptionUnit:
 
     def _watch_for_loops(self, n: int, elr: int, vector: int) -> None:
         """Notice an exception that raises itself for ever: the same vector ten times, with nothing retired between."""
-        self._core.vector = vector
         if (n, vector) != self._last_entry:
             self._last_entry, self._repeats = (n, vector), 0
             return
         self._repeats += 1
         if self._repeats >= 10:
-            self._core.die(
+            self._core.loops(
                 f"exception loop: the exception from {elr:#x} to the vector at {vector:#x} raises itself again"
             )
+
+    def leave_python(self) -> None:
+        """Do the ERET of the Python at EL2, unless it waits (as by WFI) or keeps the CPU: then it is resumed later."""
+        core = self._core
+        if core.waiting or core.in_python:
+            core.in_python = True
+            self._native.stop()
+        else:
+            self.leave(2)
 
     def leave(self, el: int) -> None:
         """Do an ERET at the current level, `el`: the instruction, or a Python hypervisor's.

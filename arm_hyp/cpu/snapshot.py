@@ -18,7 +18,7 @@ from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.core import X_REGISTERS, Core
 from arm_hyp.cpu.entry import SP_BANKS
 
-VERSION: Final = 2
+VERSION: Final = 3
 _GENERAL: Final = {
     **{f"x{number}": register for number, register in enumerate(X_REGISTERS)},
     "sp": a64.UC_ARM64_REG_SP,

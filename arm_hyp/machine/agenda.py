@@ -39,6 +39,12 @@ class Agenda:
         """Note how far the CPU is about to run."""
         self._planned_ns = end_ns
 
+    def time_passed(self, duration_ns: int) -> None:
+        """Look at the deadlines again: time has passed in which no instruction retired."""
+        if self._planned_ns is not None:
+            self._planned_ns += duration_ns
+        self.changed()
+
     def update(self) -> None:
         """Bring every device up to the present."""
         for source in self._sources:

@@ -1,7 +1,8 @@
 """The machine's one virtual clock.
 
 Read `machine/seams.py` before this file, `machine/timers.py` (counters and timers) after it. Virtual time in ns is the
-number of instructions retired plus the time spent idle; counters tick at 62.5 MHz. No device reads the host's clock.
+number of instructions retired, plus the time spent idle, plus a constant for each exit that Python at EL2 handled;
+counters tick at 62.5 MHz. No device reads the host's clock.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ NS_PER_TICK: Final = 16
 
 
 class VirtualClock:
-    """Virtual time. `retired` tells the instructions retired by the machine."""
+    """Virtual time. `retired` tells the instructions retired by the machine; `idle_ns` is all other time."""
 
     def __init__(self, retired: Callable[[], int]) -> None:
         self._retired, self.idle_ns = retired, 0
