@@ -1,8 +1,9 @@
 """What a run reports: frozen event types, declared low and consumed high.
 
-Read `arch/` before this file and `cpu/core.py` after it. The core, the devices and the firmware emit; traces, tables,
-explanations and checkers listen. `docs/trace-format.md` documents the fields as they appear in a JSON Lines trace;
-`SCHEMA_VERSION` grows with them, and fields are only ever added.
+Read `arch/` before this file, `kvm_events.py` (what a hypervisor in Python reports) and `cpu/core.py` after it. The
+core, the devices and the firmware emit; traces, tables, explanations and checkers listen. `docs/trace-format.md`
+documents the fields as they appear in a JSON Lines trace; `SCHEMA_VERSION` grows with them, and fields are only ever
+added.
 
 Every event carries its position: `n` is the number of instructions retired by the machine, `seq` counts exceptions,
 returns, handler effects and inputs since `n` last advanced.
@@ -14,7 +15,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event"):
@@ -146,7 +147,7 @@ class Ended(Event, frozen=True, tag="ended"):
     text: str
 
 
-AnyEvent = (
+MachineEvent = (
     Started
     | ExceptionTaken
     | ExceptionReturned
@@ -161,6 +162,7 @@ AnyEvent = (
     | FirmwareCall
     | Ended
 )
+"""The types of this file; `kvm_events.AnyEvent` are all that there are."""
 
 
 class EventSink(Protocol):
