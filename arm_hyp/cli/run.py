@@ -110,7 +110,7 @@ def run(
         bool, _option("--stat", help="Print exceptions, device accesses, interrupts and speed.", panel=_RUN)
     ] = False,
     trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
-    trace_format: Annotated[str, _option(help="text or jsonl.", panel=_RUN)] = "text",
+    trace_format: Annotated[str, _option(help="text, jsonl, or kvm (as ftrace prints it).", panel=_RUN)] = "text",
 ) -> None:
     """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input.
 

@@ -14,7 +14,7 @@ from arm_hyp.runner.configuration import Console, Drive, Module
 
 CPU_MODELS: Final = ("a72", "max")
 CONSOLES: Final = ("pl011", "virtio", "none")
-TRACE_FORMATS: Final = ("text", "jsonl")
+TRACE_FORMATS: Final = ("text", "jsonl", "kvm")
 _MODULE_KINDS: Final = ("kernel", "ramdisk")
 _DRIVE_MODES: Final = {"": False, "cow": False, "ro": True}
 _LAST_EPOCH_S: Final = (1 << 32) - 1

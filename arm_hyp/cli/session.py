@@ -16,7 +16,7 @@ from typing import Any, Final, TextIO
 
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
-from arm_hyp.cli.trace_sinks import JsonLinesSink, TextSink
+from arm_hyp.cli.trace_sinks import JsonLinesSink, trace_sink
 from arm_hyp.errors import UserError
 from arm_hyp.events import SCHEMA_VERSION, EventSink, FanOut, Started
 from arm_hyp.machine.loader import read_file
@@ -123,11 +123,8 @@ class Session:
         if file is None:
             self._fan.sinks = self._counting
             return
-        sink: TextSink | JsonLinesSink
-        if self._settings.trace_format == "text":
-            sink = TextSink(file, lambda: self._runner.symbols)
-        else:
-            sink = JsonLinesSink(file)
+        sink = trace_sink(self._settings.trace_format, file, lambda: self._runner.symbols)
+        if isinstance(sink, JsonLinesSink):
             sink.emit(self._started())
         stack.callback(sink.flush)
         self._fan.sinks = (*self._counting, sink)
