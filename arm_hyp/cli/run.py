@@ -107,7 +107,7 @@ def run(
         str | None, _option(help="Stop with status 0 when the console shows this text, 1 if never.", panel=_RUN)
     ] = None,
     stat: Annotated[
-        bool, _option("--stat", help="Print exceptions, device accesses, interrupts and speed.", panel=_RUN)
+        bool, _option("--stat", help="Print exceptions, devices, interrupts, exits of VMs and speed.", panel=_RUN)
     ] = False,
     trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
     trace_format: Annotated[str, _option(help="text, jsonl, or kvm (as ftrace prints it).", panel=_RUN)] = "text",

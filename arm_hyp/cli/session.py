@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
 from arm_hyp.cli.trace_sinks import JsonLinesSink, trace_sink
@@ -147,6 +148,7 @@ class Session:
             print_exceptions(console, self._statistics)
             if self._settings.has_statistics:
                 print_devices(console, self._statistics)
+                print_exits(console, self._statistics.exits)
         if self._settings.has_statistics:
             for line in speed_lines(answer["n"], answer["time_ns"], host_s):
                 print(line, file=sys.stderr)

@@ -1,6 +1,7 @@
-"""What a run was made of, counted while it runs: exceptions, device accesses, interrupts; and the tables of it.
+"""What a run was made of, counted while it runs: exceptions, device accesses, interrupts, exits of VMs; and the tables.
 
-Read `events.py` before this file and `cli/run.py` after it. Counting changes nothing in the run.
+Read `events.py` and `cli/exit_statistics.py` before this file, `cli/run.py` after it. Counting changes nothing in the
+run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from arm_hyp.cli.exit_statistics import ExitStatistics
 from arm_hyp.events import DeviceAccess, Event, ExceptionTaken, RegisterAccess
+from arm_hyp.kvm_events import KvmEntry, KvmExit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,17 +29,18 @@ _SPECIAL_INTIDS: Final = range(1020, 1024)
 class Statistics:
     """Counts events. Interrupts are counted when software acknowledges them."""
 
-    interests: Final = frozenset[type[Event]]({ExceptionTaken, DeviceAccess, RegisterAccess})
+    interests: Final = frozenset[type[Event]]({ExceptionTaken, DeviceAccess, RegisterAccess, KvmExit, KvmEntry})
 
     def __init__(self) -> None:
         self.exceptions: Counter[tuple[int, int, str, int | None]] = Counter()
         self.devices: Counter[tuple[str, bool]] = Counter()
         self.interrupts: Counter[tuple[int, int, str]] = Counter()
+        self.exits = ExitStatistics()
 
     @property
     def has_any(self) -> bool:
         """Whether there is anything to show a table of."""
-        return bool(self.exceptions or self.devices or self.interrupts)
+        return bool(self.exceptions or self.devices or self.interrupts or self.exits.vms)
 
     def emit(self, event: Event) -> None:
         """Count an event."""
@@ -56,6 +60,12 @@ class Statistics:
         if event.is_read and event.register in _ACKNOWLEDGE_REGISTERS:
             self._acknowledged(event.value, event.el, "")
 
+    def _exit(self, event: KvmExit) -> None:
+        self.exits.exit(event)
+
+    def _entry(self, event: KvmEntry) -> None:
+        self.exits.entry(event)
+
     def _acknowledged(self, value: int, el: int, kind: str) -> None:
         intid = value & _INTID_BITS
         if intid not in _SPECIAL_INTIDS:
@@ -66,6 +76,8 @@ _COUNT: Final[dict[type[Event], Callable[[Statistics, Any], None]]] = {
     ExceptionTaken: Statistics._exception,
     DeviceAccess: Statistics._device,
     RegisterAccess: Statistics._register,
+    KvmExit: Statistics._exit,
+    KvmEntry: Statistics._entry,
 }
 
 

@@ -1,7 +1,7 @@
 """One readable line an event, for the trace of a run and for the demo.
 
-Read `events.py` before this file and `why.py` after it. What a line consists of is first put into words (`words`), so
-that a wide trace and a narrow column of the demo say the same.
+Read `events.py` and `kvm_lines.py` before this file and `why.py` after it. What a line consists of is first put into
+words (`words`), so that a wide trace and a narrow column of the demo say the same.
 
 A line reads: position `n.seq`, CPU, exception level, address, instruction, and what came of it:
 
@@ -32,6 +32,16 @@ from arm_hyp.events import (
     RegisterAccess,
     Started,
     Waited,
+)
+from arm_hyp.explain.kvm_lines import TRACEPOINTS, task, text, tracepoint
+from arm_hyp.kvm_events import (
+    HandlerOutput,
+    Stage2Changed,
+    VcpuBlocked,
+    VcpuPreempted,
+    VcpuRunning,
+    VmEnded,
+    VmEvent,
 )
 
 if TYPE_CHECKING:
@@ -193,7 +203,48 @@ def _ended(event: Ended, symbols: SymbolTable | None) -> Words:
     return Words(f"end ({event.reason}, status {event.status}): {event.text}", has_address=False)
 
 
+# --- what a hypervisor in Python reports: KVM's events in KVM's own words, the others in ours -------------------------
+
+
+def _traced(event: VmEvent, symbols: SymbolTable | None) -> Words:
+    return Words(f"{task(event)} {tracepoint(event)}", result=text(event).strip(), has_address=False)
+
+
+def _blocked(event: VcpuBlocked, symbols: SymbolTable | None) -> Words:
+    return Words(f"{task(event)} blocks", result=event.reason, has_address=False)
+
+
+def _running(event: VcpuRunning, symbols: SymbolTable | None) -> Words:
+    return Words(f"{task(event)} runs", result=f"was ready for {event.waited_ns:,} ns", has_address=False)
+
+
+def _preempted(event: VcpuPreempted, symbols: SymbolTable | None) -> Words:
+    return Words(f"{task(event)} is preempted", result=f"{event.reason}, ran {event.ran_ns:,} ns", has_address=False)
+
+
+def _stage2(event: Stage2Changed, symbols: SymbolTable | None) -> Words:
+    pa = "" if event.pa is None else f"PA {event.pa:#x}"
+    range_ = f"IPA {event.ipa:#x}, {event.size_bytes:#x} bytes"
+    return Words(f"{task(event)} stage 2 {event.operation}", result=range_, detail=pa, has_address=False)
+
+
+def _handler_printed(event: HandlerOutput, symbols: SymbolTable | None) -> Words:
+    place = f"{event.file}:{event.line}"
+    return Words(f"{task(event)} handler prints {ascii_text(event.text)}", result=place, has_address=False)
+
+
+def _vm_ended(event: VmEnded, symbols: SymbolTable | None) -> Words:
+    return Words(f"{event.vm} ends ({event.reason}): {event.text}", has_address=False)
+
+
 _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
+    **dict.fromkeys(TRACEPOINTS, _traced),
+    VcpuBlocked: _blocked,
+    VcpuRunning: _running,
+    VcpuPreempted: _preempted,
+    Stage2Changed: _stage2,
+    HandlerOutput: _handler_printed,
+    VmEnded: _vm_ended,
     Started: _started,
     ExceptionTaken: _taken,
     ExceptionReturned: _returned,
