@@ -1,0 +1,113 @@
+"""Stage 1: from a virtual address to an IPA, or to a physical address where no stage 2 applies.
+
+Read `arch/translation/stage2.py` before and `arch/translation/combined.py` after this file.
+"""
+
+from __future__ import annotations
+
+from arm_hyp.arch.iss_faults import FaultKind
+from arm_hyp.arch.translation.attributes import (
+    DEFAULT_CACHEABLE,
+    FETCH_CACHEABLE,
+    NORMAL_NC,
+    DEVICE_nGnRnE,
+    decode_stage1,
+)
+from arm_hyp.arch.translation.parameters import Regime, Stage1Parameters, TranslationRegisters, stage1_parameters
+from arm_hyp.arch.translation.permissions import stage1_permissions, table_limits
+from arm_hyp.arch.translation.results import (
+    ALL_ALLOWED,
+    Access,
+    Fault,
+    MemoryAttributes,
+    Permissions,
+    Read64,
+    Step,
+    Translated,
+    Walk,
+)
+from arm_hyp.arch.translation.tables import Fetch, Leaf, fetch_physical, walk_tables
+
+_GUARDED = 1 << 50
+
+
+def walk_stage1(va: int, access: Access, regime: Regime, registers: TranslationRegisters, read64: Read64) -> Walk:
+    """Translate a virtual address by stage 1 alone, with its tables at physical addresses.
+
+    Ref: AArch64.S1Translate, AArch64.S1Walk.
+    """
+    parameters = stage1_parameters(regime, bool(va >> 55 & 1), registers)
+    return translate_va(va, access, parameters, fetch_physical(read64, parameters.tables.is_big_endian))
+
+
+def translate_va(va: int, access: Access, parameters: Stage1Parameters, fetch: Fetch) -> Walk:
+    """Do what `walk_stage1` does, with the registers decoded and descriptors fetched by `fetch`."""
+    # 1. Stage 1 off: the address as it is.
+    if not parameters.is_enabled:
+        return Walk(1, va, (), _flat(va, access, parameters))
+    # 2. The bits above the range must all be equal to bit 55 (or 0), and walks must not be disabled.
+    if _is_out_of_range(va, access, parameters) or parameters.walks_disabled:
+        return Walk(1, va, (), Fault(FaultKind.TRANSLATION, 0, 1))
+    # 3. Follow the tables.
+    steps, found = walk_tables(va, parameters.tables, 1, fetch)
+    # 4. A block or page: do it and the tables on the way allow the access?
+    return Walk(1, va, steps, _judge(found, steps, access, parameters) if isinstance(found, Leaf) else found)
+
+
+def _flat(va: int, access: Access, parameters: Stage1Parameters) -> Translated | Fault:
+    """Ref: AArch64.S1DisabledOutput."""
+    address = va & (2 << _top_bit(access, parameters)) - 1
+    if address >> parameters.pa_bits:
+        return Fault(FaultKind.ADDRESS_SIZE, 0, 1)
+    return Translated(address, _flat_attributes(access, parameters), ALL_ALLOWED, None, 0, 0)
+
+
+def _flat_attributes(access: Access, parameters: Stage1Parameters) -> MemoryAttributes:
+    if parameters.default_cacheable:
+        return DEFAULT_CACHEABLE
+    if access.is_fetch:
+        return FETCH_CACHEABLE if parameters.is_fetch_cacheable else NORMAL_NC
+    return DEVICE_nGnRnE
+
+
+def _top_bit(access: Access, parameters: Stage1Parameters) -> int:
+    """Ref: AArch64.AddrTop."""
+    return parameters.fetch_top_bit if access.is_fetch else parameters.top_bit
+
+
+def _is_out_of_range(va: int, access: Access, parameters: Stage1Parameters) -> bool:
+    """Ref: AArch64.VAIsOutOfRange."""
+    bits = parameters.tables.input_bits
+    above = va >> bits & (2 << _top_bit(access, parameters) - bits) - 1
+    return above != ((2 << _top_bit(access, parameters) - bits) - 1 if parameters.is_upper else 0)
+
+
+def _judge(leaf: Leaf, steps: tuple[Step, ...], access: Access, parameters: Stage1Parameters) -> Translated | Fault:
+    """Check the permissions of a block or page. Ref: AArch64.S1CheckPermissions."""
+    permissions = _permissions(leaf, steps, parameters)
+    if not permissions.allow(access):
+        return Fault(FaultKind.PERMISSION, leaf.level, 1)
+    attributes = _as_used(decode_stage1(parameters.mair, leaf.descriptor), access, parameters)
+    return Translated(
+        leaf.output_address,
+        attributes,
+        permissions,
+        leaf.level,
+        leaf.block_bytes,
+        leaf.contiguous_bytes,
+        bool(leaf.descriptor & _GUARDED),
+    )
+
+
+def _permissions(leaf: Leaf, steps: tuple[Step, ...], parameters: Stage1Parameters) -> Permissions:
+    limits = 0 if parameters.ignores_table_permissions else table_limits(steps)
+    return stage1_permissions(leaf.descriptor, limits, parameters.regime is not Regime.EL2, parameters.wxn)
+
+
+def _as_used(attributes: MemoryAttributes, access: Access, parameters: Stage1Parameters) -> MemoryAttributes:
+    """Apply SCTLR_ELx.C and I, and what makes Device memory Normal for a fetch. Ref: AArch64.S1Translate."""
+    if access.is_fetch:
+        uncached = attributes.is_device or not parameters.is_fetch_cacheable
+    else:
+        uncached = not attributes.is_device and not parameters.is_data_cacheable
+    return NORMAL_NC if uncached else attributes
