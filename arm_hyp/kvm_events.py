@@ -137,12 +137,13 @@ class KvmMmioEmulate(VmEvent, frozen=True, tag="kvm_mmio_emulate"):
 
 
 class KvmMmioNisv(VmEvent, frozen=True, tag="kvm_mmio_nisv"):
-    """An access without valid ISS that cannot be emulated."""
+    """An access without valid ISS that cannot be emulated; `reason`, in words, is our addition."""
 
     vcpu_pc: int
     esr: int
     far: int
     ipa: int
+    reason: str = ""
 
 
 # --- interrupts and timers --------------------------------------------------------------------------------------------
