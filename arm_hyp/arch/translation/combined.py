@@ -9,18 +9,10 @@ takes 4 reads to translate, and so does the address that comes out.
 from __future__ import annotations
 
 from arm_hyp.arch.translation.attributes import combine
-from arm_hyp.arch.translation.parameters import (
-    Regime,
-    Stage2Parameters,
-    TranslationRegisters,
-    regime_of,
-    stage1_parameters,
-    stage2_parameters,
-)
-from arm_hyp.arch.translation.results import TABLE_WALK, Access, Fault, Read64, Translated, Walk
-from arm_hyp.arch.translation.stage1 import translate_va, walk_stage1
+from arm_hyp.arch.translation.parameters import Regime, TranslationRegisters, regime_of, stage2_parameters
+from arm_hyp.arch.translation.results import Access, Fault, Read64, Translated, Walk
+from arm_hyp.arch.translation.stage1 import walk_stage1
 from arm_hyp.arch.translation.stage2 import translate_ipa
-from arm_hyp.arch.translation.tables import Fetch, in_order
 
 
 def walk(va: int, access: Access, el: int, registers: TranslationRegisters, read64: Read64) -> Walk:
@@ -30,34 +22,17 @@ def walk(va: int, access: Access, el: int, registers: TranslationRegisters, read
     Ref: AArch64.FullTranslate.
     """
     access = access._replace(is_privileged=access.is_privileged and el > 0)
-    regime = regime_of(el, registers.hcr_el2)
-    stage2 = stage2_parameters(registers)
-    # 1. Only EL1&0 has a second stage.
-    if regime is not Regime.EL10 or not stage2.is_enabled:
-        return walk_stage1(va, access, regime, registers, read64)
-    # 2. Stage 1, each of its descriptors through stage 2.
-    parameters = stage1_parameters(regime, bool(va >> 55 & 1), registers)
-    first = translate_va(va, access, parameters, _fetch_through(stage2, read64, parameters.tables.is_big_endian))
-    if isinstance(first.result, Fault):
+    regime, stage2 = regime_of(el, registers.hcr_el2), stage2_parameters(registers)
+    # 1. Stage 1, each of its descriptors through stage 2. Only EL1&0 has a second stage.
+    first = walk_stage1(va, access, regime, registers, read64)
+    if isinstance(first.result, Fault) or regime is not Regime.EL10 or not stage2.is_enabled:
         return first
-    # 3. The address that came out, through stage 2.
+    # 2. The address that came out, through stage 2.
     second = translate_ipa(first.result.pa, access, stage2, read64)
     if isinstance(second.result, Fault):
         return first._replace(result=second.result, stage2=second)
-    # 4. What both stages together say.
+    # 3. What both stages together say.
     return first._replace(result=_join(first.result, second.result), stage2=second)
-
-
-def _fetch_through(stage2: Stage2Parameters, read64: Read64, is_big_endian: bool) -> Fetch:
-    """Return a way to read descriptors at IPAs."""
-
-    def fetch(ipa: int) -> tuple[int | None, Walk | None]:
-        nested = translate_ipa(ipa, TABLE_WALK, stage2, read64)
-        if isinstance(nested.result, Fault):
-            return None, nested
-        return in_order(read64(nested.result.pa), is_big_endian), nested
-
-    return fetch
 
 
 def _join(first: Translated, second: Translated) -> Translated:

@@ -13,10 +13,18 @@ from arm_hyp.arch.translation.attributes import (
     DEVICE_nGnRnE,
     decode_stage1,
 )
-from arm_hyp.arch.translation.parameters import Regime, Stage1Parameters, TranslationRegisters, stage1_parameters
+from arm_hyp.arch.translation.parameters import (
+    Regime,
+    Stage1Parameters,
+    Stage2Parameters,
+    TranslationRegisters,
+    stage1_parameters,
+    stage2_parameters,
+)
 from arm_hyp.arch.translation.permissions import stage1_permissions, table_limits
 from arm_hyp.arch.translation.results import (
     ALL_ALLOWED,
+    TABLE_WALK,
     Access,
     Fault,
     MemoryAttributes,
@@ -26,22 +34,40 @@ from arm_hyp.arch.translation.results import (
     Translated,
     Walk,
 )
-from arm_hyp.arch.translation.tables import Fetch, Leaf, fetch_physical, walk_tables
+from arm_hyp.arch.translation.stage2 import translate_ipa
+from arm_hyp.arch.translation.tables import Fetch, Leaf, fetch_physical, in_order, walk_tables
 
 _GUARDED = 1 << 50
 
 
 def walk_stage1(va: int, access: Access, regime: Regime, registers: TranslationRegisters, read64: Read64) -> Walk:
-    """Translate a virtual address by stage 1 alone, with its tables at physical addresses.
+    """Translate a virtual address by stage 1 alone. Its descriptors are read through stage 2 where that is on.
 
     Ref: AArch64.S1Translate, AArch64.S1Walk.
     """
     parameters = stage1_parameters(regime, bool(va >> 55 & 1), registers)
-    return translate_va(va, access, parameters, fetch_physical(read64, parameters.tables.is_big_endian))
+    stage2 = stage2_parameters(registers)
+    is_big_endian = parameters.tables.is_big_endian
+    if regime is Regime.EL10 and stage2.is_enabled:
+        fetch = _fetch_through(stage2, read64, is_big_endian)
+    else:
+        fetch = fetch_physical(read64, is_big_endian)
+    return _translate(va, access, parameters, fetch)
 
 
-def translate_va(va: int, access: Access, parameters: Stage1Parameters, fetch: Fetch) -> Walk:
-    """Do what `walk_stage1` does, with the registers decoded and descriptors fetched by `fetch`."""
+def _fetch_through(stage2: Stage2Parameters, read64: Read64, is_big_endian: bool) -> Fetch:
+    """Return a way to read descriptors at IPAs."""
+
+    def fetch(ipa: int) -> tuple[int | None, Walk | None]:
+        nested = translate_ipa(ipa, TABLE_WALK, stage2, read64)
+        if isinstance(nested.result, Fault):
+            return None, nested
+        return in_order(read64(nested.result.pa), is_big_endian), nested
+
+    return fetch
+
+
+def _translate(va: int, access: Access, parameters: Stage1Parameters, fetch: Fetch) -> Walk:
     # 1. Stage 1 off: the address as it is.
     if not parameters.is_enabled:
         return Walk(1, va, (), _flat(va, access, parameters))
