@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _NS_PER_US: Final = 1000
+_EXACT_BELOW_US: Final = 100_000
+"""Times from here on have no decimals, so that a row fits into 80 columns."""
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ def print_exits(console: Console, statistics: ExitStatistics) -> None:
     """Print the tables of each VM, in the order of their first exits."""
     for vm, costs in statistics.vms.items():
         host = [(name, cost.host_ns) for name, cost in costs.items()]
-        _print(console, f"Exits of {vm}, in host time", host, _microseconds, "")
+        _print(console, f"Exits of {vm}, in us of host time", host, _microseconds, "us")
         retired = [(name, cost.instructions) for name, cost in costs.items()]
         _print(console, f"Exits of {vm}, in instructions retired meanwhile", retired, _count, " instructions")
 
@@ -100,28 +102,28 @@ def _print(
     console: Console, title: str, named: list[tuple[str, Durations]], shown: Callable[[float], str], unit: str
 ) -> None:
     """Print one table in the columns of `perf kvm stat report`, the most frequent exit first, and its totals."""
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=True)
     table.add_column("VM-EXIT", no_wrap=True)
     for column in ("Samples", "Samples%", "Time%", "Min Time", "Max Time", "Avg time", ""):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     samples, total = sum(each.samples for _, each in named), sum(each.total for _, each in named)
     for name, each in sorted(named, key=lambda row: (-row[1].samples, row[0])):
         shares = _percent(each.samples, samples), _percent(each.total, total)
         times = map(shown, (each.shortest, each.longest, each.average))
-        table.add_row(name, f"{each.samples:,}", *shares, *times, f"+-{each.deviation_percent:.2f}%")
+        table.add_row(name, str(each.samples), *shares, *times, f"+-{each.deviation_percent:.2f}%")
     console.print(table)
     console.print(f"Total Samples:{samples}, Total events handled time:{shown(total)}{unit}.\n")
 
 
 def _microseconds(ns: float) -> str:
-    return f"{ns / _NS_PER_US:.2f}us"
+    us = ns / _NS_PER_US
+    return f"{us:.2f}" if us < _EXACT_BELOW_US else f"{us:.0f}"
 
 
 def _count(number: float) -> str:
-    return f"{number:,.0f}"
+    return f"{number:.0f}"
 
 
 def _percent(part: int, whole: int) -> str:
