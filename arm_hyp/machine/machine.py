@@ -63,7 +63,7 @@ class Machine:
         self.user: HostConsole | None = None
         self._asked: Outcome | None = None
         self.board = Board(made, self.cpus, self.clock, self.agenda, self._print, self.ram_device, self._print_virtio)
-        self.input = ConsoleInput(self.board.accept_input, self._input_entered)
+        self.input = ConsoleInput(self.board.peripherals.accept_input, self._input_entered)
         memory = VirtualMemory(self.ram_device)
         host = SemihostingHost(write_memory=memory.write, now_ns=lambda: self.clock.now_ns, epoch_s=made.rtc_epoch_s)
         self.firmware = Firmware(
@@ -119,7 +119,7 @@ class Machine:
             self.output(byte)
 
     def _input_entered(self, arrival: Arrival) -> None:
-        device, text = self.board.console_name, arrival.data.decode("latin-1")
+        device, text = self.board.peripherals.console_name, arrival.data.decode("latin-1")
         self.cpus.current.emit(InputEvent, numbered=True, device=device, text=text, time_ns=arrival.time_ns)
 
     # --- booting -----------------------------------------------------------------------------------------------------

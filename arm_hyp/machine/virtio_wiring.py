@@ -1,6 +1,6 @@
 """The virtio-mmio slots connected: drives first, then the random numbers, then the console; the others are empty.
 
-Read `machine/virtio/__init__.py` before this file and `machine/wiring.py` after it. Devices take the slots from 0
+Read `machine/virtio/__init__.py` before this file and `machine/peripherals.py` after it. Devices take the slots from 0
 up, in the order of the command line, so that Linux calls the first drive vda. (QEMU fills its slots from 31 down.)
 """
 
@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from arm_hyp.machine import board
-from arm_hyp.machine.bus import Bus
 from arm_hyp.machine.seams import Device, GuestMemory, IrqLine, Stateful
 from arm_hyp.machine.virtio.empty_slot import EmptySlot
 
 if TYPE_CHECKING:
+    from arm_hyp.machine.peripherals import AnyBus, PeripheralOptions
     from arm_hyp.machine.virtio.console import VirtioConsole
     from arm_hyp.machine.virtio.device import VirtioDevice
-    from arm_hyp.machine.wiring import Options
 
 
 class VirtioSlots:
@@ -25,7 +24,7 @@ class VirtioSlots:
 
     def __init__(
         self,
-        options: Options,
+        options: PeripheralOptions,
         memory: GuestMemory,
         spi: Callable[[int], IrqLine],
         output: Callable[[bytes], None],
@@ -39,7 +38,7 @@ class VirtioSlots:
 
     def _fill(
         self,
-        options: Options,
+        options: PeripheralOptions,
         memory: GuestMemory,
         spi: Callable[[int], IrqLine],
         output: Callable[[bytes], None],
@@ -51,7 +50,7 @@ class VirtioSlots:
         for slot, device in enumerate(self._devices(options)):
             self._slots.append(MmioTransport(device, memory, spi(board.INTID_VIRTIO + slot)))
 
-    def _devices(self, options: Options) -> list[VirtioDevice]:
+    def _devices(self, options: PeripheralOptions) -> list[VirtioDevice]:
         from arm_hyp.machine.virtio.blk import VirtioBlk
         from arm_hyp.machine.virtio.rng import VirtioRng
 
@@ -62,7 +61,7 @@ class VirtioSlots:
             devices.append(self.console)
         return devices
 
-    def add_to(self, bus: Bus, stateful: dict[str, Stateful]) -> None:
+    def add_to(self, bus: AnyBus, stateful: dict[str, Stateful]) -> None:
         """Put the slots on the bus, and those with a device among what has state."""
         for slot, (name, device) in enumerate(self._named()):
             bus.add(name, board.VIRTIO_BASE + slot * board.VIRTIO_BYTES, board.VIRTIO_BYTES, device)

@@ -1,6 +1,6 @@
 """The board put together: which device is where, and which line leads to which interrupt.
 
-Read `machine/board.py`, `machine/bus.py` and the devices before this file, `machine/machine.py` after it.
+Read `machine/board.py`, `machine/bus.py` and `machine/peripherals.py` before this file, `machine/machine.py` after it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ from arm_hyp.arch.sysregs import by_name
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.machine import board
-from arm_hyp.machine.agenda import Agenda, WithDeadlines
+from arm_hyp.machine.agenda import Agenda
 from arm_hyp.machine.bus import Bus
 from arm_hyp.machine.cpus import Cpus
 from arm_hyp.machine.debug_registers import DebugRegisters
 from arm_hyp.machine.flash_wiring import Flash
 from arm_hyp.machine.gic_wiring import add_gic
-from arm_hyp.machine.pl011 import Pl011
-from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S, Pl031
-from arm_hyp.machine.pl061 import Pl061
+from arm_hyp.machine.peripherals import Peripherals, Surroundings
+from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S
 from arm_hyp.machine.pmu import Pmu
 from arm_hyp.machine.randomness import RandomNumbers
-from arm_hyp.machine.seams import Clock, Device, GuestMemory, Stateful
+from arm_hyp.machine.seams import Clock, GuestMemory, Stateful
 from arm_hyp.machine.timers import GenericTimers
-from arm_hyp.machine.virtio_wiring import VirtioSlots
 
 if TYPE_CHECKING:
     from arm_hyp.machine.virtio.drive import BlockBackend
@@ -96,15 +94,8 @@ class Board:
         for core in cpus.cores:
             self._add_pmu(core)
             self._add_plain_registers(core)
-        self.uart = Pl011(output, self.gic.spi(board.INTID_PL011))
-        self.rtc = Pl031(clock, self.gic.spi(board.INTID_PL031), options.rtc_epoch_s)
-        self.gpio = Pl061(self.gic.spi(board.INTID_PL061))
-        agenda.add(self.rtc)
-        self._add_device("pl011", board.PL011_BASE, board.PAGE_BYTES, self.uart)
-        self._add_device("pl031", board.PL031_BASE, board.PAGE_BYTES, WithDeadlines(self.rtc, agenda))
-        self._add_device("pl061", board.PL061_BASE, board.PAGE_BYTES, self.gpio)
-        self.virtio = VirtioSlots(options, memory, self.gic.spi, virtio_output)
-        self.virtio.add_to(self.bus, self.stateful)
+        around = Surroundings(self.gic.spi, memory, clock, agenda, output, virtio_output)
+        self.peripherals = Peripherals(options, around, self.bus, self.stateful)
         self.flash = Flash(options.flash, cpus.cores) if options.flash else None
         if self.flash is not None:
             self.flash.add_to(self.bus)
@@ -114,26 +105,6 @@ class Board:
         cpus.at_reset = self._reset_inside_cpu
         if self.flash is not None:
             self.flash.attach()
-
-    def _add_device(self, name: str, base: int, size_bytes: int, device: Device) -> None:
-        self.bus.add(name, base, size_bytes, device)
-        self.stateful[name] = device
-
-    # --- the console -------------------------------------------------------------------------------------------------
-
-    @property
-    def console_name(self) -> str:
-        """The device that the user's input goes to."""
-        return "pl011" if self.virtio.console is None else "virtio-console"
-
-    def accept_input(self, data: bytes) -> int:
-        """Offer what the user typed to the console; return how many bytes it had room for."""
-        if self.virtio.console is not None:
-            return self.virtio.console.receive(data)
-        accepted = data[: self.uart.room]
-        for byte in accepted:
-            self.uart.receive(byte)
-        return len(accepted)
 
     # --- what each CPU has -------------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ def test_virtio_devices_take_the_first_slots_in_order(tmp_path):
     regions = {region.name: region for region in made.machine.board.bus.regions}
     ids = [regions[f"virtio-{slot}"].device(0).read(8, 4) for slot in range(32)]
     assert ids == [2, 2, 4, 3] + [0] * 28
-    assert made.machine.board.console_name == "virtio-console"
+    assert made.machine.board.peripherals.console_name == "virtio-console"
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
