@@ -28,6 +28,7 @@ MIN_IPA_BITS: Final = 25
 MAX_IPA_BITS: Final = 48
 """Simplified: no FEAT_LPA, LPA2: addresses have at most 48 bits."""
 _PS: Final = {bits: encoding for encoding, bits in ADDRESS_SIZES_BITS.items()}
+_VMID_SIZE: Final = {8: 0, 16: 1}
 _INNER_SHAREABLE, _WRITE_BACK = 0b11, 0b01
 
 
@@ -70,8 +71,11 @@ class Geometry:
     ipa_bits: int = 40
     start_level: int = 1
     pa_bits: int = 44
+    vmid_bits: int = 8
 
     def __post_init__(self) -> None:
+        if self.vmid_bits not in _VMID_SIZE:
+            raise GeometryError(f"a VMID has 8 or 16 bits, not {self.vmid_bits}")
         if self.pa_bits not in _PS or self.pa_bits > MAX_IPA_BITS:
             raise GeometryError(f"there is no PA size of {self.pa_bits} bits")
         if not MIN_IPA_BITS <= self.ipa_bits <= min(self.pa_bits, MAX_IPA_BITS):
@@ -110,7 +114,7 @@ class Geometry:
 
     @property
     def vtcr(self) -> VTCR_EL2:
-        """Return VTCR_EL2, with 8-bit VMIDs: walks Inner Shareable, Write-Back."""
+        """Return VTCR_EL2: walks Inner Shareable, Write-Back."""
         return VTCR_EL2.of(
             T0SZ=64 - self.ipa_bits,
             SL0=_SL0[self.granule][self.start_level],
@@ -119,6 +123,7 @@ class Geometry:
             SH0=_INNER_SHAREABLE,
             TG0=GranuleTG0[self.granule.name],
             PS=_PS[self.pa_bits],
+            VS=_VMID_SIZE[self.vmid_bits],
         )
 
     def vttbr(self, root: int, vmid: int) -> VTTBR_EL2:
@@ -160,14 +165,16 @@ class Geometry:
         return not any(value % self.page_bytes for value in values)
 
 
-def choose_geometry(ipa_bits: int = 40, granule: Granule = Granule.KB4, pa_bits: int = 44) -> Geometry:
+def choose_geometry(
+    ipa_bits: int = 40, granule: Granule = Granule.KB4, pa_bits: int = 44, vmid_bits: int = 8
+) -> Geometry:
     """Return the shape with the fewest levels, concatenating tables wherever that saves one, as KVM does.
 
     Raises: GeometryError if there is none. Ref: `stage2_pgtable_levels`.
     """
     for level in range(LAST_LEVEL, 0, -1):
         try:
-            return Geometry(granule, ipa_bits, level, pa_bits)
+            return Geometry(granule, ipa_bits, level, pa_bits, vmid_bits)
         except GeometryError:
             continue
-    return Geometry(granule, ipa_bits, 0, pa_bits)
+    return Geometry(granule, ipa_bits, 0, pa_bits, vmid_bits)
