@@ -1,8 +1,7 @@
 """The devices beside CPUs, GIC and memory: what a board has of them, and a VM too.
 
-Read `machine/board.py`, `machine/virtio_wiring.py` and the devices before this file, `machine/wiring.py` (the machine's)
-and `hypervisor/vm_devices.py` (those of a VM) after it. Whoever makes them says what their lines, their clock and their
-memory are.
+Read `machine/board.py`, `machine/virtio_wiring.py` and the devices before this file; `machine/wiring.py` and
+`hypervisor/vm_devices.py`, which make them, after it: they say what lines, clock and memory these have.
 """
 
 from __future__ import annotations
