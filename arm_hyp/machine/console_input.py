@@ -40,6 +40,29 @@ class HostConsole(Protocol):
         """
 
 
+class Input(Protocol):
+    """What the machine asks of what is typed: one console's queue, or those of several VMs."""
+
+    def feed(self, data: bytes) -> None:
+        """Append what the user typed."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether anything is still to enter."""
+
+    def next_ns(self, n: int) -> int | None:
+        """Return when the log being replayed has the next bytes, if no CPU runs until then; in ns of virtual time."""
+
+    def deliver(self, n: int, time_ns: int) -> bool:
+        """Let bytes enter at a point that the guest has reached. Tell whether any did."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain data."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+
+
 class ConsoleInput:
     """The queue before one console. `accept` offers bytes to the device and returns how many it took."""
 

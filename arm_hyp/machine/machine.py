@@ -21,7 +21,7 @@ from arm_hyp.machine import board
 from arm_hyp.machine.agenda import Agenda
 from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.clock import VirtualClock
-from arm_hyp.machine.console_input import INPUT_GRID, Arrival, ConsoleInput, HostConsole
+from arm_hyp.machine.console_input import INPUT_GRID, Arrival, ConsoleInput, HostConsole, Input
 from arm_hyp.machine.cpus import Cpus
 from arm_hyp.machine.firmware import Firmware, VirtualMemory
 from arm_hyp.machine.firmware import Host as SemihostingHost
@@ -63,7 +63,7 @@ class Machine:
         self.user: HostConsole | None = None
         self._asked: Outcome | None = None
         self.board = Board(made, self.cpus, self.clock, self.agenda, self._print, self.ram_device, self._print_virtio)
-        self.input = ConsoleInput(self.board.peripherals.accept_input, self._input_entered)
+        self.input: Input = ConsoleInput(self.board.peripherals.accept_input, self._input_entered)
         memory = VirtualMemory(self.ram_device)
         host = SemihostingHost(write_memory=memory.write, now_ns=lambda: self.clock.now_ns, epoch_s=made.rtc_epoch_s)
         self.firmware = Firmware(

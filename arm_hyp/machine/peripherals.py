@@ -65,11 +65,11 @@ class Peripherals:
     def __init__(
         self, options: PeripheralOptions, around: Surroundings, bus: AnyBus, stateful: dict[str, Stateful]
     ) -> None:
-        self._uart = Pl011(around.output, around.spi(board.INTID_PL011))
+        self.uart = Pl011(around.output, around.spi(board.INTID_PL011))
         rtc = Pl031(around.clock, around.spi(board.INTID_PL031), options.rtc_epoch_s)
         around.agenda.add(rtc)
         devices: tuple[tuple[str, int, Device], ...] = (
-            ("pl011", board.PL011_BASE, self._uart),
+            ("pl011", board.PL011_BASE, self.uart),
             ("pl031", board.PL031_BASE, WithDeadlines(rtc, around.agenda)),
             ("pl061", board.PL061_BASE, Pl061(around.spi(board.INTID_PL061))),
         )
@@ -89,7 +89,7 @@ class Peripherals:
         """Offer what the user typed to the console; return how many bytes it had room for."""
         if self._virtio_console is not None:
             return self._virtio_console.receive(data)
-        accepted = data[: self._uart.room]
+        accepted = data[: self.uart.room]
         for byte in accepted:
-            self._uart.receive(byte)
+            self.uart.receive(byte)
         return len(accepted)

@@ -181,7 +181,7 @@ def test_a_new_machine_runs_on_from_any_point(gic: int, model: str) -> None:
     points = sorted(chance.sample(range(1, END), 12))
     first, saved = make(gic, model), []
     for byte in b"typed":
-        first.board.uart.receive(byte)
+        first.board.peripherals.uart.receive(byte)
     for point in points:
         outcome = first.run(point)
         assert outcome.reason == "limit", outcome
