@@ -17,9 +17,9 @@ from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
 from arm_hyp.cpu.maintenance import CACHE_LINE_BYTES
 from arm_hyp.cpu.native import READ
 from arm_hyp.cpu.position import Position
-from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import EventSink, Waited
 from arm_hyp.machine.firmware import PowerOff, PowerState
+from arm_hyp.machine.firmware.power import Caller
 
 SLICE: Final = 1 << 16
 """Instructions that a CPU runs before the next one's turn, where there are several."""
@@ -187,7 +187,7 @@ class Cpus:
         core = self._by_affinity.get(affinity)
         return None if core is None else "on" if self.on[core.index] else "off"
 
-    def power_on(self, affinity: int, entry: int, context_id: int, el: int) -> None:
+    def power_on(self, affinity: int, entry: int, context_id: int) -> None:
         """Start a CPU that is off, in its reset state, at a physical address, with X0 = `context_id`."""
         core = self._by_affinity[affinity]
         self._reset_core(core)
@@ -199,10 +199,10 @@ class Cpus:
         core_snapshot.reset(core)
         self.at_reset(core)
 
-    def power_off(self, core: Core) -> None:
+    def power_off(self, caller: Caller) -> None:
         """Switch a CPU off: it does not run on."""
-        self.on[core.index] = False
-        core.request_stop(Stop.WAITING)
+        self.on[caller.index] = False
+        self.cores[caller.index].request_stop()
 
     def system_off(self, status: int, text: str) -> None:
         """End the run."""
@@ -214,8 +214,9 @@ class Cpus:
         self.reset_wanted = True
         self.current.request_stop()
 
-    def suspend(self, core: Core) -> None:
+    def suspend(self, caller: Caller) -> None:
         """Have a CPU wait as by WFI, behind the call."""
+        core = self.cores[caller.index]
         core.waiting = "wfi"
         core.emit(Waited, instruction="wfi", pc=core.pc - 4)
         core.native.stop()

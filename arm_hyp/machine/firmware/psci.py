@@ -13,8 +13,7 @@ from typing import Final
 
 from arm_hyp.arch import psci
 from arm_hyp.arch.psci import Affinity, Status
-from arm_hyp.cpu.core import Core
-from arm_hyp.machine.firmware.power import PowerController
+from arm_hyp.machine.firmware.power import Caller, PowerController
 from arm_hyp.machine.firmware.smccc import Arguments, Handler, Result, Service, Services, not_supported
 
 _AFFINITY: Final = {"on": Affinity.ON, "off": Affinity.OFF, "pending": Affinity.ON_PENDING}
@@ -22,17 +21,20 @@ _NOT_OFF: Final = {"on": Status.ALREADY_ON, "pending": Status.ON_PENDING}
 
 
 class Psci:
-    """PSCI for the CPUs behind a power controller. `can_start_at(pa)` tells whether code can be fetched there."""
+    """PSCI for the CPUs behind a power controller: a machine's, or the vCPUs of a VM.
+
+    `can_start_at(address)` tells whether code can be fetched there: a PA, or an IPA of the VM.
+    """
 
     def __init__(self, power: PowerController, can_start_at: Callable[[int], bool]) -> None:
         self._power, self._can_start_at = power, can_start_at
         self._handlers: dict[int, Handler] = {
-            psci.PSCI_VERSION: lambda core, arguments: psci.PSCI_1_1,
+            psci.PSCI_VERSION: lambda caller, arguments: psci.PSCI_1_1,
             psci.CPU_SUSPEND: self._cpu_suspend,
             psci.CPU_OFF: self._cpu_off,
             psci.CPU_ON: self._cpu_on,
             psci.AFFINITY_INFO: self._affinity_info,
-            psci.MIGRATE_INFO_TYPE: lambda core, arguments: psci.MIGRATION_NOT_REQUIRED,
+            psci.MIGRATE_INFO_TYPE: lambda caller, arguments: psci.MIGRATION_NOT_REQUIRED,
             psci.SYSTEM_OFF: self._system_off,
             psci.SYSTEM_RESET: self._system_reset,
             psci.PSCI_FEATURES: self._features,
@@ -50,7 +52,7 @@ class Psci:
             for identifier in _identifiers(function)
         }
 
-    def _features(self, core: Core, arguments: Arguments) -> Result:
+    def _features(self, caller: Caller, arguments: Arguments) -> Result:
         """Tell whether a function exists. CPU_SUSPEND's flags are 0 too: original power_state, platform-coordinated.
 
         Ref: DEN0022, PSCI_FEATURES.
@@ -59,7 +61,7 @@ class Psci:
 
     # --- one CPU -----------------------------------------------------------------------------------------------------
 
-    def _cpu_suspend(self, core: Core, arguments: Arguments) -> Result:
+    def _cpu_suspend(self, caller: Caller, arguments: Arguments) -> Result:
         """Wait for an interrupt, then return SUCCESS.
 
         Ref: DEN0022, CPU_SUSPEND. Simplified: a power-down request is served by standby, as the caller must expect
@@ -70,15 +72,14 @@ class Psci:
             return Status.INVALID_PARAMETERS
         if power_state & psci.POWER_STATE_TYPE and not self._is_entry(entry):
             return Status.INVALID_ADDRESS
-        self._power.suspend(core)
+        self._power.suspend(caller)
         return Status.SUCCESS
 
-    def _cpu_off(self, core: Core, arguments: Arguments) -> Result:
-        self._power.power_off(core)
-        core.request_stop()
+    def _cpu_off(self, caller: Caller, arguments: Arguments) -> Result:
+        self._power.power_off(caller)
         return None
 
-    def _cpu_on(self, core: Core, arguments: Arguments) -> Result:
+    def _cpu_on(self, caller: Caller, arguments: Arguments) -> Result:
         """Start a CPU in the highest exception level that software has here.
 
         Ref: DEN0022, CPU_ON. (QEMU 7.2 answers INVALID_PARAMETERS for an unaligned entry, and accepts all others.)
@@ -91,13 +92,13 @@ class Psci:
             return Status.INVALID_ADDRESS
         if state in _NOT_OFF:
             return _NOT_OFF[state]
-        self._power.power_on(target, entry, context_id, core.start_el)
+        self._power.power_on(target, entry, context_id)
         return Status.SUCCESS
 
     def _is_entry(self, address: int) -> bool:
         return address & 3 == 0 and self._can_start_at(address)
 
-    def _affinity_info(self, core: Core, arguments: Arguments) -> Result:
+    def _affinity_info(self, caller: Caller, arguments: Arguments) -> Result:
         """Tell the power state of a CPU. Ref: DEN0022, AFFINITY_INFO: levels above 0 are optional, and absent here."""
         target, level, _ = arguments
         state = self._power.state(target)
@@ -107,17 +108,15 @@ class Psci:
 
     # --- the system --------------------------------------------------------------------------------------------------
 
-    def _system_off(self, core: Core, arguments: Arguments) -> Result:
+    def _system_off(self, caller: Caller, arguments: Arguments) -> Result:
         self._power.system_off(0, "the guest powered off (PSCI SYSTEM_OFF)")
-        core.request_stop()
         return None
 
-    def _system_reset(self, core: Core, arguments: Arguments) -> Result:
+    def _system_reset(self, caller: Caller, arguments: Arguments) -> Result:
         self._power.system_reset()
-        core.request_stop()
         return None
 
-    def _system_reset2(self, core: Core, arguments: Arguments) -> Result:
+    def _system_reset2(self, caller: Caller, arguments: Arguments) -> Result:
         """Reset by type. Ref: DEN0022, SYSTEM_RESET2.
 
         Simplified: a warm reset is a cold one, so that memory is not kept; vendors' own types are not supported.
@@ -127,7 +126,7 @@ class Psci:
             return Status.NOT_SUPPORTED
         if reset_type != psci.RESET_WARM:
             return Status.INVALID_PARAMETERS
-        return self._system_reset(core, arguments)
+        return self._system_reset(caller, arguments)
 
 
 def _identifiers(function: int) -> tuple[int, ...]:

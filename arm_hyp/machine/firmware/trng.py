@@ -11,7 +11,7 @@ from typing import Final
 
 from arm_hyp.arch import psci
 from arm_hyp.arch.psci import Status
-from arm_hyp.cpu.core import Core
+from arm_hyp.machine.firmware.power import Caller
 from arm_hyp.machine.firmware.smccc import Arguments, Result, Service, Services
 
 UUID_WORDS: Final = (0x61726D2D, 0x6879702D, 0x74726E67, 0x2D736565)
@@ -32,14 +32,14 @@ class Trng:
     def services(self) -> Services:
         """Return the functions of TRNG 1.0."""
         return {
-            psci.TRNG_VERSION: Service("TRNG_VERSION", lambda core, arguments: psci.TRNG_1_0),
+            psci.TRNG_VERSION: Service("TRNG_VERSION", lambda caller, arguments: psci.TRNG_1_0),
             psci.TRNG_FEATURES: Service("TRNG_FEATURES", self._features),
-            psci.TRNG_GET_UUID: Service("TRNG_GET_UUID", lambda core, arguments: UUID_WORDS),
-            psci.TRNG_RND32: Service("TRNG_RND", lambda core, arguments: self._random(arguments[0], 32)),
-            psci.TRNG_RND64: Service("TRNG_RND", lambda core, arguments: self._random(arguments[0], 64)),
+            psci.TRNG_GET_UUID: Service("TRNG_GET_UUID", lambda caller, arguments: UUID_WORDS),
+            psci.TRNG_RND32: Service("TRNG_RND", lambda caller, arguments: self._random(arguments[0], 32)),
+            psci.TRNG_RND64: Service("TRNG_RND", lambda caller, arguments: self._random(arguments[0], 64)),
         }
 
-    def _features(self, core: Core, arguments: Arguments) -> Result:
+    def _features(self, caller: Caller, arguments: Arguments) -> Result:
         return Status.SUCCESS if arguments[0] & 0xFFFF_FFFF in NUMBERS else Status.NOT_SUPPORTED
 
     def _random(self, count_bits: int, register_bits: int) -> Result:

@@ -13,9 +13,9 @@ GARBAGE = 0xDEAD_BEEF_0000_0000
 class FakeCore:
     """Registers, and what the firmware asked of the CPU."""
 
-    def __init__(self, *registers: int, el: int = 1, start_el: int = 2) -> None:
+    def __init__(self, *registers: int, el: int = 1) -> None:
         self.registers = [*registers, *(0x1000 + index for index in range(len(registers), 31))]
-        self.el, self.start_el, self.index, self.pc = el, start_el, 0, 0x4008_0004
+        self.el, self.index, self.pc = el, 0, 0x4008_0004
         self.stops = 0
         self.events: list[dict[str, Any]] = []
 
@@ -47,9 +47,9 @@ class FakePower:
     def state(self, mpidr: int) -> Any:
         return self.states.get(mpidr)
 
-    def power_on(self, mpidr: int, entry: int, context_id: int, el: int) -> None:
+    def power_on(self, mpidr: int, entry: int, context_id: int) -> None:
         assert self.states[mpidr] == "off"
-        self.done.append(("on", mpidr, entry, context_id, el))
+        self.done.append(("on", mpidr, entry, context_id))
 
     def power_off(self, core: Any) -> None:
         self.done.append(("off", core))
