@@ -12,14 +12,11 @@ from typing import Annotated, Final
 import typer
 
 from arm_hyp.arch.id_policy import LIST_REGISTERS
-from arm_hyp.cli.limits import parse_size
 from arm_hyp.cli.run_options import (
-    CPU_MODELS,
     TRACE_FORMATS,
     one_of,
     parse_address,
     parse_console,
-    parse_drive,
     parse_epoch,
     parse_module,
 )
@@ -28,7 +25,8 @@ from arm_hyp.errors import UserError
 from arm_hyp.machine.arm64_image import is_arm64_image, is_gzip
 from arm_hyp.machine.boot import plan_boot
 from arm_hyp.machine.loader import read_file
-from arm_hyp.runner.configuration import Configuration, boot_request
+from arm_hyp.runner.configuration import CPU_MODELS, Configuration, boot_request, parse_drive
+from arm_hyp.runner.sizes import parse_size
 
 app = typer.Typer(add_completion=False)
 

@@ -1,6 +1,6 @@
 """The options of `arm-hyp run` that need more than a number: their forms, and one line for each that is wrong.
 
-Read `cli/limits.py` and `runner/configuration.py` before this file, `cli/run.py` after it.
+Read `runner/sizes.py` and `runner/configuration.py` before this file, `cli/run.py` after it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from typing import Final, Literal, cast
 
 from arm_hyp.errors import UserError
 from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S
-from arm_hyp.runner.configuration import Console, Drive, Module
+from arm_hyp.runner.configuration import CONSOLES, Console, Module
 
-CPU_MODELS: Final = ("a72", "max")
-CONSOLES: Final = ("pl011", "virtio", "none")
 TRACE_FORMATS: Final = ("text", "jsonl", "kvm")
 _MODULE_KINDS: Final = ("kernel", "ramdisk")
-_DRIVE_MODES: Final = {"": False, "cow": False, "ro": True}
 _LAST_EPOCH_S: Final = (1 << 32) - 1
 
 
@@ -38,16 +35,6 @@ def parse_address(text: str) -> int:
         return int(text, 0)
     except ValueError:
         raise UserError(f"--load-address {text}", "this is not a number", "write it as 0x40080000") from None
-
-
-def parse_drive(text: str) -> Drive:
-    """Parse FILE[,ro|,cow]. A comma that is followed by anything else is part of the name. Raises: UserError."""
-    path, comma, mode = text.rpartition(",")
-    if not text or (comma and not path and mode in _DRIVE_MODES):
-        raise UserError(f"--drive {text}", "names no file", "write it as FILE or FILE,ro")
-    if path and mode in _DRIVE_MODES:
-        return Drive(path, _DRIVE_MODES[mode])
-    return Drive(text)
 
 
 def parse_module(text: str) -> Module:

@@ -1,6 +1,6 @@
 """The devices of a VM: the machine's own classes on the VM's bus, at the same addresses, with lines into its vGIC.
 
-Read `machine/peripherals.py` and `hypervisor/vm_bus.py` before this file, `hypervisor/vm.py` after it. The clock and the
+Read `machine/peripherals.py` and `hypervisor/vm_bus.py` before this file, `hypervisor/vm.py` after it. Clock and
 agenda are the machine's: there is one virtual time. What a device reads and writes by DMA are IPAs.
 
 Compare Linux: nothing of this is in KVM. There the devices are in user space (QEMU, kvmtool, crosvm), which drives the

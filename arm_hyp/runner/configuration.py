@@ -1,20 +1,23 @@
 """What a run is a function of, beside the user's input: files, board and start, as plain data.
 
-Read `machine/boot.py` and `machine/wiring.py` before this file, `runner/runner.py` after it.
+Read `machine/boot.py`, `machine/wiring.py` and `hypervisor/configuration.py` before this file, `runner/vm_file.py` and
+`runner/runner.py` after it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import msgspec
 
 from arm_hyp.arch.id_policy import LIST_REGISTERS
 from arm_hyp.errors import UserError
-from arm_hyp.machine.boot import BootRequest, File, Load, ModuleFile
+from arm_hyp.hypervisor.configuration import DEFAULT_WEIGHT, VmConfiguration
+from arm_hyp.machine import board
+from arm_hyp.machine.boot import BootRequest, File, Load, ModuleFile, plan_boot
 from arm_hyp.machine.device_tree import BoardDescription
 from arm_hyp.machine.loader import MemoryLayout, load_file
-from arm_hyp.machine.machine import RAM_BASE
 from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S
 
 if TYPE_CHECKING:
@@ -22,12 +25,29 @@ if TYPE_CHECKING:
 
 Console = Literal["pl011", "virtio", "none"]
 
+CPU_MODELS: Final = ("a72", "max")
+CONSOLES: Final = ("pl011", "virtio", "none")
+_DRIVE_MODES: Final = {"": False, "cow": False, "ro": True}
+HYPERVISOR_BYTES: Final = 32 << 20
+"""RAM for the hypervisor's own data: the tables of stage 2."""
+_RAM_STEP_BYTES: Final = 2 << 20
+
 
 class Drive(msgspec.Struct, frozen=True):
     """A disk image; what a guest writes to it stays in memory."""
 
     path: str
     read_only: bool = False
+
+
+def parse_drive(text: str, what: str = "--drive") -> Drive:
+    """Parse FILE[,ro|,cow]. A comma that is followed by anything else is part of the name. Raises: UserError."""
+    path, comma, mode = text.rpartition(",")
+    if not text or (comma and not path and mode in _DRIVE_MODES):
+        raise UserError(f"{what} {text}", "names no file", "write it as FILE or FILE,ro")
+    if path and mode in _DRIVE_MODES:
+        return Drive(path, _DRIVE_MODES[mode])
+    return Drive(text)
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -38,8 +58,39 @@ class Module(msgspec.Struct, frozen=True):
     bootargs: str = ""
 
 
+class VirtualMachine(msgspec.Struct, frozen=True, kw_only=True):
+    """One VM, as its user describes it. As in `Configuration`; `input` is a file to type, `prefix` begins its lines.
+
+    `pins` are the physical CPUs that its vCPUs may run on (none: all), `weight` is its share of them.
+    """
+
+    name: str
+    image: str
+    memory_bytes: int = 256 << 20
+    vcpus: int = 1
+    load_address: int | None = None
+    settings: tuple[str, ...] = ()
+    initrd: str | None = None
+    append: str = ""
+    dtb: str | None = None
+    loads: tuple[str, ...] = ()
+    drives: tuple[Drive, ...] = ()
+    rng: bool = False
+    console: Console = "pl011"
+    rtc_epoch_s: int = DEFAULT_EPOCH_S
+    prefix: str | None = None
+    weight: int = DEFAULT_WEIGHT
+    pins: tuple[int, ...] = ()
+    input: str | None = None
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a run is a function of. Files by path, memory in bytes, `loads` as ADDR=FILE."""
+    """Everything a run is a function of. Files by path, memory in bytes, `loads` as ADDR=FILE.
+
+    With a `hypervisor` (the path of a file of handlers; "": the defaults alone) the machine runs `vms`, or without any
+    one VM, which the other fields describe; `vcpus` are then its own, 0 for as many as `cpus`. `machine_memory_bytes`
+    is the RAM that all VMs share: None for the sum of theirs and HYPERVISOR_BYTES.
+    """
 
     image: str | None = None
     bios: str | None = None
@@ -60,25 +111,28 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     rng: bool = False
     console: Console = "pl011"
     rtc_epoch_s: int = DEFAULT_EPOCH_S
+    hypervisor: str | None = None
+    vcpus: int = 0
+    vms: tuple[VirtualMachine, ...] = ()
+    machine_memory_bytes: int | None = None
 
 
 def machine_options(made: Configuration) -> dict[str, Any]:
     """Return what the board is made of: `wiring.Options` by name. Opens the drives. Raises: UserError."""
-    slots = len(made.drives) + made.rng + (made.console == "virtio")
-    if slots > 32:
-        raise UserError("--drive", f"{slots} virtio devices are too many", "the board has 32 slots")
-    return dict(
-        model=made.cpu,
-        start_el=made.el,
-        memory_bytes=made.memory_bytes,
-        gic=made.gic,
-        cpus=made.cpus,
-        list_registers=made.list_registers,
-        rtc_epoch_s=made.rtc_epoch_s,
-        drives=tuple(map(_open, made.drives)),
-        has_rng=made.rng,
-        has_virtio_console=made.console == "virtio",
+    of_cpus = dict(
+        model=made.cpu, gic=made.gic, cpus=made.cpus, list_registers=made.list_registers, rtc_epoch_s=made.rtc_epoch_s
     )
+    if made.hypervisor is not None:
+        return of_cpus | dict(start_el=2, memory_bytes=_shared_memory_bytes(made))
+    return of_cpus | dict(start_el=made.el, memory_bytes=made.memory_bytes, **_peripherals(made))
+
+
+def _peripherals(made: Configuration | VirtualMachine) -> dict[str, Any]:
+    """Return what `PeripheralOptions` names, beside the clock. Opens the drives. Raises: UserError."""
+    slots = len(made.drives) + made.rng + (made.console == "virtio")
+    if slots > board.VIRTIO_SLOTS:
+        raise UserError("--drive", f"{slots} virtio devices are too many", f"the board has {board.VIRTIO_SLOTS} slots")
+    return dict(drives=tuple(map(_open, made.drives)), has_rng=made.rng, has_virtio_console=made.console == "virtio")
 
 
 def _open(drive: Drive) -> BlockBackend:
@@ -89,18 +143,21 @@ def _open(drive: Drive) -> BlockBackend:
 
 def boot_request(made: Configuration) -> BootRequest:
     """Read the files, and return what is to be booted. Raises: UserError."""
-    layout = MemoryLayout(RAM_BASE, made.memory_bytes)
+    modules = tuple(ModuleFile(one.kind, File.read(one.path), one.bootargs) for one in made.modules)
+    return replace(_request(made, describe_board(made)), flash=_file(made.bios), modules=modules)
+
+
+def _request(made: Configuration | VirtualMachine, description: BoardDescription) -> BootRequest:
     kernel = None
     if made.image is not None:
+        layout = MemoryLayout(board.RAM_BASE, made.memory_bytes)
         kernel = load_file(made.image, load_address=made.load_address, memory=layout)
     return BootRequest(
-        board=describe_board(made),
+        board=description,
         kernel=kernel,
         kernel_name=made.image or "the program",
-        flash=_file(made.bios),
         initrd=_file(made.initrd),
         loads=tuple(Load.read(text) for text in made.loads),
-        modules=tuple(ModuleFile(one.kind, File.read(one.path), one.bootargs) for one in made.modules),
         tree=_file(made.dtb),
     )
 
@@ -121,3 +178,44 @@ def describe_board(made: Configuration) -> BoardDescription:
 
 def _file(path: str | None) -> File | None:
     return None if path is None else File.read(path)
+
+
+# --- VMs --------------------------------------------------------------------------------------------------------------
+
+
+def virtual_machines(made: Configuration) -> tuple[VirtualMachine, ...]:
+    """Return the VMs of a run. Without `vms` it is one, made of the configuration's own fields. Raises: UserError."""
+    if made.hypervisor is None or made.vms:
+        return made.vms
+    if made.image is None:
+        raise UserError("--hypervisor", "there is no image to run as a VM", "name a FILE; flash cannot start a VM")
+    own = {name: getattr(made, name) for name in VirtualMachine.__struct_fields__ if hasattr(made, name)}
+    return (VirtualMachine(name="vm0", **own | {"vcpus": made.vcpus or made.cpus}),)
+
+
+def _shared_memory_bytes(made: Configuration) -> int:
+    """Return the size of the RAM that all VMs and the hypervisor share."""
+    if made.machine_memory_bytes is not None:
+        return made.machine_memory_bytes
+    needed = sum(vm.memory_bytes for vm in virtual_machines(made)) + HYPERVISOR_BYTES
+    return -(-needed // _RAM_STEP_BYTES) * _RAM_STEP_BYTES
+
+
+def vm_request(made: Configuration, vm: VirtualMachine) -> BootRequest:
+    """Read a VM's files, and return what is to be booted in it. Raises: UserError."""
+    description = replace(describe_board(made), cpus=vm.vcpus, el=1, memory_bytes=vm.memory_bytes, bootargs=vm.append)
+    return _request(vm, replace(description, has_el2_virtual_timer=False, has_flash=False))
+
+
+def vm_configuration(made: Configuration, vm: VirtualMachine) -> VmConfiguration:
+    """Read a VM's files, and return what the hypervisor makes it of. Opens its drives. Raises: UserError."""
+    return VmConfiguration(
+        name=vm.name,
+        memory_bytes=vm.memory_bytes,
+        plan=plan_boot(vm_request(made, vm)),
+        vcpus=vm.vcpus,
+        weight=vm.weight,
+        pins=vm.pins,
+        rtc_epoch_s=vm.rtc_epoch_s,
+        **_peripherals(vm),
+    )

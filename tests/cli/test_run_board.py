@@ -11,11 +11,11 @@ import termios
 import pytest
 from test_run import OFF, run, source
 
-from arm_hyp.cli.run_options import parse_drive, parse_epoch, parse_module
+from arm_hyp.cli.run_options import parse_epoch, parse_module
 from arm_hyp.cli.statistics import Statistics, device_rows
 from arm_hyp.cli.terminal import EscapeKeys, Printer
 from arm_hyp.machine.device_tree import parse
-from arm_hyp.runner.configuration import Drive, Module
+from arm_hyp.runner.configuration import Drive, Module, parse_drive
 
 ECHO = """
     mov  x19, #0x09000000
