@@ -87,6 +87,10 @@ class CounterReads:
             self._state.is_host = bool(self._core.controls.values.hcr_el2 & _HCR_E2H)
             self.offset_changed()
 
+    def time_passed(self, duration_ns: int) -> None:
+        """Note that virtual time has passed in which no instruction retired."""
+        self._state.base_ns += duration_ns
+
     def offset_changed(self) -> None:
         """Note CNTVOFF_EL2: software has written it."""
         self._state.offset = self.offset()
