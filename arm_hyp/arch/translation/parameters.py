@@ -129,7 +129,7 @@ def index_lsb(granule_bits: int, level: int) -> int:
 def _tables(base: int, granule_bits: int, input_bits: int, start: int, output_bits: int, ee: int) -> Tables:
     """Ref: AArch64.S1TTBaseAddress, AArch64.S2TTBaseAddress: the base is aligned to the size of the first table."""
     levels = tuple((level, index_lsb(granule_bits, level)) for level in range(start, LAST_LEVEL + 1))
-    table_bits = input_bits - levels[0][1] + 3
+    table_bits = max(input_bits - levels[0][1], 0) + 3  # 0: not a legal set of tables, which is found later
     return Tables(base & _BADDR & -1 << table_bits, granule_bits, input_bits, levels, output_bits, bool(ee))
 
 

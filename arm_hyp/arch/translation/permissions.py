@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from arm_hyp.arch.translation.results import Permissions, Step
+from arm_hyp.arch.translation.results import Access, Permissions, Step
 
 # AP<2:1> of a descriptor: (privileged read, write, unprivileged read, write)
 _AP = {
@@ -34,7 +34,7 @@ def table_limits(steps: Sequence[Step]) -> int:
 def stage1_permissions(descriptor: int, limits: int, has_unprivileged: bool, wxn: bool) -> Permissions:
     """Return what a block or page allows, under the limits of its tables. Ref: AArch64.S1DirectBasePermissions.
 
-    PAN is left to `Permissions.allow`, because it depends on the access.
+    PAN is left to `is_kept_by_pan`, because it depends on the access.
     """
     no_unprivileged, no_write = bool(limits >> 61 & 1), bool(limits >> 62 & 1)
     pr, pw, ur, uw = _AP[descriptor >> 6 & 3]
@@ -47,6 +47,11 @@ def stage1_permissions(descriptor: int, limits: int, has_unprivileged: bool, wxn
     # What EL0 may write, a privileged level must not execute.
     px = not (pxn or uw or (wxn and pw))
     return Permissions(pr, pw, px, ur, uw, not (xn or (wxn and uw)))
+
+
+def is_kept_by_pan(permissions: Permissions, access: Access) -> bool:
+    """Tell whether PSTATE.PAN keeps a privileged data access from what EL0 may read or write. Stage 1 only."""
+    return access.pan and access.is_privileged and not access.is_fetch and (permissions.ur or permissions.uw)
 
 
 def stage2_permissions(descriptor: int, has_xnx: bool) -> Permissions:

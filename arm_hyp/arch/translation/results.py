@@ -50,12 +50,10 @@ class Permissions(NamedTuple):
         return Permissions(*(mine and yours for mine, yours in zip(self, other, strict=True)))
 
     def allow(self, access: Access) -> bool:
-        """Tell whether the access is allowed. Ref: AArch64.S1CheckPermissions, AArch64.S2CheckPermissions."""
+        """Tell whether the access is allowed, PAN aside. Ref: AArch64.S2CheckPermissions."""
         read, write, execute = self[:3] if access.is_privileged else self[3:]
         if access.is_fetch:
             return execute
-        if access.pan and access.is_privileged and (self.ur or self.uw):
-            return False
         return write if access.is_write else read
 
 

@@ -21,7 +21,7 @@ from arm_hyp.arch.translation.parameters import (
     stage1_parameters,
     stage2_parameters,
 )
-from arm_hyp.arch.translation.permissions import stage1_permissions, table_limits
+from arm_hyp.arch.translation.permissions import is_kept_by_pan, stage1_permissions, table_limits
 from arm_hyp.arch.translation.results import (
     ALL_ALLOWED,
     TABLE_WALK,
@@ -111,7 +111,7 @@ def _is_out_of_range(va: int, access: Access, parameters: Stage1Parameters) -> b
 def _judge(leaf: Leaf, steps: tuple[Step, ...], access: Access, parameters: Stage1Parameters) -> Translated | Fault:
     """Check the permissions of a block or page. Ref: AArch64.S1CheckPermissions."""
     permissions = _permissions(leaf, steps, parameters)
-    if not permissions.allow(access):
+    if is_kept_by_pan(permissions, access) or not permissions.allow(access):
         return Fault(FaultKind.PERMISSION, leaf.level, 1)
     attributes = _as_used(decode_stage1(parameters.mair, leaf.descriptor), access, parameters)
     return Translated(
