@@ -32,8 +32,6 @@ class Refusal(Enum):
     """Why an access to a device is not emulated, in words."""
 
     OTHER = "the instruction at the PC does not make this access: the code was changed after it ran"
-    UNREADABLE = "the instruction cannot be read"
-    NO_RAM = "the part of the access that lies in another page is not in RAM"
     EXCLUSIVE = (
         "a device supports no exclusive access: the way through EL2 clears the monitor, no store could ever pass"
     )
