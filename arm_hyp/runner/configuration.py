@@ -31,6 +31,7 @@ _DRIVE_MODES: Final = {"": False, "cow": False, "ro": True}
 HYPERVISOR_BYTES: Final = 32 << 20
 """RAM for the hypervisor's own data: the tables of stage 2."""
 _RAM_STEP_BYTES: Final = 2 << 20
+_LARGEST_RAM_BYTES: Final = 16 << 30
 
 
 class Drive(msgspec.Struct, frozen=True):
@@ -198,6 +199,9 @@ def _shared_memory_bytes(made: Configuration) -> int:
     if made.machine_memory_bytes is not None:
         return made.machine_memory_bytes
     needed = sum(vm.memory_bytes for vm in virtual_machines(made)) + HYPERVISOR_BYTES
+    if needed > _LARGEST_RAM_BYTES:
+        way_out = "say how much there is: [machine] memory; a VM takes only what it uses"
+        raise UserError("the machine", f"has no room for {needed >> 20:,} MiB", way_out)
     return -(-needed // _RAM_STEP_BYTES) * _RAM_STEP_BYTES
 
 
@@ -209,6 +213,9 @@ def vm_request(made: Configuration, vm: VirtualMachine) -> BootRequest:
 
 def vm_configuration(made: Configuration, vm: VirtualMachine) -> VmConfiguration:
     """Read a VM's files, and return what the hypervisor makes it of. Opens its drives. Raises: UserError."""
+    for cpu in vm.pins:
+        if cpu >= made.cpus:
+            raise UserError(f"{vm.name}: pin {cpu}", "the machine has no such CPU", f"it has 0 to {made.cpus - 1}")
     return VmConfiguration(
         name=vm.name,
         memory_bytes=vm.memory_bytes,
