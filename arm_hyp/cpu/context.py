@@ -12,6 +12,8 @@ from typing import Final
 from unicorn import arm64_const as a64
 
 from arm_hyp.arch import sysregs
+from arm_hyp.cpu import entry
+from arm_hyp.cpu.batch import Batch
 from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.core import X_REGISTERS, Core
 from arm_hyp.cpu.entry import SP_BANKS
@@ -23,6 +25,7 @@ _GENERAL: Final = {
     "SP_EL1": SP_BANKS[1],
 }
 _VECTORS: Final = {f"Q{number}": a64.UC_ARM64_REG_Q0 + number for number in range(32)}
+_DIRECT: Final = _GENERAL | _VECTORS
 _LOWER: Final = range(4)
 """op1 of what belongs to EL1 and EL0."""
 
@@ -67,7 +70,35 @@ class El1Contexts:
             self.load_vectors(context)
         core.native.flush_tlb()
 
+    def read(self, name: str) -> int:
+        """Read one register that is in the core, EL2's too. Raises: KeyError if the core has none of that name."""
+        register = _DIRECT.get(name)
+        if register is not None:
+            return self._core.native.read(register)
+        value = self._core.registers.read(sysregs.by_name(name).encoding)
+        if value is None:
+            raise KeyError(f"this machine has no {name} to read")
+        return value
+
+    def write(self, name: str, value: int) -> None:
+        """Write one register that is in the core, with all effects that a write by software has. Raises: KeyError."""
+        register = _DIRECT.get(name)
+        if register is not None:
+            self._core.native.write(register, value)
+        elif not self._core.registers.write(sysregs.by_name(name).encoding, value):
+            raise KeyError(f"this machine has no {name} to write")
+
     def load_vectors(self, context: Mapping[str, int]) -> None:
         """Put the vector registers of a context into the core. Raises: KeyError if incomplete."""
         for name, register in _VECTORS.items():
             self._core.native.write(register, context[name])
+
+
+def exit_registers(core: Core) -> Batch:
+    """Return ESR_EL2, FAR_EL2, HPFAR_EL2, ELR_EL2 of a core as one batch: what an exception to EL2 leaves there."""
+    return core.native.batch([entry.ESR[2], entry.FAR[2], entry.HPFAR_EL2, entry.ELR[2]])
+
+
+def return_registers(core: Core) -> Batch:
+    """Return ELR_EL2 and SPSR_EL2 of a core as one batch: where an ERET from EL2 will lead."""
+    return core.native.batch([entry.ELR[2], entry.SPSR[2]])

@@ -46,6 +46,13 @@ class Bus:
                 raise ValueError(f"{name} at {base:#x} overlaps {other.name} at {other.base:#x}")
         self.regions.append(region)
 
+    def find(self, address: int) -> Region:
+        """Return the region of a physical address. Raises: BusError where nothing is."""
+        for region in self.regions:
+            if region.base <= address < region.end:
+                return region
+        raise BusError(f"nothing is at {address:#x}")
+
     def attach(self, cores: Sequence[Core]) -> None:
         """Route the accesses of the CPUs: a page to the one region that fills it, or to those that share it."""
         for core in cores:

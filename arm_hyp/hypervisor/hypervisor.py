@@ -1,0 +1,288 @@
+"""The hypervisor: the loop of exits and entries, on every CPU of a machine.
+
+Read `hypervisor/vm.py`, `hypervisor/host_cpu.py`, `hypervisor/scheduler.py` and `hypervisor/dispatch.py` before this
+file. The loop is turned inside out: the CPU runs the guest, and calls `entered` where VBAR_EL2 would have been entered.
+What returns from there does an ERET. A CPU with no vCPU to run waits at EL2, as by WFI, and is resumed by an interrupt.
+
+Compare Linux: kvm_arch_vcpu_ioctl_run in `arch/arm64/kvm/arm.c`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from arm_hyp.arch.exceptions import Kind
+from arm_hyp.cpu.core import Core
+from arm_hyp.events import ExceptionTaken, Waited
+from arm_hyp.hypervisor.configuration import VmConfiguration
+from arm_hyp.hypervisor.dispatch import dispatch
+from arm_hyp.hypervisor.exits import InterruptExit, SyncExit, decode_exit
+from arm_hyp.hypervisor.host_cpu import HostCpu
+from arm_hyp.hypervisor.scheduler import Scheduler
+from arm_hyp.hypervisor.stage2.allocator import PhysicalAllocator
+from arm_hyp.hypervisor.stage2.tables import MachineTables
+from arm_hyp.hypervisor.stage2.tlb import MachineTlb
+from arm_hyp.hypervisor.stage2.vmid import VmidAllocator
+from arm_hyp.hypervisor.vcpu import BOOT_PSTATE, State, Vcpu
+from arm_hyp.hypervisor.vcpu_registers import EL2_OF_VCPU, PC, PSTATE
+from arm_hyp.hypervisor.vm import Vm
+from arm_hyp.hypervisor.vm_devices import VmInputs
+from arm_hyp.kvm_events import KvmEntry, KvmExit, KvmVcpuWakeup, VcpuBlocked, VcpuPreempted, VcpuRunning
+from arm_hyp.machine import board
+from arm_hyp.machine.clock import NS_PER_TICK
+from arm_hyp.machine.machine import RAM_BASE, Machine
+
+EXIT_NS: Final = 1_000
+"""What an exit costs in virtual time: handlers in Python retire no instructions, and a real exit takes about as long."""
+KICK_SGI: Final = 0
+"""The SGI that makes another CPU leave its guest: something changed for the vCPU there."""
+_FIRST_SPECIAL: Final = 1020
+_RETS: Final = {Kind.SYNC: "TRAP", Kind.IRQ: "IRQ", Kind.FIQ: "IRQ", Kind.SERROR: "SERROR"}
+Dispatch = Callable[[Vcpu, SyncExit], None]
+
+
+class Hypervisor:
+    """All VMs of a machine. `dispatch` takes the exits: the default handlers, or a user's over them."""
+
+    def __init__(self, machine: Machine, vms: Sequence[VmConfiguration], dispatch: Dispatch = dispatch) -> None:
+        self.machine, self.dispatch = machine, dispatch
+        self.tables, self.tlb = MachineTables(machine.ram_device), MachineTlb(machine.cpus)
+        self.allocator = PhysicalAllocator(RAM_BASE, machine.memory_bytes)
+        self.vmids = VmidAllocator(8, machine.cpus.cpus, self.tlb)
+        self.scheduler = Scheduler()
+        self.cpus = [self._take_over(core) for core in machine.cpus.cores]
+        self._active: HostCpu | None = None  # the CPU on which Python runs now
+        self._interrupts: dict[int, Callable[[HostCpu], bool]] = {
+            board.INTID_HYP_TIMER: self._host_timer,
+            board.INTID_VIRTUAL_TIMER: self._virtual_timer,
+        }
+        reset_context = self._reset_context()
+        self.vms = [Vm(self, index, configuration, reset_context) for index, configuration in enumerate(vms)]
+        for vm in self.vms:
+            for vcpu in vm.vcpus:
+                self.scheduler.add(vcpu, vm.configuration.weight, vm.configuration.pins)
+        self.inputs = VmInputs([vm.devices for vm in self.vms])
+        for vm in self.vms:
+            vm.start()
+
+    def _take_over(self, core: Core) -> HostCpu:
+        """Make the Python here the software at EL2 of a CPU, which is on from now on."""
+        core.python_el2, core.python_resumes, core.in_python = self.entered, self.resumed, True
+        core.loops = lambda text: self._guest_loops(core, text)
+        self.machine.cpus.on[core.index] = True
+        return HostCpu(core, self.machine.board.bus)
+
+    def _reset_context(self) -> dict[str, int]:
+        registers = self.cpus[0].registers
+        identity = {name: registers.read(name) for name in ("VPIDR_EL2",)}
+        return registers.save() | EL2_OF_VCPU | identity | {PC: 0, PSTATE: BOOT_PSTATE}
+
+    @property
+    def vcpus(self) -> list[Vcpu]:
+        """The vCPUs of all VMs."""
+        return [vcpu for vm in self.vms for vcpu in vm.vcpus]
+
+    # --- exits and entries -------------------------------------------------------------------------------------------
+
+    def entered(self, core: Core, event: ExceptionTaken | None) -> None:
+        """Handle an exception to EL2: called where VBAR_EL2 would have been entered."""
+        cpu = self._active = self.cpus[core.index]
+        vcpu = cpu.vcpu
+        assert vcpu is not None
+        syndrome = cpu.syndrome()
+        exit = decode_exit(syndrome)
+        if not core.silent:
+            ec = syndrome.ec if syndrome.kind is Kind.SYNC else 0
+            vcpu.emit(KvmExit, ret=_RETS[syndrome.kind], esr_ec=ec, vcpu_pc=exit.pc, esr=syndrome.esr)
+        self._pass_time(core)
+        vcpu.vm.vgic.sync(vcpu.index)
+        if isinstance(exit, InterruptExit):
+            self._take_interrupts(cpu)
+        else:
+            self._handle(vcpu, exit)
+        self._enter(cpu)
+        self._active = None
+
+    def resumed(self, core: Core) -> None:
+        """Go on where this CPU waited for an interrupt; at first, initialize it."""
+        cpu = self._active = self.cpus[core.index]
+        if not cpu.is_initialized:
+            cpu.initialize()
+        self._take_interrupts(cpu)
+        self._enter(cpu)
+        self._active = None
+
+    def _handle(self, vcpu: Vcpu, exit: SyncExit) -> None:
+        vcpu.skips = 0
+        self.dispatch(vcpu, exit)
+
+    def _enter(self, cpu: HostCpu) -> None:
+        """Choose the vCPU to run next and make everything ready for the ERET; or have the CPU wait."""
+        for vm in self.vms:
+            if vm.reset_wanted:
+                vm.finish_reset()
+        self._choose(cpu)
+        vcpu = cpu.vcpu
+        cpu.set_deadline(self._next_tick(cpu))
+        if vcpu is None:
+            cpu.core.waiting = "wfi"
+            cpu.core.emit(Waited, instruction="wfi")
+            return
+        vcpu.vm.vgic.flush(vcpu.index)
+        if not cpu.core.silent:
+            vcpu.emit(KvmEntry, vcpu_pc=vcpu.pc)
+
+    def _pass_time(self, core: Core) -> None:
+        self.machine.clock.idle_ns += EXIT_NS
+        core.counters.time_passed(EXIT_NS)
+        self.machine.agenda.time_passed(EXIT_NS)
+
+    # --- who runs ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _now_ns(self) -> int:
+        return self.machine.clock.now_ns
+
+    def _choose(self, cpu: HostCpu) -> None:
+        """Load the vCPU that the scheduler wants on a CPU, if it is another."""
+        current, now_ns = cpu.vcpu, self._now_ns
+        chosen = self.scheduler.next(cpu.index, current, now_ns)
+        if chosen is current:
+            return
+        if current is not None:
+            if current.state is State.RUNNING:
+                ran_ns = self.scheduler.stop(current, State.READY, now_ns)
+                current.emit(VcpuPreempted, reason="its slice is over", ran_ns=ran_ns)
+            cpu.put()
+        if chosen is not None:
+            self._migrate(chosen)
+            cpu.load(chosen)
+            chosen.emit(VcpuRunning, waited_ns=self.scheduler.run(chosen, now_ns))
+
+    def _migrate(self, vcpu: Vcpu) -> None:
+        """Fetch the FP registers of a vCPU that are still in another CPU."""
+        for cpu in self.cpus:
+            if cpu.fp_owner is vcpu and cpu.index != vcpu.home:
+                cpu.save_fp()
+
+    def block(self, vcpu: Vcpu, reason: str) -> None:
+        """Have a vCPU wait for an interrupt, unless one is pending already."""
+        if vcpu.state is State.RUNNING and not vcpu.vm.vgic.has_pending(vcpu.index):
+            self.scheduler.stop(vcpu, State.BLOCKED, self._now_ns)
+            vcpu.emit(VcpuBlocked, reason=reason)
+
+    def yielded(self, vcpu: Vcpu) -> None:
+        """Let those run first that wait for the CPU of a vCPU."""
+        if vcpu.cpu is not None and vcpu.state is State.RUNNING and self.scheduler.waiting(vcpu.cpu.index):
+            self.scheduler.give_way(vcpu, vcpu.cpu.index, self._now_ns)
+
+    def start(self, vcpu: Vcpu) -> None:
+        """Let a vCPU run that was off."""
+        self.scheduler.ready(vcpu, self._now_ns)
+        self._notify(vcpu)
+
+    def stop(self, vcpu: Vcpu) -> None:
+        """Let a vCPU run no more."""
+        if vcpu.state is not State.OFF:
+            self.scheduler.stop(vcpu, State.OFF, self._now_ns)
+            if vcpu.cpu is not None:
+                self._interrupt(vcpu.cpu)
+
+    def kick(self, vcpu: Vcpu) -> None:
+        """Have a vCPU look at its interrupts: wake it, or have it leave its guest. Compare kvm_vcpu_kick."""
+        if vcpu.state is State.BLOCKED:
+            now_ns = self._now_ns
+            vcpu.emit(KvmVcpuWakeup, ns=now_ns - self.scheduler.account(vcpu).since_ns)
+            self.scheduler.ready(vcpu, now_ns)
+            self._notify(vcpu)
+        elif vcpu.state is State.RUNNING and vcpu.cpu is not None:
+            self._interrupt(vcpu.cpu)
+
+    def _notify(self, vcpu: Vcpu) -> None:
+        """Have a CPU look for something to run, an idle one if there is any that may run this vCPU."""
+        allowed = [cpu for cpu in self.cpus if self.scheduler.may_run(vcpu, cpu.index)]
+        best = min(allowed, key=lambda cpu: (cpu.vcpu is not None, cpu.index != vcpu.home))
+        self._interrupt(best)
+
+    def _interrupt(self, cpu: HostCpu) -> None:
+        """Have a CPU come to EL2, if it is not there now."""
+        if cpu is not self._active and cpu.is_initialized:
+            cpu.gic.send_sgi(cpu.index, KICK_SGI)
+
+    def vm_ended(self) -> None:
+        """End the machine's run when no VM is left."""
+        ends = [vm.end for vm in self.vms]
+        if None not in ends:
+            worst = max((end for end in ends if end is not None), key=lambda end: end.status)
+            self.machine.cpus.system_off(worst.status, worst.text)
+
+    def _guest_loops(self, core: Core, text: str) -> None:
+        """End a VM whose guest takes the same exception for ever: no instruction retires, so no time passes either."""
+        vcpu = self.cpus[core.index].vcpu
+        if vcpu is not None:
+            vcpu.vm.crash(text)
+
+    # --- physical interrupts -----------------------------------------------------------------------------------------
+
+    def _take_interrupts(self, cpu: HostCpu) -> None:
+        """Acknowledge and handle all that is pending at this CPU's interrupt controller."""
+        while (intid := cpu.gic.acknowledge()) < _FIRST_SPECIAL:
+            action = self._interrupts.get(intid)
+            is_guests = action(cpu) if action is not None else False
+            cpu.gic.priority_drop(intid)
+            if not is_guests:
+                cpu.gic.deactivate(intid)
+
+    def _host_timer(self, cpu: HostCpu) -> bool:
+        """CNTHP: a slice is over, or the timer of a vCPU is due that no hardware runs."""
+        cpu.set_deadline(None)
+        for vcpu in self.vcpus:
+            vcpu.timers.expire()
+        return False
+
+    def _virtual_timer(self, cpu: HostCpu) -> bool:
+        """CNTV: it belongs to the vCPU that is loaded, which will deactivate it through its list register."""
+        if cpu.vcpu is None:
+            return False
+        cpu.vcpu.timers.hardware_fired()
+        return True
+
+    def _next_tick(self, cpu: HostCpu) -> int | None:
+        """Return when this CPU must come back to EL2: the end of a slice, or a timer that it keeps for a vCPU."""
+        ticks = [
+            tick for vcpu in self.vcpus if vcpu.home == cpu.index and (tick := vcpu.timers.next_tick()) is not None
+        ]
+        if cpu.vcpu is not None:
+            end_ns = self.scheduler.slice_end_ns(cpu.index, cpu.vcpu)
+            if end_ns is not None:
+                ticks.append(-(-end_ns // NS_PER_TICK))
+        return min(ticks, default=None)
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain data, beside the machine's."""
+        return {
+            "version": 1,
+            "allocator": self.allocator.snapshot(),
+            "vmids": self.vmids.snapshot(),
+            "scheduler": self.scheduler.snapshot(),
+            "vms": [vm.snapshot() for vm in self.vms],
+            "cpus": [cpu.snapshot() for cpu in self.cpus],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back, after the machine has. Raises: ValueError if it is of another version."""
+        if state["version"] != 1:
+            raise ValueError(f"a hypervisor's snapshot of version {state['version']}; wanted 1")
+        self.allocator.restore(state["allocator"])
+        self.vmids.restore(state["vmids"])
+        self.scheduler.restore(state["scheduler"])
+        for vcpu in self.vcpus:
+            vcpu.cpu = None
+        vcpus = {vcpu.name: vcpu for vcpu in self.vcpus}
+        for cpu, saved in zip(self.cpus, state["cpus"], strict=True):
+            cpu.restore(saved, vcpus)
+        for vm, kept in zip(self.vms, state["vms"], strict=True):
+            vm.restore(kept)
