@@ -1,0 +1,271 @@
+"""A VM's interrupts on real hardware models: a vGIC, a physical CPU with list registers, and a guest that uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from arm_hyp.arch.gic import FIRST_SPECIAL
+from arm_hyp.arch.sysregs import Encoding, by_name
+from arm_hyp.cpu.system_registers import RegisterPort
+from arm_hyp.hypervisor.vgic.interfaces import Gicv2Interface, Gicv3Interface, VirtualCpuInterface
+from arm_hyp.hypervisor.vgic.vgic import Vgic
+from arm_hyp.machine import board
+from arm_hyp.machine.gic.gich import Gich
+from arm_hyp.machine.gic.gicv import Gicv
+from arm_hyp.machine.gic.ich import ich_ports
+from arm_hyp.machine.gic.icv import icv_ports
+from arm_hyp.machine.gic.virtual import VirtualInterface
+from arm_hyp.machine.gic.virtual_control import VirtualLines
+from arm_hyp.machine.seams import Device
+
+ISENABLER, ICENABLER, ISPENDR, ICPENDR, ISACTIVER, ICACTIVER = 0x100, 0x180, 0x200, 0x280, 0x300, 0x380
+IGROUPR, IPRIORITYR, ITARGETSR, ICFGR, SGIR, IROUTER = 0x080, 0x400, 0x800, 0xC00, 0xF00, 0x6000
+SGI_BASE: Final = 0x1_0000
+CPU_BYTES: Final = 0x2_0000
+HCR: Final = by_name("ICH_HCR_EL2").encoding
+
+
+class Registers:
+    """The system registers of one CPU: ports, and ICH_HCR_EL2, which the core keeps."""
+
+    el = 1
+
+    def __init__(self) -> None:
+        self.ports: dict[Encoding, RegisterPort] = {}
+        self.hcr = 0
+        self.written: Callable[[str], None] = lambda name: None
+
+    def control(self, name: str) -> int:
+        assert name == "ich_hcr_el2"
+        return self.hcr
+
+    def set_control(self, name: str, value: int) -> None:
+        assert name == "ich_hcr_el2"
+        self.hcr = value
+
+    def read(self, encoding: Encoding) -> int | None:
+        if encoding == HCR:
+            return self.hcr
+        port = self.ports.get(encoding)
+        return port.read() if port is not None and port.read else None
+
+    def write(self, encoding: Encoding, value: int) -> bool:
+        if encoding == HCR:
+            self.hcr = value
+            self.written("ich_hcr_el2")
+            return True
+        port = self.ports.get(encoding)
+        if port is None or port.write is None:
+            return False
+        port.write(value)
+        return True
+
+
+class Memory:
+    """Devices by physical address."""
+
+    def __init__(self, regions: list[tuple[int, Device]]) -> None:
+        self.regions = sorted(regions, key=lambda region: -region[0])
+
+    def _find(self, address: int) -> tuple[Device, int]:
+        return next((device, address - base) for base, device in self.regions if base <= address)
+
+    def read(self, address: int, size_bytes: int) -> int:
+        device, offset = self._find(address)
+        return device.read(offset, size_bytes)
+
+    def write(self, address: int, size_bytes: int, value: int) -> None:
+        device, offset = self._find(address)
+        device.write(offset, size_bytes, value)
+
+
+class FakePhysicalGic:
+    """Keeps which physical interrupts are active."""
+
+    def __init__(self) -> None:
+        self.active: set[int] = set()
+
+    def set_active(self, intid: int, is_active: bool) -> None:
+        (self.active.add if is_active else self.active.discard)(intid)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the vGIC has no business with {name}")
+
+
+class PhysicalCpu:
+    """The virtual CPU interface of one physical CPU, with the hypervisor's and the guest's registers."""
+
+    def __init__(self, version: int, list_registers: int) -> None:
+        self.version = version
+        self.levels: dict[str, bool] = {}
+        self.physical = FakePhysicalGic()
+        lines = VirtualLines(*(self._line(name) for name in ("virq", "vfiq", "maintenance")))
+        self.registers = Registers()
+
+        def deactivate(intid: int) -> None:
+            self.physical.active.discard(intid)
+
+        self.interface: VirtualCpuInterface
+        if version == 3:
+            self.hardware = VirtualInterface.gicv3(self.registers, lines, deactivate, list_registers)
+            self.registers.ports = ich_ports(self.hardware)
+            self.registers.written = self.hardware.control_written
+            self.guest = icv_ports(self.hardware)
+            self.interface = Gicv3Interface(self.registers, self.physical)
+        else:
+            self.hardware = VirtualInterface.gicv2(lines, deactivate, list_registers)
+            self.gicv = Gicv(self.hardware)
+            self.interface = Gicv2Interface(Memory([(board.GICH_BASE, Gich(self.hardware))]), self.physical)
+
+    def _line(self, name: str) -> Callable[[bool], None]:
+        def drive(level: bool) -> None:
+            self.levels[name] = level
+
+        return drive
+
+    @property
+    def signals(self) -> bool:
+        return self.levels.get("virq", False) or self.levels.get("vfiq", False)
+
+    @property
+    def maintenance(self) -> bool:
+        return self.levels.get("maintenance", False)
+
+    # the guest's registers: GICV by offset, ICV by name
+
+    def icv(self, name: str, value: int | None = None) -> int:
+        port = self.guest[by_name(f"ICV_{name}_EL1").encoding]
+        if value is None:
+            assert port.read is not None
+            return port.read()
+        assert port.write is not None
+        port.write(value)
+        return 0
+
+    def open(self, groups: int = 3, pmr: int = 0xF8, eoi_mode: int = 0) -> None:
+        """Enable groups and priorities as a guest does. On GICv2 AckCtl lets one register acknowledge both groups."""
+        if self.version == 3:
+            self.icv("PMR", pmr)
+            self.icv("CTLR", eoi_mode << 1)
+            self.enable_groups(groups)
+        else:
+            self.gicv.write(4, 4, pmr)
+            self.gicv.write(0, 4, groups | 1 << 2 | eoi_mode << 9)
+
+    def enable_groups(self, groups: int) -> None:
+        if self.version == 3:
+            self.icv("IGRPEN0", groups & 1)
+            self.icv("IGRPEN1", groups >> 1)
+        else:
+            self.gicv.write(0, 4, self.gicv.read(0, 4) & ~3 | groups)
+
+    def acknowledge(self) -> int | None:
+        """Acknowledge what is signalled; return GICV_IAR or the INTID, or None."""
+        if self.version == 2:
+            value = self.gicv.read(0xC, 4)
+            return None if value & 0x3FF >= FIRST_SPECIAL else value
+        found = [intid for intid in (self.icv("IAR0"), self.icv("IAR1")) if intid < FIRST_SPECIAL]
+        assert len(found) <= 2
+        return found[0] if found else None
+
+    def end(self, value: int, group: int = 1) -> None:
+        if self.version == 2:
+            self.gicv.write(0x10, 4, value)
+        else:
+            self.icv(f"EOIR{group}", value)
+
+    @property
+    def running_priority(self) -> int:
+        return self.gicv.read(0x14, 4) if self.version == 2 else self.icv("RPR")
+
+
+class Board:
+    """One VM: a vGIC, and a physical CPU for each vCPU. `kicks` are the kicks not looked at yet."""
+
+    def __init__(self, version: int = 3, vcpus: int = 1, list_registers: int = 4, groups: int = 3) -> None:
+        self.version = version
+        self.kicks: list[int] = []
+        self.reports: list[tuple[int, int, bool]] = []
+        self.vgic = Vgic(version, vcpus, self.kicks.append, lambda *report: self.reports.append(report))
+        self.cpus = [PhysicalCpu(version, list_registers) for _ in range(vcpus)]
+        self.frames = {frame.name: frame for frame in self.vgic.frames}
+        self.write_d(0, groups)
+
+    def gicd(self, vcpu: int = 0) -> Device:
+        return self.frames["vgic-dist"].device(vcpu)
+
+    def read_d(self, offset: int, size_bytes: int = 4, vcpu: int = 0) -> int:
+        return self.gicd(vcpu).read(offset, size_bytes)
+
+    def write_d(self, offset: int, value: int, size_bytes: int = 4, vcpu: int = 0) -> None:
+        self.gicd(vcpu).write(offset, size_bytes, value)
+
+    def place(self, intid: int, vcpu: int) -> tuple[Device, int]:
+        """Return the frame with the registers of an interrupt, and what to add to their offsets."""
+        if self.version == 3 and intid < 32:
+            return self.frames["vgic-redist"].device(0), CPU_BYTES * vcpu + SGI_BASE
+        return self.gicd(vcpu), 0
+
+    def set(self, register: int, intid: int, vcpu: int = 0) -> None:
+        device, base = self.place(intid, vcpu)
+        device.write(base + register + intid // 32 * 4, 4, 1 << intid % 32)
+
+    def get(self, register: int, intid: int, vcpu: int = 0) -> bool:
+        device, base = self.place(intid, vcpu)
+        return bool(device.read(base + register + intid // 32 * 4, 4) >> intid % 32 & 1)
+
+    def set_priority(self, intid: int, priority: int, vcpu: int = 0) -> None:
+        device, base = self.place(intid, vcpu)
+        device.write(base + IPRIORITYR + intid, 1, priority)
+
+    def set_group(self, intid: int, group: int, vcpu: int = 0) -> None:
+        device, base = self.place(intid, vcpu)
+        offset = base + IGROUPR + intid // 32 * 4
+        old = device.read(offset, 4) & ~(1 << intid % 32)
+        device.write(offset, 4, old | group << intid % 32)
+
+    def set_edge(self, intid: int) -> None:
+        offset = ICFGR + intid // 16 * 4
+        self.write_d(offset, self.read_d(offset) | 2 << intid % 16 * 2)
+
+    def route(self, intid: int, vcpu: int) -> None:
+        if self.version == 3:
+            self.write_d(IROUTER + 8 * intid, vcpu)
+        elif len(self.cpus) > 1:
+            self.write_d(ITARGETSR + intid, 1 << vcpu, 1)
+
+    def enable(self, intid: int, priority: int = 0x80, group: int = 1, edge: bool = False, vcpu: int = 0) -> None:
+        """Set an interrupt up as a guest does, an SPI at this vCPU."""
+        self.set_group(intid, group, vcpu)
+        self.set_priority(intid, priority, vcpu)
+        if intid >= 32:
+            self.route(intid, vcpu)
+        if edge:
+            self.set_edge(intid)
+        self.set(ISENABLER, intid, vcpu)
+
+    # --- the hypervisor's loop ---------------------------------------------------------------------------------------
+
+    def load(self, vcpu: int = 0, cpu: int | None = None) -> PhysicalCpu:
+        """Load a vCPU on a physical CPU and let its guest run."""
+        physical = self.cpus[vcpu if cpu is None else cpu]
+        self.vgic.load(vcpu, physical.interface)
+        self.vgic.flush(vcpu)
+        return physical
+
+    def trip(self, vcpu: int = 0) -> None:
+        """Leave the guest and enter it again."""
+        self.vgic.sync(vcpu)
+        self.vgic.flush(vcpu)
+
+    def serve(self) -> None:
+        """Take every exit that is due: kicks, and maintenance interrupts. Nothing may be due for ever."""
+        for _ in range(100):
+            due = {vcpu for vcpu, cpu in enumerate(self.cpus) if cpu.maintenance} | set(self.kicks)
+            self.kicks.clear()
+            if not due:
+                return
+            for vcpu in sorted(due):
+                self.trip(vcpu)
+        raise AssertionError("the same exits are due for ever")
