@@ -245,6 +245,27 @@ class Stage2Changed(VmEvent, frozen=True, tag="stage2_changed"):
     size_bytes: int
 
 
+class GuestCall(VmEvent, frozen=True, tag="guest_call"):
+    """An HVC or SMC of the guest was answered: `arguments` are X1 to X3, `result` X0, None if it does not return.
+
+    Not in Linux.
+    """
+
+    conduit: str
+    function: int
+    name: str
+    arguments: tuple[int, int, int]
+    result: int | None
+
+
+class GuestUndefined(VmEvent, frozen=True, tag="guest_undefined"):
+    """What the guest did at `vcpu_pc` is UNDEFINED for it: `what`, and `reason` in words. Not in Linux."""
+
+    vcpu_pc: int
+    what: str
+    reason: str
+
+
 class HandlerOutput(VmEvent, frozen=True, tag="handler_output"):
     """A user's handler printed `text` at `line` of `file`. Not in Linux."""
 
@@ -287,6 +308,8 @@ AnyEvent = (
     | VcpuRunning
     | VcpuPreempted
     | Stage2Changed
+    | GuestCall
+    | GuestUndefined
     | HandlerOutput
     | VmEnded
 )

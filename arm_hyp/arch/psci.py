@@ -4,7 +4,7 @@ Read `arch/types.py` before and `machine/firmware/__init__.py` after this file. 
 (SMCCC) and the random numbers (TRNG) share one space of 32-bit function identifiers: <31> fast call, <30> arguments in
 X registers (SMC64) instead of W registers (SMC32), <29:24> the owner, <15:0> the number.
 
-Ref: Arm DEN0022 (PSCI 1.1), DEN0028 (SMCCC 1.1), DEN0098 (TRNG 1.0).
+Ref: Arm DEN0022 (PSCI 1.1), DEN0028 (SMCCC 1.1), DEN0098 (TRNG 1.0), DEN0057 (paravirtual time).
 """
 
 from __future__ import annotations
@@ -141,11 +141,14 @@ TRNG_GET_UUID: Final = 0x8400_0052
 TRNG_RND32: Final = 0x8400_0053
 TRNG_RND64: Final = TRNG_RND32 | FID_SMC64
 
+PV_TIME_FEATURES: Final = 0xC500_0020
+PV_TIME_ST: Final = 0xC500_0021
+
 ABSENT_NAMES: Final[dict[int, str]] = {
     SMCCC_ARCH_SOC_ID: "SMCCC_ARCH_SOC_ID",
     0x8400_0063: "FFA_VERSION",
     0xC400_0020: "SDEI_VERSION",
-    0xC500_0020: "PV_TIME_FEATURES",
+    PV_TIME_FEATURES: "PV_TIME_FEATURES",
     0x8600_FF01: "VENDOR_HYP_CALL_UID",
 }
 """What common software probes for and this firmware does not have, by name, so that a trace tells what was asked."""

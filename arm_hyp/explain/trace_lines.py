@@ -35,6 +35,8 @@ from arm_hyp.events import (
 )
 from arm_hyp.explain.kvm_lines import TRACEPOINTS, task, text, tracepoint
 from arm_hyp.kvm_events import (
+    GuestCall,
+    GuestUndefined,
     HandlerOutput,
     Stage2Changed,
     VcpuBlocked,
@@ -228,6 +230,18 @@ def _stage2(event: Stage2Changed, symbols: SymbolTable | None) -> Words:
     return Words(f"{task(event)} stage 2 {event.operation}", result=range_, detail=pa, has_address=False)
 
 
+def _guest_called(event: GuestCall, symbols: SymbolTable | None) -> Words:
+    arguments = ", ".join(f"{argument:#x}" for argument in event.arguments)
+    result = "" if event.result is None else f"returns {event.result:#x}"
+    called = f"{event.name if event.name != 'unknown' else hex(event.function)}({arguments})"
+    return Words(f"{task(event)} calls by {event.conduit}", result=called, detail=result, has_address=False)
+
+
+def _guest_undefined(event: GuestUndefined, symbols: SymbolTable | None) -> Words:
+    what = f"{event.what} is UNDEFINED at {_place(event.vcpu_pc, symbols)}"
+    return Words(f"{task(event)} {what}", result=event.reason, has_address=False)
+
+
 def _handler_printed(event: HandlerOutput, symbols: SymbolTable | None) -> Words:
     place = f"{event.file}:{event.line}"
     return Words(f"{task(event)} handler prints {ascii_text(event.text)}", result=place, has_address=False)
@@ -243,6 +257,8 @@ _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
     VcpuRunning: _running,
     VcpuPreempted: _preempted,
     Stage2Changed: _stage2,
+    GuestCall: _guest_called,
+    GuestUndefined: _guest_undefined,
     HandlerOutput: _handler_printed,
     VmEnded: _vm_ended,
     Started: _started,
