@@ -34,7 +34,7 @@ from arm_hyp.machine.clock import NS_PER_TICK
 from arm_hyp.machine.machine import RAM_BASE, Machine
 
 EXIT_NS: Final = 1_000
-"""What an exit costs in virtual time: handlers in Python retire no instructions, and a real exit takes about as long."""
+"""What an exit costs in virtual time: a handler in Python retires no instructions; a real exit takes about as long."""
 KICK_SGI: Final = 0
 """The SGI that makes another CPU leave its guest: something changed for the vCPU there."""
 _FIRST_SPECIAL: Final = 1020
@@ -158,7 +158,9 @@ class Hypervisor:
         if chosen is not None:
             self._migrate(chosen)
             cpu.load(chosen)
-            chosen.emit(VcpuRunning, waited_ns=self.scheduler.run(chosen, now_ns))
+            waited_ns = self.scheduler.run(chosen, now_ns)
+            chosen.vm.calls.pvtime.update(chosen, waited_ns)
+            chosen.emit(VcpuRunning, waited_ns=waited_ns)
 
     def _migrate(self, vcpu: Vcpu) -> None:
         """Fetch the FP registers of a vCPU that are still in another CPU."""

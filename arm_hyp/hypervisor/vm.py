@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from arm_hyp.hypervisor.configuration import VmConfiguration
 from arm_hyp.hypervisor.guest_memory import IpaMemory
+from arm_hyp.hypervisor.handlers.calls import GuestCalls
+from arm_hyp.hypervisor.pvtime import PV_TIME_BASE, PV_TIME_BYTES
 from arm_hyp.hypervisor.stage2.descriptors import Attributes, MemoryType, Permission
 from arm_hyp.hypervisor.stage2.dirty import MemorySlot
 from arm_hyp.hypervisor.stage2.geometry import choose_geometry
@@ -54,7 +56,8 @@ class Vm:
         self.reset_wanted = False
         self.cntvoff = 0
         self.stage2 = Stage2(choose_geometry(IPA_BITS), hypervisor.tables, hypervisor.tlb, hypervisor.allocator)
-        self.memory = PagedMemory(self.stage2, [MemorySlot(board.RAM_BASE, configuration.memory_bytes)])
+        ram = MemorySlot(board.RAM_BASE, configuration.memory_bytes)
+        self.memory = PagedMemory(self.stage2, [MemorySlot(PV_TIME_BASE, PV_TIME_BYTES), ram])
         gic = hypervisor.machine.options.gic
         self.vgic = Vgic(gic, configuration.vcpus, self._kick, self._report)
         self.bus = VmBus()
@@ -68,6 +71,7 @@ class Vm:
             vcpu.timers = VcpuTimers(vcpu, hypervisor.machine.clock)
             intid = board.INTID_VIRTUAL_TIMER
             self.vgic.map_physical(vcpu.index, intid, intid, vcpu.timers.hardware_level)
+        self.calls = GuestCalls(self)
         self._vgic_at_reset = self.vgic.snapshot()
 
     # --- memory ------------------------------------------------------------------------------------------------------
@@ -144,6 +148,7 @@ class Vm:
                 vcpu.cpu.put()
         self.vgic.restore(self._vgic_at_reset)
         self.devices.reset()
+        self.calls.reset()
         self.start()
 
     # --- connections -------------------------------------------------------------------------------------------------
@@ -171,6 +176,7 @@ class Vm:
             "memory": self.memory.snapshot(),
             "vgic": self.vgic.snapshot(),
             "devices": self.devices.snapshot(),
+            "calls": self.calls.snapshot(),
             "vcpus": [vcpu.snapshot() for vcpu in self.vcpus],
         }
 
@@ -184,4 +190,5 @@ class Vm:
         for vcpu, saved in zip(self.vcpus, state["vcpus"], strict=True):
             vcpu.restore(saved)
         self.devices.restore(state["devices"])
+        self.calls.restore(state["calls"])
         self.vgic.restore(state["vgic"])
