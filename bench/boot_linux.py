@@ -32,7 +32,7 @@ def main() -> None:
         )
     )
     if made.tree:
-        made.tree.write_bytes(runner.plan.tree)
+        made.tree.write_bytes(runner.plans[0].tree)
         return
     start = process_time()
     answer = runner.send(Run(NO_LIMIT))

@@ -24,22 +24,25 @@ class Step(msgspec.Struct, frozen=True, tag="step"):
 
 
 class Read(msgspec.Struct, frozen=True, tag="read"):
-    """Read the whole state, or `size_bytes` of RAM at `address`."""
+    """Read the whole state, or `size_bytes` of RAM at `address`: an IPA of a VM, or a PA."""
 
     address: int | None = None
     size_bytes: int = 0
+    vm: int | None = None
 
 
 class Edit(msgspec.Struct, frozen=True, tag="edit"):
-    """Apply settings: `REG[.FIELD]=VALUE`."""
+    """Apply settings, `REG[.FIELD]=VALUE`, to CPU 0, or to vCPU 0 of a VM where there are any."""
 
     settings: tuple[str, ...]
+    vm: int = 0
 
 
 class Type(msgspec.Struct, frozen=True, tag="type"):
-    """Type on the console: the bytes enter as the guest makes room for them."""
+    """Type on the console, of a VM where there are any: the bytes enter as the guest makes room for them."""
 
     data: bytes
+    vm: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):

@@ -8,53 +8,111 @@ reading state leaves no mark.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.cpu.snapshot import snapshot
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.events import EventSink
-from arm_hyp.machine.boot import plan_boot
+from arm_hyp.machine.boot import BootPlan, plan_boot
+from arm_hyp.machine.loader import read_file
 from arm_hyp.machine.machine import Machine
-from arm_hyp.runner.configuration import Configuration, boot_request, machine_options
+from arm_hyp.runner.configuration import (
+    Configuration,
+    VirtualMachine,
+    boot_request,
+    machine_options,
+    virtual_machines,
+    vm_configuration,
+)
 from arm_hyp.runner.messages import Edit, Message, Read, Restore, Run, Snapshot, Step, Type
-from arm_hyp.runner.settings import apply_setting, parse_setting
+from arm_hyp.runner.settings import apply_setting, apply_vcpu_setting, parse_setting
+
+if TYPE_CHECKING:
+    from arm_hyp.hypervisor.hypervisor import Hypervisor
+    from arm_hyp.hypervisor.vm import Vm
 
 __all__ = ["Configuration", "Edit", "Message", "Read", "Restore", "Run", "Runner", "Snapshot", "Step", "Type"]
 
+Output = Callable[[int, bytes], None]
+"""`output(vm, data)` hears what a guest prints, with the index of its VM: 0 where there are none."""
+
 
 class Runner:
-    """One machine. `send` takes a message and returns plain data; `output` hears each byte that the guest prints."""
+    """One machine. `send` takes a message and returns plain data. `hypervisor` is None, or what runs at EL2 there."""
 
     def __init__(
-        self, configuration: Configuration, sink: EventSink | None = None, output: Callable[[int], None] | None = None
+        self, configuration: Configuration, sink: EventSink | None = None, output: Output | None = None
     ) -> None:
-        self.configuration = configuration
-        self.plan = plan_boot(boot_request(configuration))
-        self.machine = Machine(sink=sink, flash=self.plan.flash, **machine_options(configuration))
-        self.machine.boot(self.plan)
-        self._output, self._needle, self._looked_at, self._found = output, b"", 0, False
-        self.machine.output = self._printed
-        self._apply(configuration.settings)
+        self.configuration, self._output = configuration, output
+        self._needle, self._looked_at, self._found = b"", [0], False
+        self.hypervisor: Hypervisor | None = None
+        self.plans: tuple[BootPlan, ...]
+        self.vms: tuple[VirtualMachine, ...] = virtual_machines(configuration)
+        if configuration.hypervisor is None:
+            self._boot(configuration, sink)
+        else:
+            self._start_vms(configuration, configuration.hypervisor, sink)
+
+    def _boot(self, made: Configuration, sink: EventSink | None) -> None:
+        plan = plan_boot(boot_request(made))
+        self.plans = (plan,)
+        self.machine = Machine(sink=sink, flash=plan.flash, **machine_options(made))
+        self.machine.boot(plan)
+        self.machine.output = lambda byte: self._printed(0, bytes((byte,)))
+        self._apply(made.settings)
+
+    def _start_vms(self, made: Configuration, handlers: str, sink: EventSink | None) -> None:
+        from arm_hyp.hypervisor.hypervisor import Hypervisor  # here: a bare machine starts sooner without it
+
+        vms = [vm_configuration(made, vm) for vm in self.vms]
+        self.plans = tuple(vm.plan for vm in vms)
+        self.machine = Machine(sink=sink, **machine_options(made))
+        self.hypervisor = Hypervisor(self.machine, vms)
+        self.machine.input = self.hypervisor.inputs
+        for index, (vm, wanted) in enumerate(zip(self.hypervisor.vms, self.vms, strict=True)):
+            vm.devices.output = lambda data, index=index: self._printed(index, data)  # type: ignore[misc]
+            self._apply(wanted.settings, index)
+            if wanted.input is not None:
+                self.send(Type(read_file(wanted.input), index))
 
     @property
     def symbols(self) -> SymbolTable:
-        """The one symbol and line table of the guest's address space."""
-        return self.plan.symbols
+        """The one symbol and line table of the guest's address space; empty where several VMs have one each."""
+        return self.plans[0].symbols if len(self.plans) == 1 else SymbolTable()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the boot plans left out, in sentences."""
+        return tuple(warning for plan in self.plans for warning in plan.warnings)
 
     def send(self, message: Message) -> Any:
         """Do what a message asks and return its answer."""
         return _HANDLERS[type(message)](self, message)
 
-    def _printed(self, byte: int) -> None:
+    # --- the console -------------------------------------------------------------------------------------------------
+
+    @property
+    def consoles(self) -> list[bytearray]:
+        """What has been printed: by each VM, or by the machine."""
+        if self.hypervisor is None:
+            return [self.machine.console]
+        return [vm.devices.console for vm in self.hypervisor.vms]
+
+    def _printed(self, vm: int, data: bytes) -> None:
         if self._output is not None:
-            self._output(byte)
-        if self._needle and self.machine.console.endswith(self._needle, self._looked_at):
-            self._found, self._needle = True, b""
-            self.machine.request_stop("the console shows the text", 0)
+            self._output(vm, data)
+        if self._needle:
+            console = self.consoles[vm]
+            start = max(self._looked_at[vm], len(console) - len(data) - len(self._needle) + 1)
+            if console.find(self._needle, start) >= 0:
+                self._found, self._needle = True, b""
+                self.machine.request_stop("the console shows the text", 0)
+
+    # --- messages ----------------------------------------------------------------------------------------------------
 
     def _run(self, message: Run) -> dict[str, Any]:
         machine = self.machine
-        self._needle, self._looked_at, self._found = message.until.encode(), len(machine.console), False
+        self._needle, self._looked_at, self._found = message.until.encode(), [*map(len, self.consoles)], False
         outcome = machine.run(message.limit)
         status, text = outcome.status, outcome.text
         if message.until and not self._found:
@@ -73,27 +131,49 @@ class Runner:
         return {"ended": self.machine.step(message.count), "n": self.machine.retired}
 
     def _read(self, message: Read) -> Any:
-        if message.address is not None:
+        if message.address is None:
+            return snapshot(self.machine.core)
+        if message.vm is None:
             return self.machine.read_memory(message.address, message.size_bytes)
-        return snapshot(self.machine.core)
+        return self._vm(message.vm).read_ipa(message.address, message.size_bytes)
+
+    def _vm(self, index: int) -> Vm:
+        """Return a VM. Raises: ValueError if there is none of that number."""
+        vms = [] if self.hypervisor is None else self.hypervisor.vms
+        if not 0 <= index < len(vms):
+            raise ValueError(f"there is no VM {index}: there are {len(vms)}")
+        return vms[index]
 
     def _edit(self, message: Edit) -> dict[str, Any]:
-        self._apply(message.settings)
+        self._apply(message.settings, message.vm)
         return {}
 
-    def _apply(self, settings: tuple[str, ...]) -> None:
-        for text in settings:
-            apply_setting(self.machine.core, parse_setting(text))
+    def _apply(self, settings: tuple[str, ...], vm: int = 0) -> None:
+        """Write registers: of CPU 0, or of vCPU 0 of a VM."""
+        for setting in map(parse_setting, settings):
+            if self.hypervisor is None:
+                apply_setting(self.machine.core, setting)
+            else:
+                apply_vcpu_setting(self._vm(vm).vcpus[0], setting)
 
     def _type(self, message: Type) -> dict[str, Any]:
-        self.machine.input.feed(message.data)
+        if self.hypervisor is None:
+            self.machine.input.feed(message.data)
+        else:
+            self._vm(message.vm).devices.input.feed(message.data)
         return {}
 
     def _snapshot(self, message: Snapshot) -> dict[str, Any]:
-        return self.machine.snapshot()
+        if self.hypervisor is None:
+            return self.machine.snapshot()
+        return {"machine": self.machine.snapshot(), "hypervisor": self.hypervisor.snapshot()}
 
     def _restore(self, message: Restore) -> dict[str, Any]:
-        self.machine.restore(message.state)
+        if self.hypervisor is None:
+            self.machine.restore(message.state)
+        else:
+            self.machine.restore(message.state["machine"])
+            self.hypervisor.restore(message.state["hypervisor"])
         return {}
 
 

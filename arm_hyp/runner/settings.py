@@ -1,18 +1,21 @@
 """`REG[.FIELD]=VALUE`: settings of registers by name, as the command line and later the what-if take them.
 
-Read `arch/registers/` before this file and `runner/runner.py` after it.
+Read `arch/registers/` and `hypervisor/vcpu_registers.py` before this file and `runner/runner.py` after it.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.registers import layout_of
 from arm_hyp.cpu.core import Core
 from arm_hyp.errors import UserError
+
+if TYPE_CHECKING:
+    from arm_hyp.hypervisor.vcpu import Vcpu
 
 _FORM: Final = re.compile(r"([A-Za-z][\w]*)(?:\.(\w+))?=(.+)")
 _MAX: Final = (1 << 64) - 1
@@ -63,15 +66,24 @@ def _apply_system(core: Core, setting: Setting) -> None:
         encoding = sysregs.by_name(setting.register).encoding
     except KeyError as error:
         raise UserError(thing, str(error.args[0]), "X0..X30, SP and every system register have names") from None
-    value = setting.value if setting.field is None else _with_field(core, setting, encoding)
+    value = setting.value if setting.field is None else _with_field(setting, core.registers.read(encoding))
     if not core.registers.write(encoding, value):
         raise UserError(thing, f"{setting.register} cannot be written", "it is read-only, or of another --cpu or --gic")
 
 
-def _with_field(core: Core, setting: Setting, encoding: sysregs.Encoding) -> int:
+def apply_vcpu_setting(vcpu: Vcpu, setting: Setting) -> None:
+    """Write a register of a vCPU: any that `Vcpu.write` knows; SP is SP_EL1. Raises: UserError."""
+    name = "SP_EL1" if setting.register == "SP" else setting.register
+    try:
+        value = setting.value if setting.field is None else _with_field(setting, vcpu.read(name))
+        vcpu.write(name, value)
+    except (KeyError, ValueError) as error:
+        raise UserError(f"--set {setting.text}", str(error.args[0])) from None
+
+
+def _with_field(setting: Setting, current: int | None) -> int:
     thing = f"--set {setting.text}"
     layout = layout_of(setting.register)
-    current = core.registers.read(encoding)
     if layout is None or current is None or setting.field is None:
         raise UserError(thing, f"{setting.register} has no fields", f"set it whole: --set {setting.register}=VALUE")
     try:

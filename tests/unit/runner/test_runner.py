@@ -57,7 +57,7 @@ def test_bare_metal_finds_a_device_tree_where_ram_begins(tmp_path):
 
 def test_a_program_where_ram_begins_gets_no_tree_and_a_warning(tmp_path):
     made = runner(tmp_path, OFF, load_address=0x4000_0000)
-    assert "no room for a device tree" in made.plan.warnings[0]
+    assert "no room for a device tree" in made.warnings[0]
     assert made.send(Run(LIMIT))["reason"] == "guest"
 
 
