@@ -127,8 +127,8 @@ class _Piece(NamedTuple):
 def _instruction(vcpu: Vcpu, exit: DataAbortExit) -> None:
     """Carry out the load or store at the PC: the accesses, then its registers, then its base.
 
-    An access over two pages may begin in RAM and end in a device, or the other way; RAM is accessed first. Where a
-    later part fails, stores before it have happened: the architecture allows it, none of these is one single access.
+    An access over two pages may begin in RAM and end in a device, or the other way. Where a later part fails,
+    stores before it have happened: the architecture allows it, none of these is one single access.
 
     Simplified: a stage 1 fault in the other page is an external abort too.
     Raises: BusError; NotEmulated; GuestMemoryError.
@@ -157,8 +157,8 @@ def _operands(vcpu: Vcpu, exit: DataAbortExit, plan: Plan) -> tuple[int, int]:
 
 
 def _stack_pointer(vcpu: Vcpu) -> str:
-    """Return which register SP is: SP_EL1 at EL1 with PSTATE.SP set, else SP_EL0."""
-    return "SP_EL1" if el_of(vcpu.pstate) and vcpu.pstate & PSTATE_SP else "SP_EL0"
+    """Return which register SP is. At EL0 PSTATE.SP is 0."""
+    return "SP_EL1" if vcpu.pstate & PSTATE_SP else "SP_EL0"
 
 
 def _write_back(vcpu: Vcpu, base: int | None, value: int | None) -> None:
@@ -175,7 +175,7 @@ def _move(vcpu: Vcpu, exit: DataAbortExit, plan: Plan, first: int) -> None:
     read = vcpu.q if access.is_vector else vcpu.x
     write = vcpu.set_q if access.is_vector else vcpu.set_x
     data = bytearray(plan.stored(read, order) if access.is_store else access.size_bytes)
-    for piece in sorted(_pieces(vcpu, exit, plan, first), key=lambda piece: not piece.is_ram):
+    for piece in list(_pieces(vcpu, exit, plan, first)):  # all of them are found before the first is accessed
         part = slice(piece.offset, piece.offset + piece.size_bytes)
         if access.is_store:
             _store(vcpu, piece, bytes(data[part]))
@@ -187,10 +187,13 @@ def _move(vcpu: Vcpu, exit: DataAbortExit, plan: Plan, first: int) -> None:
 
 
 def _store(vcpu: Vcpu, piece: _Piece, data: bytes) -> None:
-    if piece.is_ram:
-        vcpu.vm.write_ipa(piece.ipa, data)
-    else:
+    if not piece.is_ram:
         access_bus(vcpu, piece.ipa, piece.size_bytes, int.from_bytes(data, "little"))
+        return
+    try:
+        vcpu.vm.write_ipa(piece.ipa, data)
+    except ValueError as error:
+        raise BusError(str(error)) from None  # it can only be read
 
 
 def _load(vcpu: Vcpu, piece: _Piece) -> bytes:
@@ -207,20 +210,19 @@ def _pieces(vcpu: Vcpu, exit: DataAbortExit, plan: Plan, first: int) -> Iterator
         while offset < start + size:
             va = first + offset & _MASK64
             part = _part_bytes(va, start + size - offset)
-            ipa = _ipa(vcpu, exit, va)
-            yield _Piece(offset, part, ipa, vcpu.vm.is_ram(ipa, part))
+            yield _Piece(offset, part, *_place(vcpu, exit, va, part))
             offset += part
 
 
-def _ipa(vcpu: Vcpu, exit: DataAbortExit, va: int) -> int:
-    """Return the IPA of a part of the access: in the faulting page as HPFAR_EL2 told, else by the guest's tables."""
+def _place(vcpu: Vcpu, exit: DataAbortExit, va: int, size_bytes: int) -> tuple[int, bool]:
+    """Return the IPA of a part of the access, and whether to take it for RAM: never in the page that faulted."""
     in_page = (va & _ADDRESS_BITS) - (exit.va & _ADDRESS_BITS & -_PAGE_BYTES)
     if 0 <= in_page < _PAGE_BYTES:
-        return exit.ipa & -_PAGE_BYTES | in_page
+        return exit.ipa & -_PAGE_BYTES | in_page, False
     ipa = translate(vcpu, va, Access(is_write=exit.is_write))
     if isinstance(ipa, Fault):
         raise NotEmulated(f"{va:#x}, the part in another page, faults at stage 1")
-    return ipa
+    return ipa, vcpu.vm.is_ram(ipa, size_bytes)
 
 
 def _part_bytes(va: int, size_bytes: int) -> int:

@@ -85,10 +85,6 @@ class VmBus:
         at = bisect_right(self._bases, ipa) - 1
         return self.regions[at] if at >= 0 and ipa < self.regions[at].end else None
 
-    def is_mapped(self, ipa: int) -> bool:
-        """Tell whether a device or a handler answers at an IPA."""
-        return self.find(ipa) is not None or any(ipa in over.addresses for over in self._over)
-
     def access(self, vcpu: Vcpu, access: MmioAccess) -> int:
         """Carry out one access. Raises: BusError where nobody answers, or who answers refuses."""
         return self._answer(vcpu, access, 0) if self._over else self._device(vcpu, access)

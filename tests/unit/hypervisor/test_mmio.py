@@ -276,6 +276,18 @@ def test_an_access_over_two_devices_reaches_both() -> None:
     assert vcpu.x(1).to_bytes(8, "little") == b"aaabbbbb"
 
 
+def test_a_store_into_ram_that_can_only_be_read_is_an_external_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(_ipa: int, _data: bytes) -> None:
+        raise ValueError("not RAM to be written")
+
+    vcpu = vcpu_with(Memory(bytes(0x1000)), word=STR_X1_X2)
+    vcpu.vm.ram = dict.fromkeys(range(BORDER, BORDER + 8), 0)
+    monkeypatch.setattr(vcpu.vm, "write_ipa", refuses)
+    vcpu.set_x(2, BORDER - 4)
+    assert not emulate(vcpu, BORDER - 4, WNR)
+    assert vcpu.aborts == [(BORDER - 4, True)] and vcpu.pc == CODE
+
+
 def test_a_stage_1_fault_in_the_other_page_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Access] = []
 

@@ -52,7 +52,11 @@ st3 {v1.s, v2.s, v3.s}[1], [x2] | ld4 {v30.s, v31.s, v0.s, v1.s}[0], [x2] | st4 
 ld1r {v1.16b}, [x2] | ld1r {v1.1d}, [x2], #8 | ld2r {v1.4h, v2.4h}, [x2] | ld3r {v1.2s, v2.2s, v3.2s}, [x2], x3
 ld4r {v1.2d, v2.2d, v3.2d, v4.2d}, [x2] | dc zva, x2
 """
-NEWER = {  # what Keystone does not know
+NEWER = {  # what Keystone does not know, or where labels would be needed
+    "ldr w1, . + 0x2800": 0x18014001,
+    "ldr x1, . + 0x2804": 0x58014021,
+    "ldrsw x1, . + 0x27fc": 0x98013FE1,
+    "ldr q1, . + 0x2800": 0x9C014001,
     "ldlar x1, [x2]": 0xC8DF7C41,
     "stllr w1, [x2]": 0x889F7C41,
     "ldapr x1, [x2]": 0xF8BFC041,
@@ -103,6 +107,15 @@ def witness() -> Witness:
     return Witness()
 
 
+M64 = (1 << 64) - 1
+INDEX = {  # values of an index register that lead no further than a few bytes from the base
+    0b010: lambda seed: (seed << 32 | seed % 9) & M64,  # UXTW ignores the upper half
+    0b011: lambda seed: (seed % 19 - 9) & M64,
+    0b110: lambda seed: (seed << 32 | (seed % 19 - 9) & 0xFFFF_FFFF) & M64,
+    0b111: lambda seed: (seed % 19 - 9) & M64,
+}
+
+
 def placed(plan: Plan, seed: int) -> State:
     """Return random registers and memory of which base and index lead near the middle of the data."""
     state = State.random(seed)
@@ -111,8 +124,7 @@ def placed(plan: Plan, seed: int) -> State:
     elif plan.addressing.base is not None:
         state.x[plan.addressing.base] = MIDDLE + seed % 7 * 8
         if plan.addressing.index is not None:
-            upper = seed << 32 if plan.addressing.option in (0b010, 0b110) else 0
-            state.x[plan.addressing.index] = upper & (1 << 64) - 1 | seed % 9
+            state.x[plan.addressing.index] = INDEX[plan.addressing.option](seed)
     return state
 
 

@@ -81,7 +81,6 @@ def test_the_newest_override_wins_and_next_is_what_lies_below() -> None:
 def test_next_below_an_override_with_no_device_is_refused() -> None:
     bus = VmBus()
     bus.override("lamp", range(0x1000, 0x1004), lambda vcpu, access, next: next(vcpu, access))
-    assert bus.is_mapped(0x1003) and not bus.is_mapped(0x1004)
     with pytest.raises(BusError):
         read(bus, 0x1000)
 
@@ -113,4 +112,3 @@ def test_find_agrees_with_a_search_of_all(ranges: list[tuple[int, int]], ipa: in
     expected = next((base for base, size in taken if base <= ipa < base + size), None)
     found = bus.find(ipa)
     assert (None if found is None else found.base) == expected
-    assert bus.is_mapped(ipa) == (expected is not None)
