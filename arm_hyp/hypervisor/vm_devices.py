@@ -39,12 +39,13 @@ class VmDevices:
     # --- the console -------------------------------------------------------------------------------------------------
 
     def _sent(self, byte: int) -> None:
-        self._print("pl011", bytes((byte,)))
+        self.put("pl011", bytes((byte,)))
 
     def _sent_by_virtio(self, data: bytes) -> None:
-        self._print("virtio-console", data)
+        self.put("virtio-console", data)
 
-    def _print(self, device: str, data: bytes) -> None:
+    def put(self, device: str, data: bytes) -> None:
+        """Put bytes on the VM's console; `device` is who sends them."""
         self.console += data
         self._machine.console += data
         text = data.decode("latin-1")
