@@ -1,7 +1,7 @@
 """Translation-table walks as pure functions: registers and memory in, every step and a result or a fault out.
 
-Read `arch/registers/translation.py` before. Then, in this order: `results.py` (what a walk is made of), `parameters.py`
-(what TCR, VTCR and the rest say), `tables.py` (the loop from table to table), `attributes.py`, `permissions.py`,
+Read `arch/registers/translation.py` before. Then, in this order: `parameters.py` (what TCR, VTCR and the rest say),
+`results.py` (what a walk is made of), `tables.py` (the loop from table to table), `attributes.py`, `permissions.py`,
 `stage2.py`, `stage1.py`, `combined.py`, `faults.py`.
 
 Ref: Arm ARM D8 (The AArch64 Virtual Memory System Architecture).
@@ -12,7 +12,13 @@ from __future__ import annotations
 from arm_hyp.arch.iss_faults import FaultKind
 from arm_hyp.arch.translation.combined import walk
 from arm_hyp.arch.translation.faults import fault_status, hpfar_el2, hpfar_of, par_el1
-from arm_hyp.arch.translation.parameters import Regime, TranslationRegisters, regime_of
+from arm_hyp.arch.translation.parameters import (
+    Regime,
+    Stage1Parameters,
+    Stage2Parameters,
+    TranslationRegisters,
+    regime_of,
+)
 from arm_hyp.arch.translation.results import (
     FETCH,
     READ,
@@ -43,6 +49,8 @@ __all__ = [
     "Permissions",
     "Read64",
     "Regime",
+    "Stage1Parameters",
+    "Stage2Parameters",
     "Step",
     "StepKind",
     "Translated",

@@ -1,6 +1,6 @@
 """What the control registers say about a walk: which tables, how many levels, which sizes and controls.
 
-Read `arch/registers/translation.py` and `arch/translation/results.py` before, `arch/translation/tables.py` after.
+Read `arch/registers/translation.py` before and `arch/translation/results.py` after this file.
 
 Where the architecture leaves a choice for values that software must not use (CONSTRAINED UNPREDICTABLE), it is made
 here, and always as the core makes it: TxSZ beyond its limits counts as the limit, but an IPA size beyond the physical

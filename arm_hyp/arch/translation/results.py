@@ -1,6 +1,7 @@
 """What goes into a walk and what comes out of it: an access, the steps, a translation or a fault. All are plain values.
 
-Read `arch/iss_faults.py` (the kinds of fault) before and `arch/translation/parameters.py` after this file.
+Read `arch/iss_faults.py` (the kinds of fault) and `arch/translation/parameters.py` before this file, then
+`arch/translation/tables.py`.
 
 A walk raises nothing. What it found is its `result`, how it got there its `steps`, and wherever an address had to go
 through stage 2 first, the walk of stage 2 hangs at that place: draw the tree and you have the picture of the manual.
@@ -13,6 +14,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from arm_hyp.arch.iss_faults import FaultKind
+from arm_hyp.arch.translation.parameters import Stage1Parameters, Stage2Parameters
 
 Read64 = Callable[[int], int | None]
 """Read the 64-bit little-endian word at a physical address; None where nothing answers."""
@@ -142,6 +144,7 @@ class Walk(NamedTuple):
 
     stage: int
     input_address: int
+    parameters: Stage1Parameters | Stage2Parameters
     steps: tuple[Step, ...]
     result: Translated | Fault
     stage2: Walk | None = None

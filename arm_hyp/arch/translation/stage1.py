@@ -70,14 +70,16 @@ def _fetch_through(stage2: Stage2Parameters, read64: Read64, is_big_endian: bool
 def _translate(va: int, access: Access, parameters: Stage1Parameters, fetch: Fetch) -> Walk:
     # 1. Stage 1 off: the address as it is.
     if not parameters.is_enabled:
-        return Walk(1, va, (), _flat(va, access, parameters))
+        return Walk(1, va, parameters, (), _flat(va, access, parameters))
     # 2. The bits above the range must all be equal to bit 55 (or 0), and walks must not be disabled.
     if _is_out_of_range(va, access, parameters) or parameters.walks_disabled:
-        return Walk(1, va, (), Fault(FaultKind.TRANSLATION, 0, 1))
+        return Walk(1, va, parameters, (), Fault(FaultKind.TRANSLATION, 0, 1))
     # 3. Follow the tables.
     steps, found = walk_tables(va, parameters.tables, 1, fetch)
     # 4. A block or page: do it and the tables on the way allow the access?
-    return Walk(1, va, steps, _judge(found, steps, access, parameters) if isinstance(found, Leaf) else found)
+    return Walk(
+        1, va, parameters, steps, _judge(found, steps, access, parameters) if isinstance(found, Leaf) else found
+    )
 
 
 def _flat(va: int, access: Access, parameters: Stage1Parameters) -> Translated | Fault:

@@ -26,14 +26,14 @@ def translate_ipa(ipa: int, access: Access, parameters: Stage2Parameters, read64
     tables = parameters.tables
     # 1. Is there a legal set of tables, and is the IPA within what they cover?
     if not parameters.is_legal or ipa >> tables.input_bits:
-        return Walk(2, ipa, (), Fault(FaultKind.TRANSLATION, 0, 2, access.is_table_walk, ipa))
+        return Walk(2, ipa, parameters, (), Fault(FaultKind.TRANSLATION, 0, 2, access.is_table_walk, ipa))
     # 2. Follow them.
     steps, found = walk_tables(ipa, tables, 2, fetch_physical(read64, tables.is_big_endian))
     result = _judge(found, access, parameters) if isinstance(found, Leaf) else found
     # 3. A fault names the IPA, and says whether it was met on the way through stage 1.
     if isinstance(result, Fault):
         result = result._replace(is_s1ptw=access.is_table_walk, ipa=ipa)
-    return Walk(2, ipa, steps, result)
+    return Walk(2, ipa, parameters, steps, result)
 
 
 def _judge(leaf: Leaf, access: Access, parameters: Stage2Parameters) -> Translated | Fault:

@@ -1,6 +1,6 @@
 """From table to table: the loop that both stages share, and the descriptors that it meets.
 
-Read `arch/translation/parameters.py` before, `arch/translation/stage1.py` and `stage2.py` after this file.
+Read `arch/translation/results.py` before, `arch/translation/stage1.py` and `stage2.py` after this file.
 
 Simplified: no 52-bit addresses (FEAT_LPA, FEAT_LPA2), no hardware update of descriptors (FEAT_HAFDBS): the machine
 claims neither.
