@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from arm_hyp.cli.consoles import Consoles, coloured
 from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
@@ -21,7 +22,8 @@ from arm_hyp.cli.trace_sinks import JsonLinesSink, trace_sink
 from arm_hyp.errors import UserError
 from arm_hyp.events import SCHEMA_VERSION, EventSink, FanOut, Started
 from arm_hyp.machine.loader import read_file
-from arm_hyp.runner.runner import Configuration, Run, Runner, Type
+from arm_hyp.runner.configuration import Configuration, virtual_machines
+from arm_hyp.runner.runner import Run, Runner, Type
 
 _STANDARD: Final = "-"
 _BY_SIGNAL: Final = 128
@@ -50,19 +52,16 @@ class Session:
         self._settings, self._statistics, self._fan = settings, Statistics(), FanOut()
         path = settings.input_path
         typed = b"" if path is None or path == _STANDARD else read_file(path)
-        self._printer = Printer(sys.stdout.buffer)
-        shows_console = settings.trace != _STANDARD and configuration.console != "none"
         counts = settings.has_statistics or settings.counts_exceptions
         listens = counts or settings.trace is not None  # a machine that nobody listens to makes no events
-        self._runner = Runner(
-            configuration, self._fan if listens else None, self._printer.put if shows_console else None
-        )
+        self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
+        self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put)
         self._runner.send(Type(typed))
         self._counting: tuple[EventSink, ...] = (self._statistics,) if counts else ()
 
     def run(self) -> int:
         """Run to the end, print what is to be told on standard error, and return the exit status."""
-        for warning in self._runner.plan.warnings:
+        for warning in self._runner.warnings:
             print(f"warning: {warning}", file=sys.stderr)
         start = time.monotonic()
         try:
@@ -78,13 +77,13 @@ class Session:
         """Run with the trace, the signals and the terminal connected; all are put back, whatever happens."""
         machine = self._runner.machine
         with ExitStack() as stack:
-            stack.callback(self._printer.flush)
+            stack.callback(self._consoles.close)
             self._connect_trace(stack)
             wakeup = stack.enter_context(signals_end(self._signalled))
             source, keys = self._source(stack)
             if source is not None or self._settings.is_realtime:
                 machine.user = LiveConsole(
-                    source, flush=self._printer.flush, keys=keys, wakeup=wakeup, is_paced=self._settings.is_realtime
+                    source, flush=self._consoles.flush, keys=keys, wakeup=wakeup, is_paced=self._settings.is_realtime
                 )
             try:
                 answer: dict[str, Any] = self._runner.send(Run(self._settings.limit, self._settings.until))
@@ -102,13 +101,21 @@ class Session:
             return (sys.stdin.fileno() if self._settings.input_path == _STANDARD else None), None
         print("Ctrl-A x ends the run, Ctrl-A h helps", file=sys.stderr)
         stack.enter_context(raw_mode(terminal))
-        return terminal, EscapeKeys(on_quit=self._quit, on_help=self._help)
+        return terminal, EscapeKeys(on_quit=self._quit, on_help=self._help, on_next=self._next)
 
     def _quit(self) -> None:
         self._runner.machine.request_stop("ended by Ctrl-A x", _QUIT_STATUS)
 
+    def _next(self, before: bytes) -> None:
+        """Have the user type to the next VM, once what was typed before has gone to this one."""
+        hypervisor = self._runner.hypervisor
+        if hypervisor is not None:
+            hypervisor.inputs.feed(before)
+            self._consoles.focus = hypervisor.inputs.select_next()
+            print(f"\r\nyou type to {hypervisor.vms[self._consoles.focus].name} now", file=sys.stderr)
+
     def _help(self) -> None:
-        self._printer.flush()
+        self._consoles.flush()
         sys.stderr.write(KEYS)
         sys.stderr.flush()
 
@@ -132,14 +139,14 @@ class Session:
 
     def _started(self) -> Started:
         core, made = self._runner.machine.core, self._runner.configuration
-        machine = {"model": made.cpu, "gic": made.gic, "memory_bytes": made.memory_bytes}
+        machine = {"model": made.cpu, "gic": made.gic, "memory_bytes": self._runner.machine.memory_bytes}
         return Started(n=0, seq=0, cpu=0, el=core.el, pc=core.pc, schema=SCHEMA_VERSION, **machine)  # type: ignore[arg-type]
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def _summary(self, answer: dict[str, Any], host_s: float) -> None:
         """Print how the run ended, on standard error: standard output is the guest's."""
-        if self._printer.is_inside_line and sys.stdout.isatty():
+        if self._consoles.is_inside_line and sys.stdout.isatty():
             print(file=sys.stderr)
         if self._statistics.has_any:
             from rich.console import Console  # here: a run without tables ends sooner
@@ -153,6 +160,19 @@ class Session:
             for line in speed_lines(answer["n"], answer["time_ns"], host_s):
                 print(line, file=sys.stderr)
         print(f"{answer['text']}; {answer['n']:,} instructions", file=sys.stderr)
+
+
+def _prefixes(configuration: Configuration, settings: Settings) -> list[bytes | None]:
+    """Return what begins each line of each console; None for a console that is not shown."""
+    vms = virtual_machines(configuration)
+    if len(vms) > 1 or any(vm.prefix for vm in vms):
+        texts = [f"[{vm.name}] " if vm.prefix is None else vm.prefix for vm in vms]
+        prefixes = coloured(texts)
+    else:
+        prefixes = [b""]
+    shown = [vm.console != "none" for vm in vms] or [configuration.console != "none"]
+    is_ours = settings.trace == _STANDARD  # the trace has standard output for itself
+    return [prefix if is_shown and not is_ours else None for prefix, is_shown in zip(prefixes, shown, strict=True)]
 
 
 def _open_trace(trace: str | None, stack: ExitStack) -> TextIO | None:

@@ -1,8 +1,8 @@
 """The host's end of the guest's console: what is printed goes out at line ends, what is typed comes in, in raw mode.
 
 Read `machine/console_input.py` before this file and `cli/run.py` after it. In raw mode every key goes to the guest but
-Ctrl-A, as under QEMU: Ctrl-A x ends the run, Ctrl-A h lists the keys, Ctrl-A Ctrl-A sends one Ctrl-A. The terminal is
-put back as it was however the run ends.
+Ctrl-A, as under QEMU: Ctrl-A x ends the run, Ctrl-A n types to the next VM, Ctrl-A h lists the keys, Ctrl-A Ctrl-A
+sends one Ctrl-A. The terminal is put back as it was however the run ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from types import FrameType
 from typing import BinaryIO, Final
 
 ESCAPE: Final = 0x01
-KEYS: Final = "\r\nCtrl-A x  end the run\r\nCtrl-A h  this list\r\nCtrl-A Ctrl-A  send Ctrl-A to the guest\r\n"
+KEYS: Final = (
+    "\r\nCtrl-A x  end the run\r\nCtrl-A n  type to the next VM\r\nCtrl-A h  this list"
+    "\r\nCtrl-A Ctrl-A  send Ctrl-A to the guest\r\n"
+)
 _BUFFER_BYTES: Final = 4096
 _READ_BYTES: Final = 4096
 _LONGEST_WAIT_S: Final = 3600.0
@@ -33,11 +36,12 @@ class Printer:
         self._file, self._held = file, bytearray()
         self.is_inside_line = False
 
-    def put(self, byte: int) -> None:
-        """Take a byte."""
-        self._held.append(byte)
-        self.is_inside_line = byte != 0x0A
-        if byte == 0x0A or len(self._held) >= _BUFFER_BYTES:
+    def put(self, data: bytes) -> None:
+        """Take bytes."""
+        if data:
+            self._held += data
+            self.is_inside_line = not data.endswith(b"\n")
+        if b"\n" in data or len(self._held) >= _BUFFER_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -54,27 +58,40 @@ class Printer:
 
 
 class EscapeKeys:
-    """Takes Ctrl-A and the key after it out of what is typed. `on_quit` ends the run, `on_help` lists the keys."""
+    """Takes Ctrl-A and the key after it out of what is typed. `on_quit` ends the run, `on_help` lists the keys.
 
-    def __init__(self, on_quit: Callable[[], None], on_help: Callable[[], None]) -> None:
-        self._escaped = False
+    `on_next(before)` changes to the next VM, once `before` has been typed to this one.
+    """
+
+    def __init__(
+        self,
+        on_quit: Callable[[], None],
+        on_help: Callable[[], None],
+        on_next: Callable[[bytes], None] = lambda before: None,
+    ) -> None:
+        self._escaped, self._on_next = False, on_next
         self._actions = {ord("x"): on_quit, ord("X"): on_quit, ord("h"): on_help, ord("?"): on_help}
 
     def filter(self, typed: bytes) -> bytes:
-        """Return what goes to the guest. An unknown key after Ctrl-A is dropped."""
+        """Return what goes to the guest, or to the last one. An unknown key after Ctrl-A is dropped."""
         passed = bytearray()
         for byte in typed:
-            if self._escaped:
-                self._escaped = False
-                if byte == ESCAPE:
-                    passed.append(byte)
-                else:
-                    self._actions.get(byte, lambda: None)()
-            elif byte == ESCAPE:
+            if not self._escaped and byte == ESCAPE:
                 self._escaped = True
-            else:
+            elif not self._escaped or byte == ESCAPE:
+                self._escaped = False
                 passed.append(byte)
+            else:
+                self._escaped = False
+                self._act(byte, passed)
         return bytes(passed)
+
+    def _act(self, key: int, passed: bytearray) -> None:
+        if key in b"nN":
+            self._on_next(bytes(passed))
+            passed.clear()
+        else:
+            self._actions.get(key, lambda: None)()
 
 
 class LiveConsole:

@@ -96,6 +96,11 @@ class VmInputs:
         """Append to the selected queue."""
         self.queues[self.selected].feed(data)
 
+    def select_next(self) -> int:
+        """Have what is typed go to the next VM; return its index."""
+        self.selected = (self.selected + 1) % len(self.queues)
+        return self.selected
+
     @property
     def is_waiting(self) -> bool:
         """Tell whether anything is still to enter."""

@@ -176,11 +176,11 @@ def test_the_printer_writes_lines_at_once_and_the_rest_when_flushed(tmp_path):
     with (tmp_path / "out").open("wb", buffering=0) as file:
         printer = Printer(file)
         for byte in b"one\n\xfftwo":
-            printer.put(byte)
+            printer.put(bytes((byte,)))
         assert (tmp_path / "out").read_bytes() == b"one\n" and printer.is_inside_line
         printer.flush()
         assert printer.is_inside_line
-        printer.put(0x0A)
+        printer.put(b"\n")
         assert not printer.is_inside_line
     assert (tmp_path / "out").read_bytes() == b"one\n\xfftwo\n"
 
