@@ -38,8 +38,10 @@ class VmidAllocator:
     def update(self, vm: int, cpu: int) -> VMID:
         """Return the VMID to run a VM with on a CPU, now. Ref: `kvm_arm_vmid_update`."""
         mine = self._of.get(vm)
-        if mine is None or not self._is_current(mine) or self._active[cpu] == _IDLE:
-            mine = self._slow_path(mine)
+        if mine is None:
+            mine = self._allocate()
+        elif mine >> self.bits != self.generation:
+            mine = self._renew(mine)
         self._of[vm] = self._active[cpu] = mine
         return self._number(mine)
 
@@ -50,11 +52,6 @@ class VmidAllocator:
     def forget(self, vm: int) -> None:
         """Note that a VM is gone. Its VMID is not used again before the next roll-over, which empties the TLBs."""
         self._of.pop(vm, None)
-
-    def _slow_path(self, mine: int | None) -> int:
-        if mine is None:
-            return self._allocate()
-        return mine if self._is_current(mine) else self._renew(mine)
 
     def _renew(self, mine: int) -> int:
         """Return the VMID of a VM from an older generation: the same, if reserved for it or free, else another."""
@@ -88,9 +85,6 @@ class VmidAllocator:
         self._active = [_IDLE] * len(self._active)
         self._used = {_HOST_VMID, *(self._number(each) for each in self._reserved)}
         self._tlb.invalidate_all()
-
-    def _is_current(self, mine: int) -> bool:
-        return mine >> self.bits == self.generation
 
     def _number(self, mine: int) -> VMID:
         return VMID(mine & (1 << self.bits) - 1)
