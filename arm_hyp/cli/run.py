@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from msgspec import structs
 
 from arm_hyp.arch.id_policy import LIST_REGISTERS
 from arm_hyp.cli.run_options import (
+    OF_MACHINE,
     TRACE_FORMATS,
+    RunCommand,
+    check_given,
+    is_vm_file,
     one_of,
     parse_address,
     parse_console,
@@ -25,8 +30,16 @@ from arm_hyp.errors import UserError
 from arm_hyp.machine.arm64_image import is_arm64_image, is_gzip
 from arm_hyp.machine.boot import plan_boot
 from arm_hyp.machine.loader import read_file
-from arm_hyp.runner.configuration import CPU_MODELS, Configuration, boot_request, parse_drive
+from arm_hyp.runner.configuration import (
+    CPU_MODELS,
+    Configuration,
+    boot_request,
+    parse_drive,
+    virtual_machines,
+    vm_request,
+)
 from arm_hyp.runner.sizes import parse_size
+from arm_hyp.runner.vm_file import read_vm_file
 
 app = typer.Typer(add_completion=False)
 
@@ -47,10 +60,12 @@ def _is_kernel(content: bytes) -> bool:
     return is_arm64_image(content) or is_gzip(content)
 
 
-@app.command()
+@app.command(cls=RunCommand)
 def run(
+    ctx: typer.Context,
     file: Annotated[
-        str | None, typer.Argument(help="Assembly (.s, .S), ELF, arm64 Image (also gzip) or raw binary.")
+        str | None,
+        typer.Argument(help="Assembly (.s, .S), ELF, arm64 Image (also gzip), raw binary, or a file of VMs (.toml)."),
     ] = None,
     el: Annotated[int, _option(help="Exception level that software starts at.", panel=_MACHINE, min=1, max=2)] = 2,
     cpu: Annotated[str, _option(help="CPU model: a72 or max.", panel=_MACHINE)] = "a72",
@@ -64,6 +79,17 @@ def run(
         list[str] | None,
         _option("--set", help="REG[.FIELD]=VALUE, before the first instruction.", panel=_MACHINE),
     ] = None,
+    hypervisor: Annotated[
+        str | None,
+        _option(
+            help="Run FILE as a VM at EL1, under the hypervisor in Python; with your handlers, if a .py file follows.",
+            panel=_MACHINE,
+            metavar="[HANDLERS.py]",
+        ),
+    ] = None,
+    vcpus: Annotated[
+        int, _option(help="CPUs of the VM; 0: as many as the machine has.", panel=_MACHINE, min=0, max=8)
+    ] = 0,
     rtc: Annotated[
         str | None, _option(help="What the real-time clock starts with: seconds, or a date.", panel=_MACHINE)
     ] = None,
@@ -122,6 +148,8 @@ def run(
         raise UserError(f"--load-address {load_address}", "flash starts at address 0", "leave it out, or name a FILE")
     if until == "":
         raise UserError("--until", "the text is empty", "give a text that the console will show")
+    given = {name for name in ctx.params if _is_given(ctx, name)}
+    check_given(given, file, el=el, hypervisor=hypervisor)
     configuration = Configuration(
         image=file,
         bios=bios,
@@ -142,11 +170,16 @@ def run(
         rng=rng,
         console=parse_console("pl011" if console is None else console),
         rtc_epoch_s=parse_epoch(rtc),
+        hypervisor=hypervisor,
+        vcpus=vcpus,
     )
+    if file is not None and is_vm_file(file):
+        configuration = _read_vms(file, configuration, given)
     if dump_dtb is not None:
         _dump_tree(configuration, dump_dtb)
         raise typer.Exit
-    is_assembly = file is not None and file.lower().endswith(".s")
+    images = _images(configuration)
+    is_assembly = bool(images) and all(image.lower().endswith(".s") for image in images)
     settings = Settings(
         limit=max_instructions or (ASSEMBLY_LIMIT if is_assembly else NO_LIMIT),
         until=until or "",
@@ -154,16 +187,33 @@ def run(
         trace_format=one_of("--trace-format", trace_format, TRACE_FORMATS, "format"),
         is_realtime=realtime,
         has_statistics=stat,
-        counts_exceptions=file is not None and not _is_kernel(read_file(file)),
+        counts_exceptions=bool(images) and not any(_is_kernel(read_file(image)) for image in images),
         input_path=input_,
         wants_terminal=console != "none" and (console is not None or not is_assembly),
     )
     raise typer.Exit(Session(configuration, settings).run())
 
 
+def _is_given(ctx: typer.Context, parameter: str) -> bool:
+    source = ctx.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _read_vms(file: str, asked: Configuration, given: set[str]) -> Configuration:
+    """Return the run that a file describes; what the user gave of the machine goes before it. Raises: UserError."""
+    return structs.replace(read_vm_file(file), **{name: getattr(asked, name) for name in given & OF_MACHINE})
+
+
+def _images(configuration: Configuration) -> list[str]:
+    """Return the files that a run starts."""
+    vms = virtual_machines(configuration)
+    return [vm.image for vm in vms] if vms else [image for image in (configuration.image,) if image is not None]
+
+
 def _dump_tree(configuration: Configuration, path: str) -> None:
     """Write the tree that a run would use. Raises: UserError."""
-    plan = plan_boot(boot_request(configuration))
+    vms = virtual_machines(configuration)
+    plan = plan_boot(vm_request(configuration, vms[0]) if vms else boot_request(configuration))
     if not plan.tree:
         raise UserError(f"--dump-dtb {path}", "; ".join(plan.warnings), "give it room, or --append")
     try:

@@ -5,8 +5,11 @@ Read `runner/sizes.py` and `runner/configuration.py` before this file, `cli/run.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
+
+from typer.core import TyperCommand
 
 from arm_hyp.errors import UserError
 from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S
@@ -63,3 +66,56 @@ def _iso_seconds(text: str) -> int:
         way_out = "give seconds since 1970, or for example 2024-02-29T12:00:00"
         raise UserError(f"--rtc {text}", "is not a time", way_out) from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+
+
+# --- the hypervisor ---------------------------------------------------------------------------------------------------
+
+OF_MACHINE: Final = {"cpu", "cpus", "gic", "list_registers", "hypervisor"}
+"""The parameters that a file of VMs may hold, but which the command line overrides."""
+_OF_RUN: Final = {"input_", "realtime", "max_instructions", "until", "stat", "trace", "trace_format"}
+_OF_ANY_RUN: Final = {"file"} | OF_MACHINE | _OF_RUN
+"""The parameters that a file of VMs leaves to the command line."""
+_NOT_FOR_VMS: Final = {
+    "bios": ("it starts a machine, not a VM", "name a FILE"),
+    "module": ("it is for Xen, which needs EL2", "leave one out"),
+}
+
+
+class RunCommand(TyperCommand):
+    """A command whose `--hypervisor` takes a value only if that is a file of handlers: the next word ends in .py."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give `--hypervisor` an empty value where it has none, and parse."""
+        end = args.index("--") if "--" in args else len(args)
+        following = [*args[1:], ""]
+        for index, word in enumerate(args[:end]):
+            if word == "--hypervisor" and not following[index].lower().endswith(".py"):
+                args[index] = "--hypervisor="
+        return super().parse_args(ctx, args)
+
+
+def is_vm_file(path: str | None) -> bool:
+    """Tell whether what is to run is a file that describes VMs."""
+    return path is not None and path.lower().endswith(".toml")
+
+
+def check_given(given: AbstractSet[str], file: str | None, *, el: int, hypervisor: str | None) -> None:
+    """Refuse options that mean nothing for VMs, or nothing without any. `given` has the parameters that the user set.
+
+    Raises: UserError.
+    """
+    if is_vm_file(file):
+        for name in sorted(given - _OF_ANY_RUN):
+            raise UserError(_option_name(name), f"{file} describes the VMs", "write it there")
+    elif hypervisor is None and "vcpus" in given:
+        raise UserError("--vcpus", "there is no VM", "add --hypervisor, or say --cpus")
+    elif hypervisor is not None and "el" in given and el != 1:
+        raise UserError(f"--el {el}", "a VM starts at EL1: the hypervisor is at EL2", "leave one out")
+    elif hypervisor is not None:
+        for name in sorted(given & _NOT_FOR_VMS.keys()):
+            cause, way_out = _NOT_FOR_VMS[name]
+            raise UserError(f"{_option_name(name)} with --hypervisor", cause, way_out)
+
+
+def _option_name(parameter: str) -> str:
+    return "--" + parameter.strip("_").replace("_", "-")
