@@ -110,11 +110,12 @@ class VgicDist:
     def queue(self, irq: VgicIrq) -> None:
         """Put an interrupt on the list that it belongs on, after any change, and kick the vCPU if it is pending.
 
-        Ref: Linux, vgic_queue_irq_unlock.
+        A vCPU that runs is kicked also when its list register may show what is no longer pending: KVM lets the guest
+        see that, a spurious interrupt. Ref: Linux, vgic_queue_irq_unlock.
         """
         if not irq.on_lr:
             self._move(irq, self.target(irq))
-        if irq.pending and irq.vcpu is not None:
+        if irq.vcpu is not None and (irq.pending or irq.on_lr):
             self.kick(irq.vcpu)
 
     def settle(self, irq: VgicIrq, vcpu: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from arm_hyp.arch.gic import FIRST_SPECIAL
@@ -23,6 +25,7 @@ ISENABLER, ICENABLER, ISPENDR, ICPENDR, ISACTIVER, ICACTIVER = 0x100, 0x180, 0x2
 IGROUPR, IPRIORITYR, ITARGETSR, ICFGR, SGIR, IROUTER = 0x080, 0x400, 0x800, 0xC00, 0xF00, 0x6000
 SGI_BASE: Final = 0x1_0000
 CPU_BYTES: Final = 0x2_0000
+TIMER: Final = 27
 HCR: Final = by_name("ICH_HCR_EL2").encoding
 
 
@@ -160,6 +163,13 @@ class PhysicalCpu:
         else:
             self.gicv.write(0, 4, self.gicv.read(0, 4) & ~3 | groups)
 
+    def mask(self, pmr: int) -> None:
+        """Write the priority mask."""
+        if self.version == 3:
+            self.icv("PMR", pmr)
+        else:
+            self.gicv.write(4, 4, pmr)
+
     def acknowledge(self) -> int | None:
         """Acknowledge what is signalled; return GICV_IAR or the INTID, or None."""
         if self.version == 2:
@@ -180,32 +190,21 @@ class PhysicalCpu:
         return self.gicv.read(0x14, 4) if self.version == 2 else self.icv("RPR")
 
 
-class Board:
-    """One VM: a vGIC, and a physical CPU for each vCPU. `kicks` are the kicks not looked at yet."""
+class GuestView:
+    """The distributor's registers by interrupt, the same on a vGIC and on the machine's own."""
 
-    def __init__(self, version: int = 3, vcpus: int = 1, list_registers: int = 4, groups: int = 3) -> None:
-        self.version = version
-        self.kicks: list[int] = []
-        self.reports: list[tuple[int, int, bool]] = []
-        self.vgic = Vgic(version, vcpus, self.kicks.append, lambda *report: self.reports.append(report))
-        self.cpus = [PhysicalCpu(version, list_registers) for _ in range(vcpus)]
-        self.frames = {frame.name: frame for frame in self.vgic.frames}
-        self.write_d(0, groups)
-
-    def gicd(self, vcpu: int = 0) -> Device:
-        return self.frames["vgic-dist"].device(vcpu)
-
-    def read_d(self, offset: int, size_bytes: int = 4, vcpu: int = 0) -> int:
-        return self.gicd(vcpu).read(offset, size_bytes)
-
-    def write_d(self, offset: int, value: int, size_bytes: int = 4, vcpu: int = 0) -> None:
-        self.gicd(vcpu).write(offset, size_bytes, value)
+    version: int
+    vcpus: int
 
     def place(self, intid: int, vcpu: int) -> tuple[Device, int]:
         """Return the frame with the registers of an interrupt, and what to add to their offsets."""
-        if self.version == 3 and intid < 32:
-            return self.frames["vgic-redist"].device(0), CPU_BYTES * vcpu + SGI_BASE
-        return self.gicd(vcpu), 0
+        raise NotImplementedError
+
+    def read_d(self, offset: int, size_bytes: int = 4, vcpu: int = 0) -> int:
+        return self.place(32, vcpu)[0].read(offset, size_bytes)
+
+    def write_d(self, offset: int, value: int, size_bytes: int = 4, vcpu: int = 0) -> None:
+        self.place(32, vcpu)[0].write(offset, size_bytes, value)
 
     def set(self, register: int, intid: int, vcpu: int = 0) -> None:
         device, base = self.place(intid, vcpu)
@@ -232,7 +231,7 @@ class Board:
     def route(self, intid: int, vcpu: int) -> None:
         if self.version == 3:
             self.write_d(IROUTER + 8 * intid, vcpu)
-        elif len(self.cpus) > 1:
+        elif self.vcpus > 1:
             self.write_d(ITARGETSR + intid, 1 << vcpu, 1)
 
     def enable(self, intid: int, priority: int = 0x80, group: int = 1, edge: bool = False, vcpu: int = 0) -> None:
@@ -245,14 +244,62 @@ class Board:
             self.set_edge(intid)
         self.set(ISENABLER, intid, vcpu)
 
+
+class Board(GuestView):
+    """One VM: a vGIC, and a physical CPU for each vCPU. `kicks` are the kicks not looked at yet.
+
+    `timers[vcpu]` is the line of a timer, whose physical interrupt 27 the vCPU's interrupt 27 is linked to.
+    """
+
+    def __init__(self, version: int = 3, vcpus: int = 1, list_registers: int = 4, groups: int = 3) -> None:
+        self.version, self.vcpus = version, vcpus
+        self.kicks: list[int] = []
+        self.reports: list[tuple[int, int, bool]] = []
+        self.timers = [False] * vcpus
+        self.cpus = [PhysicalCpu(version, list_registers) for _ in range(vcpus)]
+        self.where: list[PhysicalCpu | None] = [None] * vcpus
+        self.vgic = self._make()
+        self.write_d(0, groups)
+
+    def _make(self) -> Vgic:
+        vgic = Vgic(self.version, self.vcpus, self.kicks.append, lambda *report: self.reports.append(report))
+        for vcpu in range(self.vcpus):
+            vgic.map_physical(vcpu, TIMER, TIMER, partial(self.timers.__getitem__, vcpu))
+        self.frames = {frame.name: frame for frame in vgic.frames}
+        return vgic
+
+    def gicd(self, vcpu: int = 0) -> Device:
+        return self.frames["vgic-dist"].device(vcpu)
+
+    def place(self, intid: int, vcpu: int) -> tuple[Device, int]:
+        if self.version == 3 and intid < 32:
+            return self.frames["vgic-redist"].device(0), CPU_BYTES * vcpu + SGI_BASE
+        return self.gicd(vcpu), 0
+
+    def renew(self) -> None:
+        """Go on with a new vGIC that was restored from a snapshot of this one."""
+        saved = self.vgic.snapshot()
+        assert saved == json.loads(json.dumps(saved)), "plain data"
+        self.vgic = self._make()
+        self.vgic.restore(saved)
+        for vcpu, cpu in enumerate(self.where):
+            self.vgic.attach(vcpu, None if cpu is None else cpu.interface)
+        assert self.vgic.snapshot() == saved
+
     # --- the hypervisor's loop ---------------------------------------------------------------------------------------
 
     def load(self, vcpu: int = 0, cpu: int | None = None) -> PhysicalCpu:
         """Load a vCPU on a physical CPU and let its guest run."""
-        physical = self.cpus[vcpu if cpu is None else cpu]
+        physical = self.where[vcpu] = self.cpus[vcpu if cpu is None else cpu]
         self.vgic.load(vcpu, physical.interface)
         self.vgic.flush(vcpu)
         return physical
+
+    def put(self, vcpu: int = 0) -> None:
+        """Leave the guest and unload the vCPU."""
+        self.vgic.sync(vcpu)
+        self.vgic.put(vcpu)
+        self.where[vcpu] = None
 
     def trip(self, vcpu: int = 0) -> None:
         """Leave the guest and enter it again."""
@@ -260,12 +307,40 @@ class Board:
         self.vgic.flush(vcpu)
 
     def serve(self) -> None:
-        """Take every exit that is due: kicks, and maintenance interrupts. Nothing may be due for ever."""
+        """Take every exit that is due: timers, kicks, and maintenance interrupts. Nothing may be due for ever."""
         for _ in range(100):
-            due = {vcpu for vcpu, cpu in enumerate(self.cpus) if cpu.maintenance} | set(self.kicks)
+            due = set(self.kicks)
             self.kicks.clear()
+            for vcpu, cpu in enumerate(self.where):
+                if cpu is not None and (cpu.maintenance or self._take_timer(vcpu, cpu)):
+                    due.add(vcpu)
             if not due:
                 return
             for vcpu in sorted(due):
-                self.trip(vcpu)
+                if self.where[vcpu] is not None:
+                    self.trip(vcpu)
         raise AssertionError("the same exits are due for ever")
+
+    def _take_timer(self, vcpu: int, cpu: PhysicalCpu) -> bool:
+        """Take the physical interrupt of a timer as EL2 does: acknowledge, drop the priority, inject."""
+        if not self.timers[vcpu] or TIMER in cpu.physical.active:
+            return False
+        cpu.physical.active.add(TIMER)
+        self.vgic.sync(vcpu)
+        self.vgic.inject(vcpu, TIMER, True)
+        return True
+
+    def drive(self, intid: int, level: bool, vcpu: int = 0) -> None:
+        """Drive the input of an interrupt; the timer's comes through the machine's own GIC.
+
+        Nobody tells EL2 that a timer's line falls while the guest runs: until the next exit, made here, the guest could
+        see a spurious interrupt, as on KVM.
+        """
+        if intid == TIMER:
+            self.timers[vcpu] = level
+            if not level and self.where[vcpu] is not None:
+                self.trip(vcpu)
+        elif intid < 32:
+            self.vgic.ppi(vcpu, intid)(level)
+        else:
+            self.vgic.spi(intid)(level)
