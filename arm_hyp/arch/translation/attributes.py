@@ -47,10 +47,9 @@ def decode_stage2(descriptor: int) -> MemoryAttributes:
 def combine(first: MemoryAttributes, second: MemoryAttributes) -> MemoryAttributes:
     """Return what stage 1 and stage 2 make together: the more restrictive of each. Ref: S2CombineS1MemAttrs."""
     shareability = _combine_shareability(first.shareability, second.shareability)
-    if first.is_device and second.is_device:
-        return MemoryAttributes(min(first.attr, second.attr), OUTER_SHAREABLE)
-    if first.is_device or second.is_device:
-        return first if first.is_device else second
+    device = [stage.attr for stage in (first, second) if stage.is_device]
+    if device:
+        return MemoryAttributes(min(device), OUTER_SHAREABLE)
     outer = _combine_cacheability(first.attr >> 4, second.attr >> 4)
     inner = _combine_cacheability(first.attr & 0xF, second.attr & 0xF)
     return _effective(outer << 4 | inner, shareability)
