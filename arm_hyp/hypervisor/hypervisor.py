@@ -69,6 +69,7 @@ class Hypervisor:
     def _take_over(self, core: Core) -> HostCpu:
         """Make the Python here the software at EL2 of a CPU, which is on from now on."""
         core.python_el2, core.python_resumes, core.in_python = self.entered, self.resumed, True
+        core.semihosting = None  # a VM's HLT is UNDEFINED, as on KVM: it must not reach the machine or the host's files
         core.loops = lambda text: self._guest_loops(core, text)
         self.machine.cpus.on[core.index] = True
         return HostCpu(core, self.machine.board.bus)
