@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.arch.psci import PV_TIME_FEATURES, PV_TIME_ST, Status
+from arm_hyp.hypervisor.stage2.allocator import OutOfPhysicalMemory
 from arm_hyp.machine.firmware.power import Caller
 from arm_hyp.machine.firmware.smccc import Arguments, Result, Service, Services
 
@@ -51,7 +52,7 @@ class PvTime:
         index = vcpu.index
         self.stolen_ns[index] = self.stolen_ns[index] + stolen_ns & _M64
         if self._watched[index] and stolen_ns:
-            self._vm.write_ipa(self._address(index) + _STOLEN_OFFSET, self.stolen_ns[index].to_bytes(8, "little"))
+            self._write(self._address(index) + _STOLEN_OFFSET, self.stolen_ns[index].to_bytes(8, "little"))
 
     def _features(self, caller: Caller, arguments: Arguments) -> Result:
         has = arguments[0] & 0xFFFF_FFFF in (PV_TIME_FEATURES, PV_TIME_ST) and self._is_there
@@ -59,13 +60,18 @@ class PvTime:
 
     def _stolen_time(self, caller: Caller, arguments: Arguments) -> Result:
         """Return the IPA of the calling vCPU's structure."""
-        if not self._is_there:
-            return Status.NOT_SUPPORTED
         address, index = self._address(caller.index), caller.index
-        stolen = self.stolen_ns[index].to_bytes(8, "little")
-        self._vm.write_ipa(address, bytes(_STOLEN_OFFSET) + stolen.ljust(_STRUCTURE_BYTES - _STOLEN_OFFSET, b"\0"))
-        self._watched[index] = True
-        return address
+        structure = bytes(_STOLEN_OFFSET) + self.stolen_ns[index].to_bytes(8, "little")
+        self._watched[index] = self._is_there and self._write(address, structure.ljust(_STRUCTURE_BYTES, b"\0"))
+        return address if self._watched[index] else Status.NOT_SUPPORTED
+
+    def _write(self, ipa: int, data: bytes) -> bool:
+        """Write memory of the VM; False if the machine has no page left for it."""
+        try:
+            self._vm.write_ipa(ipa, data)
+        except OutOfPhysicalMemory:
+            return False
+        return True
 
     @property
     def _is_there(self) -> bool:

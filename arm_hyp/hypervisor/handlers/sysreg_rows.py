@@ -207,10 +207,6 @@ def timer_rows() -> Rows:
     yield Row("CNTPCT_EL0", read_cpu, None, "CNTHCTL_EL2.EL1PCTEN: set, but a user may clear it; time is one for all")
 
 
-_SRE: Final = 7
-"""ICC_SRE_EL1: DIB <2>, DFB <1>, SRE <0>: system registers only, as the VM's distributor has no legacy mode."""
-
-
 def _send_sgi(vcpu: Vcpu, exit: SysregExit, value: int) -> None:
     vcpu.vm.vgic.send_sgi(vcpu.index, exit.name, value)
 
@@ -220,8 +216,10 @@ def _deactivate(vcpu: Vcpu, exit: SysregExit, value: int) -> None:
 
 
 def gic_rows() -> Rows:
-    """The CPU interface of a GICv3. With a GICv2 these registers are UNDEFINED already, and never trap."""
+    """The CPU interface of a GICv3. With a GICv2 these registers are UNDEFINED already, and never trap.
+
+    Compare KVM: it has ICC_SRE_EL1 too, which does not trap here, as ICC_SRE_EL2.Enable is RAO/WI.
+    """
     for name in ("ICC_SGI1R_EL1", "ICC_SGI0R_EL1", "ICC_ASGI1R_EL1"):
         yield Row(name, None, _send_sgi, "HCR_EL2.IMO, FMO: there is no virtual SGI register; the vGIC delivers")
     yield Row("ICC_DIR_EL1", None, _deactivate, "ICH_HCR_EL2.TDIR: the interrupt may be in no list register")
-    yield Row("ICC_SRE_EL1", lambda vcpu, exit: _SRE, ignore, "ICC_SRE_EL2.Enable: a VM has no other way to its GIC")
