@@ -17,6 +17,7 @@ What a mapping alone cannot know is the hypervisor's own fault here, and raises 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from arm_hyp.arch.registers.translation import VTCR_EL2, VTTBR_EL2
@@ -113,16 +114,19 @@ class Stage2:
         for entry in self._row(table, level, start, end):
             if entry.is_table:
                 yield from self._leaves(entry.table, level + 1, max(start, entry.ipa), end)
-            elif entry.is_leaf:
+            else:
                 yield entry
 
     def _row(self, table: int, level: int, start: int, end: int) -> Iterator[Entry]:
-        """Return the entries of one table that translate a part of [start, end)."""
+        """Return the valid entries of one table that translate a part of [start, end)."""
         step = self.geometry.entry_bytes(level)
-        first = start & -step
-        last = first + (self.geometry.table_entries(level) - self.geometry.index(first, level)) * step
-        for ipa in range(first, min(end, last), step):
-            yield self._entry(table, level, ipa)
+        first, index = start & -step, self.geometry.index(start, level)
+        last = min(end, first + (self.geometry.table_entries(level) - index) * step)
+        addresses = count(table + index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES)
+        for ipa, address in zip(range(first, last, step), addresses, strict=False):
+            word = self.tables.read64(address)
+            if word & Descriptor.VALID.mask:
+                yield Entry(address, level, ipa, Descriptor(word))
 
     def _entry(self, table: int, level: int, ipa: int) -> Entry:
         address = table + self.geometry.index(ipa, level) * DESCRIPTOR_BYTES
@@ -162,9 +166,8 @@ class Stage2:
                 self._unmap_table(entry.table, level + 1, max(start, entry.ipa), end, removed)
                 if not self._is_empty(entry.table):
                     continue
-            if entry.descriptor.VALID:
-                self.tables.write64(entry.address, INVALID)
-                removed.append(entry)
+            self.tables.write64(entry.address, INVALID)
+            removed.append(entry)
 
     def _is_empty(self, table: int) -> bool:
         return not any(map(self.tables.read64, range(table, table + self.geometry.page_bytes, DESCRIPTOR_BYTES)))
@@ -246,13 +249,11 @@ class Stage2:
         if entry is None or not entry.is_table or level < self.geometry.first_block_level:
             return False
         size_bytes = self.geometry.entry_bytes(level)
-        below = list(self._row(entry.table, level + 1, entry.ipa, entry.ipa + size_bytes))
-        pa, attributes = below[0].leaf.pa, below[0].leaf.attributes if below[0].is_leaf else NORMAL_RWX
-        step = self.geometry.entry_bytes(level + 1)
-        wanted = [LeafDescriptor.to(pa + index * step, level + 1, attributes) for index in range(len(below))]
-        if pa % size_bytes or [each.descriptor for each in below] != wanted:
+        below = [each.descriptor for each in self._row(entry.table, level + 1, entry.ipa, entry.ipa + size_bytes)]
+        first = LeafDescriptor(below[0] if below else INVALID)
+        if not first.is_leaf(level + 1) or first.pa % size_bytes or below != self._pieces(first, level):
             return False
-        self._put(entry, LeafDescriptor.to(pa, level, attributes))
+        self._put(entry, LeafDescriptor.to(first.pa, level, first.attributes))
         return True
 
     def _split_edges(self, ipa: int, size_bytes: int) -> None:
@@ -265,14 +266,18 @@ class Stage2:
         """Put a table in the place of a block, with the same meaning, or of nothing. Return its PA."""
         table = self.allocator.allocate(self.geometry.page_bytes, self.geometry.page_bytes)
         self.tables.clear(table, self.geometry.page_bytes)
-        if entry.descriptor.VALID:
-            level, step = entry.level + 1, self.geometry.entry_bytes(entry.level + 1)
-            for index in range(self.geometry.table_entries(level)):
-                piece = LeafDescriptor.to(entry.leaf.pa + index * step, level, entry.leaf.attributes)
+        if entry.is_leaf:
+            for index, piece in enumerate(self._pieces(entry.leaf, entry.level)):
                 self.tables.write64(table + index * DESCRIPTOR_BYTES, piece)
             self._break(entry)
         self.tables.write64(entry.address, TableDescriptor.to(table))
         return table
+
+    def _pieces(self, first: LeafDescriptor, level: int) -> list[LeafDescriptor]:
+        """Return a whole table of blocks or pages, to mean what one block of a level would that begins like `first`."""
+        step, attributes = self.geometry.entry_bytes(level + 1), first.attributes
+        whole = range(first.pa, first.pa + self.geometry.entry_bytes(level), step)
+        return [LeafDescriptor.to(pa, level + 1, attributes) for pa in whole]
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 

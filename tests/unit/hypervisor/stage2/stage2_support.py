@@ -81,7 +81,7 @@ class Cached(NamedTuple):
 
     @property
     def is_table(self) -> bool:
-        return self.level < 3 and self.descriptor & 0b10 != 0
+        return self.level < 3 and self.descriptor & 0b11 == 0b11
 
     def conflicts(self, other: Cached) -> bool:
         """Tell whether both may not be in a TLB at the same time."""
@@ -172,7 +172,8 @@ class Checker:
         self._memory.write64(address, value)
         if value & 1:
             self._check(new)
-        self._find_tables()
+        if old.is_table or new.is_table:
+            self._find_tables()
 
     def _place(self, address: int) -> tuple[int, int, int] | None:
         """Return which live table an address is in: its PA, level, first IPA."""
@@ -216,20 +217,22 @@ class Checker:
 
     def invalidate_ipa(self, vmid: int, ipa: int, level: int) -> None:
         if vmid == self._vmid:
-            self._cached = [each for each in self._cached if not each.start <= ipa < each.end]
-            self._find_tables()
+            self._forget([each for each in self._cached if each.start <= ipa < each.end])
         self._tlb.invalidate_ipa(vmid, ipa, level)
 
     def invalidate_vmid(self, vmid: int) -> None:
         if vmid == self._vmid:
-            self._cached.clear()
-            self._find_tables()
+            self._forget(self._cached)
         self._tlb.invalidate_vmid(vmid)
 
     def invalidate_all(self) -> None:
-        self._cached.clear()
-        self._find_tables()
+        self._forget(self._cached)
         self._tlb.invalidate_all()
+
+    def _forget(self, gone: list[Cached]) -> None:
+        self._cached = [each for each in self._cached if each not in gone] if gone is not self._cached else []
+        if any(each.is_table for each in gone):
+            self._find_tables()
 
     def settle(self) -> None:
         """Check, at the end of an operation, that nothing is cached that allows more than the tables do."""
