@@ -147,7 +147,7 @@ def stage1_parameters(regime: Regime, is_upper: bool, registers: TranslationRegi
     """Decode the controls of stage 1 for one half of the address space. Ref: AArch64.GetS1TTWParams."""
     hcr = HCR_EL2(registers.hcr_el2)
     of_el1 = regime is Regime.EL10
-    sctlr = SCTLR_EL1(registers.sctlr_el1 if of_el1 else registers.sctlr_el2)
+    sctlr = SCTLR_EL1(registers.sctlr_el1 if of_el1 else registers.sctlr_el2)  # M, C, I, WXN, EE: the same in both
     controls = _single_range(registers) if regime is Regime.EL2 else _one_of_two(of_el1, is_upper, registers)
     has_tbid = "PAuth" in registers.features
     pa_size = min(ADDRESS_SIZES_BITS[controls.ps], registers.pa_bits)

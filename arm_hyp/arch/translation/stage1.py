@@ -77,9 +77,8 @@ def _translate(va: int, access: Access, parameters: Stage1Parameters, fetch: Fet
     # 3. Follow the tables.
     steps, found = walk_tables(va, parameters.tables, 1, fetch)
     # 4. A block or page: do it and the tables on the way allow the access?
-    return Walk(
-        1, va, parameters, steps, _judge(found, steps, access, parameters) if isinstance(found, Leaf) else found
-    )
+    result = _judge(found, steps, access, parameters) if isinstance(found, Leaf) else found
+    return Walk(1, va, parameters, steps, result)
 
 
 def _flat(va: int, access: Access, parameters: Stage1Parameters) -> Translated | Fault:
@@ -106,8 +105,8 @@ def _top_bit(access: Access, parameters: Stage1Parameters) -> int:
 def _is_out_of_range(va: int, access: Access, parameters: Stage1Parameters) -> bool:
     """Ref: AArch64.VAIsOutOfRange."""
     bits = parameters.tables.input_bits
-    above = va >> bits & (2 << _top_bit(access, parameters) - bits) - 1
-    return above != ((2 << _top_bit(access, parameters) - bits) - 1 if parameters.is_upper else 0)
+    ones = (2 << _top_bit(access, parameters) - bits) - 1
+    return va >> bits & ones != (ones if parameters.is_upper else 0)
 
 
 def _judge(leaf: Leaf, steps: tuple[Step, ...], access: Access, parameters: Stage1Parameters) -> Translated | Fault:

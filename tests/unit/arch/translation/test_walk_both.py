@@ -135,11 +135,15 @@ def test_ptw_protects_device_memory_from_walks() -> None:
     fault = fault_of(walk(0, READ, 1, _registers(HCR_STAGE2 | HCR_PTW), memory.read64))
     assert (fault.kind, fault.level, fault.is_s1ptw) == (FaultKind.PERMISSION, 2, True)
     assert result_of(walk(0, READ, 1, _registers(HCR_STAGE2 | HCR_PTW), _memory().read64))
+    to_a_device = _memory(data=AF | S2_RW | 0b0001 << 2)
+    assert result_of(walk(0, READ, 1, _registers(HCR_STAGE2 | HCR_PTW), to_a_device.read64))
 
 
 def test_permissions_are_what_both_allow() -> None:
     found = result_of(walk(0, READ, 1, _registers(), _memory(data=AF | S2_RO | S2_WRITE_BACK | 1 << 54).read64))
     assert found.permissions == (True, False, False, True, False, False)
+    found = result_of(walk(0, READ, 1, _registers(), _memory(stage1=DATA_IPA | AF | 1 << 53).read64))
+    assert found.permissions == (True, True, False, False, False, True)
 
 
 def test_pan_asks_stage_1_only() -> None:

@@ -101,4 +101,4 @@ def test_registers_are_collected_by_name() -> None:
     registers = TranslationRegisters.collect(read, frozenset({"HPDS"}), 40)
     assert {name: getattr(registers, name.lower()) for name in asked} == {name: n + 1 for n, name in enumerate(asked)}
     assert {"HCR_EL2", "SCTLR_EL1", "TTBR1_EL2", "VTCR_EL2", "VTTBR_EL2"} < set(asked)
-    assert (registers.features, registers.pa_bits) == ({"HPDS"}, 40)
+    assert (registers.features, registers.pa_bits) == (frozenset({"HPDS"}), 40)

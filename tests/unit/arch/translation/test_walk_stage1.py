@@ -288,6 +288,51 @@ def test_el0_is_never_privileged() -> None:
     assert kind_and_level(walk(0, EL0_READ, 1, el1(34, TABLE), memory.read64)) == (FaultKind.PERMISSION, 2)
 
 
+LIMITS = {"APTable": 1 << 62, "UXNTable": 1 << 60, "PXNTable": 1 << 59}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+def test_tables_on_the_way_limit_the_page_unless_hpd(limit: str, at: int) -> None:
+    """At level 3 the same bits are the software's: the page itself limits nothing with them."""
+    memory = Memory({TABLE + n * 0x1_0000: TABLE + (n + 1) * 0x1_0000 | VALID_TABLE for n in range(3)})
+    memory[TABLE + 0x3_0000] = AF | PAGE
+    memory[TABLE + at * 0x1_0000] |= LIMITS[limit]
+
+    def permissions(tcr: int, features: str) -> object:
+        registers = el1(16 | tcr, TABLE)._replace(features=frozenset(features.split()))
+        return result_of(walk(0, READ, 1, registers, memory.read64)).permissions
+
+    free = (True, True, True, False, False, True)
+    limited = {
+        "APTable": (True, False, True, False, False, True),
+        "UXNTable": (True, True, True, False, False, False),
+        "PXNTable": (True, True, False, False, False, True),
+    }[limit]
+    hpd0, hpd1 = 1 << 41, 1 << 42
+    assert permissions(0, "HPDS") == (free if at == 3 else limited)
+    assert permissions(hpd0, "HPDS") == free
+    assert permissions(hpd1, "HPDS") == permissions(hpd0, "") == permissions(0, "")
+
+
+@pytest.mark.parametrize(
+    ("sctlr", "access", "index", "attr"),
+    [
+        (0x1005, READ, 0, 0xFF),
+        (0x1001, READ, 0, 0x44),  # C is 0
+        (0x1001, FETCH, 0, 0xFF),
+        (0x0005, FETCH, 0, 0x44),  # I is 0
+        (0x0005, READ, 0, 0xFF),
+        (0x1001, READ, 1, 0x04),  # Device memory stays so for data, and is Normal for fetches
+        (0x1005, FETCH, 1, 0x44),
+    ],
+)
+def test_caches_that_are_off(sctlr: int, access: Access, index: int, attr: int) -> None:
+    memory = Memory({TABLE: 0b01 | AF | index << 2})
+    found = result_of(walk(0, access, 1, el1(34, TABLE, sctlr_el1=sctlr), memory.read64))
+    assert found.attributes.attr == attr
+
+
 def test_a_fault_of_stage_1_has_no_ipa() -> None:
     fault = fault_of(walk(0, READ, 1, el1(34, TABLE), Memory({TABLE: 0}).read64))
     assert (fault.stage, fault.is_s1ptw, fault.ipa) == (1, False, None)
