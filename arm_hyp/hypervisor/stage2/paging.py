@@ -218,6 +218,10 @@ class PagedMemory:
         for ipa in range(-(-slot.ipa // block) * block, slot.ipa + slot.size_bytes - block + 1, block):
             self.stage2.collapse(ipa, _BLOCK_LEVEL)
 
+    def log_of(self, slot: MemorySlot) -> DirtyLog | None:
+        """Return the log of a slot; None while it is not logged."""
+        return self._logs.get(slot)
+
     def _allow_writes(self, slot: MemorySlot) -> None:
         def change(old: Attributes) -> Attributes:
             return old if old.copy_on_write else old._replace(permission=old.permission | Permission.W)
