@@ -6,6 +6,8 @@ after this file. Both stages, and PAR_EL1, use the encoding of a byte of MAIR_EL
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from arm_hyp.arch.translation.results import MemoryAttributes
 
 NON_SHAREABLE, OUTER_SHAREABLE, INNER_SHAREABLE = 0b00, 0b10, 0b11
@@ -39,6 +41,11 @@ def decode_stage2(descriptor: int) -> MemoryAttributes:
 
     Simplified: reserved values (inner 0b00 of Normal memory) are Non-cacheable here.
     """
+    return _decode_stage2(descriptor & 0x33C)
+
+
+@lru_cache(maxsize=64)
+def _decode_stage2(descriptor: int) -> MemoryAttributes:
     outer, inner = descriptor >> 4 & 3, descriptor >> 2 & 3
     attr = _STAGE2_NIBBLES[outer] << 4 | _STAGE2_NIBBLES.get(inner, _NC) if outer else inner << 2
     return _effective(attr, _SHAREABILITY[descriptor >> 8 & 3])

@@ -6,6 +6,7 @@ Read `arch/translation/results.py` before and `arch/translation/stage1.py` after
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from arm_hyp.arch.translation.results import Access, Permissions, Step
 
@@ -59,6 +60,11 @@ def stage2_permissions(descriptor: int, has_xnx: bool) -> Permissions:
 
     Ref: AArch64.S2CheckPermissions.
     """
-    read, write = bool(descriptor >> 6 & 1), bool(descriptor >> 7 & 1)
-    px, ux = _XN[descriptor >> 53 & (3 if has_xnx else 2)]
+    return _stage2_permissions(descriptor >> 6 & 3, descriptor >> 53 & (3 if has_xnx else 2))
+
+
+@lru_cache(maxsize=16)
+def _stage2_permissions(s2ap: int, xn: int) -> Permissions:
+    read, write = bool(s2ap & 1), bool(s2ap & 2)
+    px, ux = _XN[xn]
     return Permissions(read, write, px, read, write, ux)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from operator import and_
 from typing import NamedTuple
 
 from arm_hyp.arch.iss_faults import FaultKind
@@ -49,7 +50,7 @@ class Permissions(NamedTuple):
 
     def both(self, other: Permissions) -> Permissions:
         """Return what this and another stage both allow."""
-        return Permissions(*(mine and yours for mine, yours in zip(self, other, strict=True)))
+        return Permissions._make(map(and_, self, other))
 
     def allow(self, access: Access) -> bool:
         """Tell whether the access is allowed, PAN aside. Ref: AArch64.S2CheckPermissions."""
