@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vgic_support import (
     CPU_BYTES,
+    ICACTIVER,
     ICENABLER,
     ICPENDR,
     ISACTIVER,
@@ -109,6 +110,18 @@ class BareCpu:
         else:
             self.icc(f"EOIR{group}", value)
 
+    def split(self) -> None:
+        if self.version == 3:
+            self.icc("CTLR", 1 << 1)
+        else:
+            self.registers.write(0, 4, self.registers.read(0, 4) | 1 << 9)
+
+    def deactivate(self, value: int) -> None:
+        if self.version == 3:
+            self.icc("DIR", value)
+        else:
+            self.registers.write(0x1000, 4, value)
+
     @property
     def running_priority(self) -> int:
         return int(self.registers.read(0x14, 4)) if self.version == 2 else self.icc("RPR")
@@ -149,8 +162,9 @@ Cpu = PhysicalCpu | BareCpu
 class Side:
     """One of the two: a guest, and the GIC that it runs on."""
 
-    def __init__(self, gic: Board | Bare) -> None:
-        self.gic = gic
+    def __init__(self, gic: Board | Bare, splits: bool) -> None:
+        self.gic, self.splits = gic, splits
+        self.ended: list[int] = []
         self.stacks: list[list[int]] = [[] for _ in range(CPUS)]
         for n, intid in enumerate(ALL):
             for vcpu in range(CPUS if intid < 32 else 1):
@@ -159,6 +173,8 @@ class Side:
             if isinstance(gic, Board):
                 gic.load(vcpu)
             self.cpu(vcpu).open()
+            if splits:
+                self.cpu(vcpu).split()
 
     def cpu(self, vcpu: int) -> Cpu:
         """Return the CPU interface that a vCPU has now."""
@@ -169,9 +185,13 @@ class Side:
     def do(self, step: tuple[Any, ...]) -> Any:
         """Do one step of the guest or of the devices; return what the guest sees."""
         seen = getattr(self, f"do_{step[0]}")(*step[1:])
+        self.serve()
+        return seen
+
+    def serve(self) -> None:
+        """Let the hypervisor take the exits that are due."""
         if isinstance(self.gic, Board):
             self.gic.serve()
-        return seen
 
     def do_line(self, intid: int, level: bool, vcpu: int) -> None:
         self.gic.drive(intid, level, vcpu)
@@ -196,7 +216,7 @@ class Side:
         self.cpu(vcpu).mask(pmr)
 
     def do_route(self, intid: int, vcpu: int) -> None:
-        if not any(intid == value & 0x3FF for stack in self.stacks for value in stack):
+        if not any(self.gic.get(ISACTIVER, intid, each) for each in range(CPUS)):
             self.gic.route(intid, vcpu)
 
     def do_sgi(self, intid: int, sender: int, vcpu: int) -> None:
@@ -208,6 +228,17 @@ class Side:
         else:
             self.gic.cpus[sender].icc(name, intid << 24 | 1 << vcpu)
 
+    def do_arrive(self, intid: int, vcpu: int) -> int | None:
+        """Let an interrupt come, and the guest acknowledge what is signalled then: nests grow deep."""
+        if intid in SGIS:
+            self.do_sgi(intid, vcpu, vcpu)
+        elif intid in EDGES:
+            self.do_pulse(intid)
+        else:
+            self.do_line(intid, True, vcpu)
+        self.serve()
+        return self.do_acknowledge(vcpu)
+
     def do_acknowledge(self, vcpu: int) -> int | None:
         value = self.cpu(vcpu).acknowledge()
         if value is not None:
@@ -218,7 +249,26 @@ class Side:
         if self.stacks[vcpu]:
             value = self.stacks[vcpu].pop()
             self.cpu(vcpu).end(value, int(value & 0x3FF not in GROUP_0))
+            self.ended += [value] * self.splits
         return self.cpu(vcpu).running_priority
+
+    def do_deactivate(self, vcpu: int, index: int) -> None:
+        """Deactivate any interrupt whose priority was dropped, on any CPU; with EOImode 0 there is none."""
+        if self.ended:
+            value = self.ended.pop(index % len(self.ended))
+            if isinstance(self.gic, Board):
+                self.gic.write_dir(vcpu, value)
+            else:
+                self.gic.cpus[vcpu].deactivate(value)
+
+    def do_activate(self, register: int, intid: int, vcpu: int) -> None:
+        """Change an active state by the distributor.
+
+        With EOImode 0 the hardware counts ends of interrupts that are in no list register, and does not say which: a
+        guest that meddles with active states meanwhile is beyond us, as it is beyond KVM.
+        """
+        if self.splits:
+            self.gic.set(register, intid, vcpu)
 
     def do_hypervisor(self, what: str) -> None:
         """What no guest may notice."""
@@ -243,6 +293,9 @@ class Side:
 vcpus = st.integers(0, CPUS - 1)
 steps = st.lists(
     st.one_of(
+        st.tuples(st.just("arrive"), st.sampled_from(ALL), vcpus),
+        st.tuples(st.just("arrive"), st.sampled_from(ALL), st.just(0)),
+        st.tuples(st.just("arrive"), st.sampled_from(ALL), st.just(0)),
         st.tuples(st.just("line"), st.sampled_from(LEVELS + PPIS), st.booleans(), vcpus),
         st.tuples(st.just("pulse"), st.sampled_from(EDGES)),
         st.tuples(st.just("sgi"), st.sampled_from(SGIS), vcpus, vcpus),
@@ -253,9 +306,12 @@ steps = st.lists(
         st.tuples(st.just("register"), st.sampled_from([ISENABLER, ICENABLER]), st.sampled_from(ALL), vcpus),
         st.tuples(st.just("register"), st.sampled_from([ISPENDR, ICPENDR]), st.sampled_from((20, *SPIS)), vcpus),
         st.tuples(st.just("read"), st.sampled_from([ISENABLER, ISPENDR, ISACTIVER]), st.sampled_from(ALL), vcpus),
+        st.tuples(st.just("deactivate"), vcpus, st.integers(0, 3)),
+        st.tuples(st.just("deactivate"), vcpus, st.integers(0, 3)),
+        st.tuples(st.just("activate"), st.sampled_from([ISACTIVER, ICACTIVER]), st.sampled_from(ALL), vcpus),
         st.tuples(st.just("distributor"), st.integers(0, 3)),
         st.tuples(st.just("groups"), vcpus, st.integers(0, 3)),
-        st.tuples(st.just("mask"), vcpus, st.sampled_from([0, 0x40, 0xF8])),
+        st.tuples(st.just("mask"), vcpus, st.sampled_from([0x40, 0xF8])),
         st.tuples(st.just("route"), st.sampled_from(SPIS), vcpus),
         st.tuples(st.just("hypervisor"), st.sampled_from(["trip", "renew", "swap", "dump"])),
     ),
@@ -263,8 +319,8 @@ steps = st.lists(
 )
 
 
-def compare(version: int, list_registers: int, plan: list[tuple[Any, ...]]) -> None:
-    virtual, bare = Side(Board(version, CPUS, list_registers)), Side(Bare(version))
+def compare(version: int, list_registers: int, splits: bool, plan: list[tuple[Any, ...]]) -> None:
+    virtual, bare = Side(Board(version, CPUS, list_registers), splits), Side(Bare(version), splits)
     for number, step in enumerate(plan):
         seen, expected = virtual.do(step), bare.do(step)
         assert seen == expected, f"step {number}, {step}: {seen}, but the machine's own GIC shows {expected}"
@@ -283,7 +339,7 @@ def drain(virtual: Side, bare: Side, vcpu: int) -> None:
         for side in (virtual, bare):
             side.do(("line", intid, False, vcpu))
     for _ in range(4 * len(ALL)):
-        for step in (("end", vcpu), ("acknowledge", vcpu)):
+        for step in (("end", vcpu), ("deactivate", vcpu, 0), ("acknowledge", vcpu)):
             assert virtual.do(step) == bare.do(step)
     assert not virtual.stacks[vcpu]
     for intid in ALL:
@@ -291,6 +347,8 @@ def drain(virtual: Side, bare: Side, vcpu: int) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([2, 3]), st.sampled_from([1, 2, 3, 4, 16]), steps)
-def test_a_guest_cannot_tell_it_from_the_machines_gic(version: int, count: int, plan: list[tuple[Any, ...]]) -> None:
-    compare(version, count, plan)
+@given(st.sampled_from([2, 3]), st.sampled_from([1, 2, 3, 4, 16]), st.booleans(), steps)
+def test_a_guest_cannot_tell_it_from_the_machines_gic(
+    version: int, count: int, splits: bool, plan: list[tuple[Any, ...]]
+) -> None:
+    compare(version, count, splits, plan)

@@ -146,15 +146,14 @@ class PhysicalCpu:
         port.write(value)
         return 0
 
-    def open(self, groups: int = 3, pmr: int = 0xF8, eoi_mode: int = 0) -> None:
+    def open(self, groups: int = 3, pmr: int = 0xF8) -> None:
         """Enable groups and priorities as a guest does. On GICv2 AckCtl lets one register acknowledge both groups."""
         if self.version == 3:
             self.icv("PMR", pmr)
-            self.icv("CTLR", eoi_mode << 1)
             self.enable_groups(groups)
         else:
             self.gicv.write(4, 4, pmr)
-            self.gicv.write(0, 4, groups | 1 << 2 | eoi_mode << 9)
+            self.gicv.write(0, 4, groups | 1 << 2)
 
     def enable_groups(self, groups: int) -> None:
         if self.version == 3:
@@ -184,6 +183,13 @@ class PhysicalCpu:
             self.gicv.write(0x10, 4, value)
         else:
             self.icv(f"EOIR{group}", value)
+
+    def split(self) -> None:
+        """Set EOImode: the end of an interrupt no longer deactivates it."""
+        if self.version == 3:
+            self.icv("CTLR", 1 << 1)
+        else:
+            self.gicv.write(0, 4, self.gicv.read(0, 4) | 1 << 9)
 
     @property
     def running_priority(self) -> int:
@@ -304,6 +310,15 @@ class Board(GuestView):
     def trip(self, vcpu: int = 0) -> None:
         """Leave the guest and enter it again."""
         self.vgic.sync(vcpu)
+        self.vgic.flush(vcpu)
+
+    def write_dir(self, vcpu: int, value: int) -> None:
+        """Write GICC_DIR or ICC_DIR_EL1 as the guest does: both trap."""
+        self.vgic.sync(vcpu)
+        if self.version == 3:
+            self.vgic.write_dir(vcpu, value)
+        else:
+            self.frames["vgic-dir"].device(vcpu).write(0, 4, value)
         self.vgic.flush(vcpu)
 
     def serve(self) -> None:
