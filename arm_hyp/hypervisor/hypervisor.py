@@ -90,7 +90,9 @@ class Hypervisor:
         """Handle an exception to EL2: called where VBAR_EL2 would have been entered."""
         cpu = self._active = self.cpus[core.index]
         vcpu = cpu.vcpu
-        assert vcpu is not None
+        if vcpu is None:  # its VM was reset from another CPU, which interrupted this one
+            self.resumed(core)
+            return
         syndrome = cpu.syndrome()
         exit = decode_exit(syndrome)
         if not core.silent:
