@@ -60,11 +60,11 @@ def handle_smc(vcpu: Vcpu, exit: SmcExit) -> None:
 
 
 class GuestCalls:
-    """The services that one VM may call, by function identifier. `seed` makes its random numbers."""
+    """The services that one VM may call, by function identifier. Each VM has random numbers of its own."""
 
-    def __init__(self, vm: Vm, seed: int = 0) -> None:
+    def __init__(self, vm: Vm) -> None:
         self._vm = vm
-        self.power, self.pvtime, self._trng = VmPower(vm), PvTime(vm), Trng(seed)
+        self.power, self.pvtime, self._trng = VmPower(vm), PvTime(vm), Trng(seed=vm.index)
         self._services = (
             {number: Service(name, smccc.not_supported) for number, name in psci.ABSENT_NAMES.items()}
             | smccc.services(smccc.ARCH_FEATURES | {psci.PV_TIME_FEATURES: Status.SUCCESS})

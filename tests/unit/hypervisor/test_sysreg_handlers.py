@@ -223,6 +223,23 @@ def test_debug_registers_keep_what_is_written():
     assert (vcpu.x(2), vcpu.x(3), vcpu.context["DBGBVR5_EL1"]) == (0x30, 0x30, 0x30)
 
 
+def test_a_vcpu_can_step_its_own_software():
+    source = """
+        mov x1, #0x2001        // MDSCR_EL1: KDE <13>, SS <0>
+        msr MDSCR_EL1, x1
+        ldr x1, =0x2001c5      // EL1h, D clear, SS
+        msr SPSR_EL1, x1
+        adr x1, here
+        msr ELR_EL1, x1
+        eret
+    here:
+        mov x5, #1
+        mov x6, #1
+    """
+    vcpu = Guest(source, limit=20).vcpu()
+    assert (vcpu.x(5), vcpu.x(6), vcpu.x(28) >> 26) == (1, 0, 0x33)
+
+
 def test_breakpoints_that_the_cpu_does_not_have_are_undefined():
     guest = Guest(f".word {word(sysregs.parse_name('DBGBVR6_EL1'), 1, is_read=True):#x}\n")
     assert guest.vcpu().x(27) == 1
