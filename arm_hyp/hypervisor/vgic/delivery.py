@@ -27,6 +27,8 @@ ENABLED: Final = int(_HCR.of(En=1, TDIR=1))
 """What ICH_HCR_EL2 always holds. Every ICV_DIR_EL1 is trapped: the interrupt may be in no list register, or be an SPI
 that another vCPU acknowledged. On GICv2 the second page of GICV is trapped for the same reason, by stage 2."""
 _DELIVERABLE, _ACTIVE, _DISABLED = range(3)
+_BOTH_GROUPS: Final = ICH_VMCR_EL2.VENG1.mask | ICH_VMCR_EL2.VENG0.mask
+"""While all interrupts have a list register it does not matter which groups the guest has enabled."""
 
 
 def flush(cpu: VgicCpu) -> None:
@@ -34,7 +36,9 @@ def flush(cpu: VgicCpu) -> None:
     interface = cpu.interface
     assert interface is not None, f"vCPU {cpu.index} is not loaded"
     cpu.is_live = True
-    vmcr = interface.read_vmcr() if cpu.ap_list else 0
+    if not cpu.ap_list and cpu.hcr == ENABLED and not any(cpu.lrs):
+        return
+    vmcr = interface.read_vmcr() if len(cpu.ap_list) > interface.count else _BOTH_GROUPS
     cpu.ap_list.sort(key=lambda irq: (_urgency(irq, vmcr), irq.priority, irq.intid))
     cpu.in_lrs = cpu.ap_list[: interface.count]
     hcr = ENABLED | _maintenance(cpu.ap_list[interface.count :], vmcr, interface.count)

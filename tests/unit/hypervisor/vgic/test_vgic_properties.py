@@ -245,12 +245,14 @@ class Side:
             self.stacks[vcpu].append(value)
         return value
 
-    def do_end(self, vcpu: int) -> int:
+    def do_end(self, vcpu: int) -> tuple[int, bool]:
+        """End what was acknowledged last; return the running priority, and whether the interrupt is active still."""
+        value = 1023
         if self.stacks[vcpu]:
             value = self.stacks[vcpu].pop()
             self.cpu(vcpu).end(value, int(value & 0x3FF not in GROUP_0))
             self.ended += [value] * self.splits
-        return self.cpu(vcpu).running_priority
+        return self.cpu(vcpu).running_priority, value != 1023 and self.gic.get(ISACTIVER, value & 0x3FF, vcpu)
 
     def do_deactivate(self, vcpu: int, index: int) -> None:
         """Deactivate any interrupt whose priority was dropped, on any CPU; with EOImode 0 there is none."""
