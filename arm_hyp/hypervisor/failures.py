@@ -1,0 +1,108 @@
+"""What a user's handler did wrong: where, at which exit, what it most likely forgot, and how to mend it.
+
+Read `hypervisor/guard.py`, which finds most of it, before this file; `hypervisor/student.py` after it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import traceback
+from typing import Final, NamedTuple
+
+from arm_hyp.arch.syndromes import one_line
+from arm_hyp.hypervisor.exits import SyncExit
+
+
+class Place(NamedTuple):
+    """A line of a user's code, and the function that it is in."""
+
+    file: str
+    line: int
+    function: str
+
+
+class Report(NamedTuple):
+    """All that is known of a failure, plain. `exit` says in words what the guest did at `pc`; `mend` may be empty."""
+
+    place: Place
+    handler: str
+    problem: str
+    mend: str
+    vcpu: str
+    exit: str
+    pc: int
+
+
+class HandlerFailure(Exception):
+    """A user's handler failed: the run stops at this exit. `report` says it all, `str()` in lines for a person."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        place, handler, problem, mend, vcpu, exit, pc = self.report
+        lines = (
+            f"{place.file}:{place.line}: in {place.function}, {handler}: {problem}",
+            f"  exit of {vcpu} at {pc:#x}: {exit}",
+            f"  to mend it: {mend}" if mend else "",
+        )
+        return "\n".join(filter(None, lines))
+
+
+class Problem(BaseException):
+    """What is wrong, found where the exit is not known. `place` is the user's line, or None for that of the handler.
+
+    No `except Exception` of the user's code stops it.
+    """
+
+    def __init__(self, problem: str, mend: str = "", place: Place | None = None) -> None:
+        super().__init__(problem, mend, place)
+        self.problem, self.mend, self.place = problem, mend, place
+
+
+def report(problem: Problem, place: Place, handler: str, vcpu: str, exit: SyncExit) -> Report:
+    """Make the report of a problem, at `place` unless the problem knows better."""
+    words = one_line(exit.esr, 2)
+    return Report(problem.place or place, handler, problem.problem, problem.mend, vcpu, words, exit.pc)
+
+
+def last_place(error: BaseException, files: frozenset[str]) -> Place | None:
+    """Return the innermost line of a traceback that is in one of the user's files."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in files:
+            return Place(frame.filename, frame.lineno or 0, frame.name)
+    return None
+
+
+_MENDS: Final = {
+    "RecursionError": "let the recursion end",
+    "MemoryError": "keep less",
+    "GuestMemoryError": "the guest gives any address: catch GuestMemoryError and inject_data_abort(va)",
+    "SystemExit": 'a handler cannot end the run: let the guest power off, or vcpu.vm.power_off("why")',
+}
+
+
+def mend_for(error: BaseException) -> str:
+    """Say what most likely helps against an exception, or nothing."""
+    if isinstance(error, AttributeError) and error.name and error.obj is not None:
+        return near_names(error.name, dir(error.obj))
+    if isinstance(error, NameError) and error.name:
+        return near_names(error.name, _globals_of(error))
+    return _MENDS.get(type(error).__name__, "")
+
+
+def near_names(name: str, names: list[str]) -> str:
+    """Return "did you mean ...?" for the names that are like a wrong one, or nothing."""
+    near = difflib.get_close_matches(name, [known for known in names if not known.startswith("_")], n=3)
+    return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def _globals_of(error: BaseException) -> list[str]:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return [*frames[-1].f_globals, *frames[-1].f_locals] if frames else []
+
+
+def in_words(error: BaseException) -> str:
+    """Return an exception as the last line of a traceback has it."""
+    return traceback.format_exception_only(error)[-1].strip()

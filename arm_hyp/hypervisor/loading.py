@@ -1,0 +1,96 @@
+"""A user's file made into handlers: a new module every time, an empty registry, and one line for whatever is wrong.
+
+Read `hypervisor/registry.py` and `hypervisor/guard.py` before this file, `hypervisor/student.py` after it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from arm_hyp.errors import UserError
+from arm_hyp.hypervisor.failures import Problem
+from arm_hyp.hypervisor.guard import Guard
+from arm_hyp.hypervisor.registry import Handlers, Misuse, registering
+
+_NAME = "arm_hyp_handlers_"
+
+
+def load_handlers(path: str | Path) -> Handlers:
+    """Run a user's file and return what it registered.
+
+    Raises: UserError if there is no such file, it is no Python, fails, misuses a decorator, or registers nothing.
+    """
+    path = Path(path)
+    code = _compile(path)
+    handlers = Handlers(str(path))
+    module = ModuleType(_NAME + path.stem)
+    module.__file__ = str(path)
+    with registering(handlers), _importable(path.parent.resolve(), module) as imported:
+        _run(path, code, module)
+    handlers.modules = (module, *imported)
+    if not len(handlers):
+        raise UserError(str(path), "registers no handler", "write one under @handler(EC.WFX), for example")
+    return handlers
+
+
+class _BareExcept(ast.NodeTransformer):
+    """Make `except:` mean `except Exception:`, so that a loop with one ends with its budget, and by Ctrl-C."""
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        if node.type is None:
+            node.type = ast.copy_location(ast.Name("Exception", ast.Load()), node)
+        return self.generic_visit(node)
+
+
+def _compile(path: Path) -> object:
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+        return compile(_BareExcept().visit(tree), str(path), "exec")
+    except OSError as error:
+        raise UserError(str(path), (error.strerror or "cannot be read").lower()) from None
+    except SyntaxError as error:
+        raise UserError(f"{path}:{error.lineno or 1}", f"no Python: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UserError(str(path), f"no Python: {error}") from None
+
+
+def _run(path: Path, code: object, module: ModuleType) -> None:
+    """Run the module. What it prints meanwhile goes to standard error: standard output is the guest's console."""
+    guard = Guard(frozenset({str(path)}))
+    try:
+        guard.call(exec, code, module.__dict__)
+    except Problem as problem:
+        raise _user_error(path, problem) from None
+    finally:
+        for line in guard.output.take():
+            print(line.text, file=sys.stderr)
+
+
+def _user_error(path: Path, problem: Problem) -> UserError:
+    place = f"{path}:{problem.place.line}" if problem.place else str(path)
+    misuse = problem.__cause__
+    if isinstance(misuse, Misuse):
+        return UserError(place, misuse.cause, misuse.way_out)
+    cause = problem.problem if problem.__cause__ is not None else "the module loops for ever"
+    return UserError(place, cause, problem.mend if problem.__cause__ is not None else "")
+
+
+@contextlib.contextmanager
+def _importable(directory: Path, module: ModuleType) -> Iterator[list[ModuleType]]:
+    """Let a module import those beside it, anew at every load; yield a list that gets them at the end."""
+    before, imported = set(sys.modules), list[ModuleType]()
+    sys.path.insert(0, str(directory))
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    try:
+        yield imported
+    finally:
+        sys.path.remove(str(directory))
+        for name in sorted(set(sys.modules) - before - {module.__name__}):
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).resolve().is_relative_to(directory):
+                imported.append(sys.modules.pop(name))
