@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from arm_hyp.arch.id_policy import mpidr
+from arm_hyp.arch import id_policy
 from arm_hyp.hypervisor.vcpu import State
 from arm_hyp.machine.firmware.power import Caller, PowerState
 
@@ -30,7 +30,7 @@ class VmPower:
 
     def __init__(self, vm: Vm) -> None:
         self._vm = vm
-        self._indexes = {mpidr(index) & _AFFINITY: index for index in range(vm.configuration.vcpus)}
+        self._indexes = {id_policy.mpidr(index) & _AFFINITY: index for index in range(vm.configuration.vcpus)}
         self._ran_ns: dict[int, int] = {}  # by vCPU: how long it had run in all when it was switched on last
 
     @property
