@@ -8,9 +8,9 @@ that the VM does not have the feature: software has been told.
 
 Compare Linux: the access functions in `arch/arm64/kvm/sys_regs.c`.
 
-Simplified: breakpoints and watchpoints of a vCPU keep what is written to them and never fire, because the core arms them
-only when the guest executes the MSR itself. (KVM stops to trap once they are used.) Software step works. The OS lock of
-a vCPU keeps its state and disables nothing.
+Simplified: breakpoints and watchpoints of a vCPU keep what is written to them and never fire, because the core arms
+them only when the guest executes the MSR itself. (KVM stops to trap once they are used.) Software step works. A
+vCPU's OS lock keeps its state and disables nothing.
 """
 
 from __future__ import annotations
