@@ -184,6 +184,19 @@ def test_a_page_copied_on_write_is_each_ones_own() -> None:
     host.settle()
 
 
+def test_the_owners_write_does_not_reach_the_copy_and_the_rest_of_the_page_is_kept() -> None:
+    host = Host()
+    first, second = host.vm(), host.vm()
+    store(first, RAM.ipa, 1)
+    store(first, RAM.ipa + PAGE - 8, 2)
+    first.share(RAM.ipa, second, RAM.ipa, PAGE, copy_on_write=True)
+    assert permission(first, RAM.ipa) == Permission.R
+    store(first, RAM.ipa, 3)
+    assert [load(memory, RAM.ipa + at) for memory in (first, second) for at in (0, PAGE - 8)] == [3, 2, 1, 2]
+    store(second, RAM.ipa + PAGE - 8, 4)
+    assert [load(memory, RAM.ipa + at) for memory in (first, second) for at in (0, PAGE - 8)] == [3, 2, 1, 4]
+
+
 def test_a_shared_page_is_the_same_for_all() -> None:
     host = Host()
     first, second = host.vm(), host.vm()
@@ -255,11 +268,12 @@ def test_the_end_of_logging_joins_blocks_again() -> None:
 
 # --- all of it against a model ----------------------------------------------------------------------------------------
 
-PAGES = [RAM.ipa + offset for offset in (0, PAGE, BLOCK - PAGE, BLOCK, 2 * BLOCK, 2 * BLOCK + 2 * PAGE)]
+PAGES = [RAM.ipa + offset for offset in (0, PAGE, BLOCK - PAGE, 2 * BLOCK + 2 * PAGE)]
+WORDS = (0, PAGE - 8)
 
 
 class VmsAgainstModel(RuleBasedStateMachine):
-    """Two VMs that write, share, log and drop pages. The model holds one word a page."""
+    """Two VMs that write, share, log and drop pages. The model holds the first and the last word of each page."""
 
     @initialize()
     def begin(self) -> None:
@@ -268,10 +282,10 @@ class VmsAgainstModel(RuleBasedStateMachine):
         self.model: list[dict[int, int]] = [{}, {}]
         self.dirty: list[set[int] | None] = [None, None]
 
-    @rule(vm=st.integers(0, 1), ipa=st.sampled_from(PAGES), value=st.integers(1, 9))
-    def write(self, vm: int, ipa: int, value: int) -> None:
-        store(self.vms[vm], ipa, value)
-        self.model[vm][ipa] = value
+    @rule(vm=st.integers(0, 1), ipa=st.sampled_from(PAGES), at=st.sampled_from(WORDS), value=st.integers(1, 9))
+    def write(self, vm: int, ipa: int, at: int, value: int) -> None:
+        store(self.vms[vm], ipa + at, value)
+        self.model[vm][ipa + at] = value
         self.touch(vm, ipa)
 
     def touch(self, vm: int, ipa: int) -> None:
@@ -291,13 +305,15 @@ class VmsAgainstModel(RuleBasedStateMachine):
     def share(self, vm: int, ipa: int, to: int) -> None:
         other = 1 - vm
         self.vms[vm].share(ipa, self.vms[other], to, PAGE, copy_on_write=True)
-        self.model[other][to] = self.model[vm].get(ipa, 0)
+        for at in WORDS:
+            self.model[other][to + at] = self.model[vm].get(ipa + at, 0)
         self.touch(other, to)
 
     @rule(vm=st.integers(0, 1), ipa=st.sampled_from(PAGES))
     def release(self, vm: int, ipa: int) -> None:
         self.vms[vm].release(ipa, PAGE)
-        self.model[vm].pop(ipa, None)
+        for at in WORDS:
+            self.model[vm].pop(ipa + at, None)
 
     @rule(vm=st.integers(0, 1))
     def log(self, vm: int) -> None:
@@ -322,7 +338,8 @@ class VmsAgainstModel(RuleBasedStateMachine):
 
     @rule(vm=st.integers(0, 1), ipa=st.sampled_from(PAGES))
     def read(self, vm: int, ipa: int) -> None:
-        assert load(self.vms[vm], ipa) == self.model[vm].get(ipa, 0)
+        for at in WORDS:
+            assert load(self.vms[vm], ipa + at) == self.model[vm].get(ipa + at, 0)
 
     @invariant()
     def nothing_stale(self) -> None:
@@ -339,5 +356,5 @@ class VmsAgainstModel(RuleBasedStateMachine):
             assert not self.host.allocator.snapshot()["shared"]
 
 
-VmsAgainstModel.TestCase.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
+VmsAgainstModel.TestCase.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
 TestVmsAgainstModel = VmsAgainstModel.TestCase
