@@ -1,7 +1,7 @@
 """Loads and stores as plans: which registers move to or from which bytes, for what a syndrome does not tell.
 
-Read `arch/load_store.py` and `arch/load_store_address.py` before this file, `hypervisor/mmio.py` after it. A stage 2
-data abort describes the access only where ISV is 1: one general register, no writeback. For a pair, a vector or
+Read `arch/load_store.py` and `arch/load_store_address.py` before this file, `hypervisor/mmio_emulate.py` after it. A
+stage 2 data abort describes the access only where ISV is 1: one general register, no writeback. For a pair, a vector or
 writeback the hypervisor must read the instruction. `decode` makes of its word a `Plan`, or says why there is none.
 
 All that one instruction accesses is contiguous in memory: a row of elements of equal size. So a plan is the list of

@@ -342,7 +342,9 @@ class StudentCode:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back, after the VMs have theirs."""
         self._globals.restore(state["globals"])
-        self._stuck = {name: (Exited(*last, x=tuple(x)), times) for name, (*last, x, times) in state["stuck"].items()}
+        self._stuck = {
+            name: (Exited._make((*last, tuple(x))), times) for name, (*last, x, times) in state["stuck"].items()
+        }
         self._data.clear()
 
 

@@ -1,6 +1,6 @@
 """One instruction run by the core against RAM, and the same emulated against a device: for the tests of MMIO.
 
-Read `arm_hyp/hypervisor/mmio.py` before. Both sides begin in the same `State` and must end in the same.
+Read `arm_hyp/hypervisor/mmio_emulate.py` before. Both sides begin in the same `State` and must end in the same.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmio_support import CM, CODE, DATA, ISV, S1PTW, WNR, FakeVcpu, Memory, State, Witness, data_abort
 
 from arm_hyp.arch.translation import Access, Fault, FaultKind
-from arm_hyp.hypervisor import mmio
+from arm_hyp.hypervisor import mmio_emulate as mmio
 from arm_hyp.hypervisor.vm_bus import MmioAccess
 from arm_hyp.machine.seams import BusError
 

@@ -12,7 +12,7 @@ from mmio_support import CODE, DATA, WNR, FakeVcpu, Memory, State, Witness, data
 
 from arm_hyp.arch.load_store_address import Mode
 from arm_hyp.cpu.assembler import assemble
-from arm_hyp.hypervisor import mmio
+from arm_hyp.hypervisor import mmio_emulate as mmio
 from arm_hyp.hypervisor.mmio_decode import Plan, Refusal, decode
 
 MIDDLE = DATA + 0x800
