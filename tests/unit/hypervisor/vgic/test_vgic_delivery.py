@@ -199,23 +199,22 @@ def test_all_interrupts_arrive_in_the_order_of_their_priorities(version: int, co
 
 @VERSIONS
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_a_nest_deeper_than_the_list_registers_unwinds(version: int, count: int) -> None:
+@pytest.mark.parametrize("ends", [1, 2, 3, 5])
+def test_a_nest_deeper_than_the_list_registers_unwinds(version: int, count: int, ends: int) -> None:
+    """The guest ends some in a row before anyone looks: what it ends while in no list register is only counted."""
     board, cpu = running(version, count)
-    intids = list(range(32, 42))
+    intids = list(range(32, 37))
     for intid in intids:
-        board.enable(intid, priority=(64 - intid) * 4 & 0xF8 if intid % 2 == 0 else (65 - intid) * 4 & 0xF8)
-    order = intids[::2]  # each pair has one priority: take one of each
-    for intid in order:
+        board.enable(intid, priority=(40 - intid) * 8)
         board.vgic.spi(intid)(True)
         board.serve()
         assert cpu.acknowledge() == intid
-    for intid in reversed(order):
-        assert board.get(ISACTIVER, intid)
+    for intid in reversed(intids[-ends:]):
         board.vgic.spi(intid)(False)
         cpu.end(intid)
         board.serve()
-        assert not board.get(ISACTIVER, intid)
-    assert cpu.acknowledge() is None and cpu.running_priority == 0xFF
+    assert [intid for intid in intids if board.get(ISACTIVER, intid)] == intids[:-ends]
+    assert cpu.acknowledge() is None and cpu.running_priority == (0xFF if ends == 5 else (40 - intids[-ends - 1]) * 8)
 
 
 def test_maintenance_interrupts_are_asked_for_only_while_something_is_left_outside() -> None:
@@ -311,6 +310,19 @@ def test_active_states_are_read_and_written_while_another_vcpu_runs(version: int
 
 
 @VERSIONS
+def test_an_active_interrupt_stays_with_its_vcpu_when_it_is_routed_elsewhere(version: int) -> None:
+    board, cpu = running(version, vcpus=2)
+    board.enable(33)
+    board.vgic.spi(33)(True)
+    board.serve()
+    assert cpu.acknowledge() == 33
+    board.route(33, 1)
+    cpu.end(33)
+    board.serve()
+    assert board.cpus[1].acknowledge() == 33 and cpu.acknowledge() is None, "the line is high: it comes to the new one"
+
+
+@VERSIONS
 def test_what_is_pending_in_a_list_register_can_be_cleared(version: int) -> None:
     board, cpu = running(version, vcpus=2)
     board.enable(33, edge=True)
@@ -378,6 +390,18 @@ def test_a_linked_interrupt_left_outside_ends_the_physical_one_too(version: int)
     cpu.end(TIMER)
     board.serve()
     assert not cpu.physical.active and not board.get(ISACTIVER, TIMER)
+
+
+@VERSIONS
+def test_a_linked_line_is_read_again_when_the_guest_ends_what_it_had_before_it_moved(version: int) -> None:
+    board, cpu = timer_pending(version)
+    assert cpu.acknowledge() == TIMER
+    board.put()
+    board.load()
+    board.timers[0] = False
+    cpu.end(TIMER)
+    board.trip()
+    assert not board.vgic.has_pending(0) and not cpu.physical.active
 
 
 @VERSIONS
