@@ -13,7 +13,7 @@ from arm_hyp.cpu.context import El1Contexts, exit_registers, return_registers
 from arm_hyp.cpu.core import Core
 from arm_hyp.hypervisor.exits import Syndrome
 from arm_hyp.hypervisor.physical_gic import PhysicalGic, PhysicalGicv2, PhysicalGicv3
-from arm_hyp.hypervisor.vcpu_registers import CPTR_TFP, EL2_OF_VCPU, PC, PSTATE
+from arm_hyp.hypervisor.vcpu_registers import CPTR_TFP, EL2_OF_VCPU, HCR_HOST, PC, PSTATE
 from arm_hyp.hypervisor.vgic.interfaces import Gicv2Interface, Gicv3Interface, VirtualCpuInterface
 from arm_hyp.machine.bus import Bus
 
@@ -71,6 +71,7 @@ class HostCpu:
         """Bring the CPU from reset to where vCPUs can be loaded, as a hypervisor does that boots."""
         if self.core.gic == 3:
             self.registers.write("ICC_SRE_EL2", _SRE_ENABLE)
+        self.registers.write("HCR_EL2", HCR_HOST)  # or no interrupt would ever end a WFI at EL2
         self.gic.initialize()
         self.is_initialized = True
 

@@ -20,7 +20,7 @@ from arm_hyp.hypervisor.dispatch import dispatch
 from arm_hyp.hypervisor.exits import InterruptExit, SyncExit, decode_exit
 from arm_hyp.hypervisor.host_cpu import HostCpu
 from arm_hyp.hypervisor.scheduler import Scheduler
-from arm_hyp.hypervisor.stage2.allocator import PhysicalAllocator
+from arm_hyp.hypervisor.stage2.allocator import OutOfPhysicalMemory, PhysicalAllocator
 from arm_hyp.hypervisor.stage2.tables import MachineTables
 from arm_hyp.hypervisor.stage2.tlb import MachineTlb
 from arm_hyp.hypervisor.stage2.vmid import VmidAllocator
@@ -118,7 +118,10 @@ class Hypervisor:
 
     def _handle(self, vcpu: Vcpu, exit: SyncExit) -> None:
         vcpu.skips = 0
-        self.dispatch(vcpu, exit)
+        try:
+            self.dispatch(vcpu, exit)
+        except OutOfPhysicalMemory as error:
+            vcpu.vm.crash(f"no memory: {error}")
 
     def _enter(self, cpu: HostCpu) -> None:
         """Choose the vCPU to run next and make everything ready for the ERET; or have the CPU wait."""

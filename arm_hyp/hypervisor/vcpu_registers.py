@@ -37,6 +37,8 @@ HCR_GUEST: Final = HCR_EL2(0).replace(
     RW=1,  # EL1 is AArch64
 )
 """HCR_EL2 of a guest, as KVM has it (HCR_GUEST_FLAGS)."""
+HCR_HOST: Final = int(HCR_EL2(0).replace(FMO=1, IMO=1, AMO=1, RW=1))
+"""HCR_EL2 of a CPU before its first vCPU: physical interrupts come to EL2."""
 CPTR_GUEST: Final = 1 << 20 | 1 << 10 | 1 << 8
 """CPTR_EL2: TTA <20>, TFP <10> (taken away at the first use of FP), TZ <8>."""
 CPTR_TFP: Final = 1 << 10

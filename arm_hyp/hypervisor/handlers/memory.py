@@ -1,16 +1,15 @@
 """Aborts that come to EL2: RAM that is not there yet, devices to be emulated, and what is nowhere.
 
-Read `hypervisor/stage2/paging.py` and `hypervisor/mmio.py` before this file. Compare Linux: kvm_handle_guest_abort in
-`arch/arm64/kvm/mmu.c`.
+Read `hypervisor/stage2/paging.py` and `hypervisor/mmio_emulate.py` before this file. Compare Linux:
+kvm_handle_guest_abort in `arch/arm64/kvm/mmu.c`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from arm_hyp.hypervisor import mmio
 from arm_hyp.hypervisor.exits import DataAbortExit, InstructionAbortExit
-from arm_hyp.hypervisor.stage2.allocator import OutOfPhysicalMemory
+from arm_hyp.hypervisor.mmio_emulate import emulate
 from arm_hyp.hypervisor.vcpu import Vcpu
 from arm_hyp.kvm_events import KvmGuestFault
 
@@ -25,17 +24,17 @@ def handle_data_abort(vcpu: Vcpu, exit: DataAbortExit) -> None:
     if not _is_stage2(vcpu, exit):
         vcpu.inject_data_abort(exit.va, is_write=exit.is_write)
     elif exit.is_s1ptw:
-        if not _page_in(vcpu, exit.ipa, is_write=exit.status in _PERMISSION):
+        if not vcpu.vm.memory.handle_fault(exit.ipa, exit.status in _PERMISSION):
             vcpu.inject_data_abort(exit.va, is_write=exit.is_write)
-    elif not _page_in(vcpu, exit.ipa, is_write=exit.is_write):
-        mmio.emulate(vcpu, exit)
+    elif not vcpu.vm.memory.handle_fault(exit.ipa, exit.is_write):
+        emulate(vcpu, exit)
 
 
 def handle_instruction_abort(vcpu: Vcpu, exit: InstructionAbortExit) -> None:
     """Page RAM in; else the guest gets an external abort: nobody runs code from a device."""
     is_walk = exit.is_s1ptw
     is_write = is_walk and exit.status in _PERMISSION
-    if not _is_stage2(vcpu, exit) or not _page_in(vcpu, exit.ipa, is_write=is_write, is_fetch=not is_walk):
+    if not _is_stage2(vcpu, exit) or not vcpu.vm.memory.handle_fault(exit.ipa, is_write, not is_walk):
         vcpu.inject_instruction_abort(exit.va)
 
 
@@ -44,12 +43,3 @@ def _is_stage2(vcpu: Vcpu, exit: DataAbortExit | InstructionAbortExit) -> bool:
     page = exit.ipa >> _FIPA_SHIFT << _FIPA_SHIFT
     vcpu.emit(KvmGuestFault, vcpu_pc=exit.pc, hsr=exit.esr, hxfar=exit.va, ipa=page)
     return exit.status in _STAGE2
-
-
-def _page_in(vcpu: Vcpu, ipa: int, *, is_write: bool, is_fetch: bool = False) -> bool:
-    """Make a page of RAM accessible, so that the guest can try again; False if it is not RAM."""
-    try:
-        return vcpu.vm.memory.handle_fault(ipa, is_write, is_fetch)
-    except OutOfPhysicalMemory as error:
-        vcpu.vm.crash(f"no memory for IPA {ipa:#x}: {error}")
-        return True
