@@ -159,7 +159,15 @@ class Session:
         if self._settings.has_statistics:
             for line in speed_lines(answer["n"], answer["time_ns"], host_s):
                 print(line, file=sys.stderr)
+        for line in self._ends():
+            print(line, file=sys.stderr)
         print(f"{answer['text']}; {answer['n']:,} instructions", file=sys.stderr)
+
+    def _ends(self) -> list[str]:
+        """Say how each VM ended, where there are several."""
+        vms = [] if self._runner.hypervisor is None else self._runner.hypervisor.vms
+        ends = [f"{vm.name}: {'it has not ended' if vm.end is None else vm.end.text}" for vm in vms]
+        return ends if len(ends) > 1 else []
 
 
 def _prefixes(configuration: Configuration, settings: Settings) -> list[bytes | None]:

@@ -15,7 +15,7 @@ from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.events import EventSink
 from arm_hyp.machine.boot import BootPlan, plan_boot
 from arm_hyp.machine.loader import read_file
-from arm_hyp.machine.machine import Machine
+from arm_hyp.machine.machine import Machine, Outcome
 from arm_hyp.runner.configuration import (
     Configuration,
     VirtualMachine,
@@ -29,6 +29,7 @@ from arm_hyp.runner.settings import apply_setting, apply_vcpu_setting, parse_set
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.hypervisor import Hypervisor
+    from arm_hyp.hypervisor.student import StudentCode
     from arm_hyp.hypervisor.vm import Vm
 
 __all__ = ["Configuration", "Edit", "Message", "Read", "Restore", "Run", "Runner", "Snapshot", "Step", "Type"]
@@ -46,6 +47,7 @@ class Runner:
         self.configuration, self._output = configuration, output
         self._needle, self._looked_at, self._found = b"", [0], False
         self.hypervisor: Hypervisor | None = None
+        self._student: StudentCode | None = None
         self.plans: tuple[BootPlan, ...]
         self.vms: tuple[VirtualMachine, ...] = virtual_machines(configuration)
         if configuration.hypervisor is None:
@@ -62,14 +64,20 @@ class Runner:
         self._apply(made.settings)
 
     def _start_vms(self, made: Configuration, handlers: str, sink: EventSink | None) -> None:
-        from arm_hyp.hypervisor.hypervisor import Hypervisor  # here: a bare machine starts sooner without it
+        from arm_hyp.hypervisor.dispatch import dispatch  # here: a bare machine starts sooner without these
+        from arm_hyp.hypervisor.hypervisor import Hypervisor
+        from arm_hyp.hypervisor.loading import load_handlers
+        from arm_hyp.hypervisor.student import StudentCode
 
+        self._student = StudentCode(load_handlers(handlers), dispatch) if handlers else None
         vms = [vm_configuration(made, vm) for vm in self.vms]
         self.plans = tuple(vm.plan for vm in vms)
         self.machine = Machine(sink=sink, **machine_options(made))
-        self.hypervisor = Hypervisor(self.machine, vms)
+        self.hypervisor = Hypervisor(self.machine, vms, self._student.dispatch if self._student else dispatch)
         self.machine.input = self.hypervisor.inputs
         for index, (vm, wanted) in enumerate(zip(self.hypervisor.vms, self.vms, strict=True)):
+            if self._student is not None:
+                self._student.attach(vm)
             vm.devices.output = lambda data, index=index: self._printed(index, data)  # type: ignore[misc]
             self._apply(wanted.settings, index)
             if wanted.input is not None:
@@ -113,7 +121,7 @@ class Runner:
     def _run(self, message: Run) -> dict[str, Any]:
         machine = self.machine
         self._needle, self._looked_at, self._found = message.until.encode(), [*map(len, self.consoles)], False
-        outcome = machine.run(message.limit)
+        outcome = self._outcome(message.limit)
         status, text = outcome.status, outcome.text
         if message.until and not self._found:
             status, text = status or 1, f"{text}, and the console never showed {message.until!r}"
@@ -126,6 +134,17 @@ class Runner:
             "n": machine.retired,
             "time_ns": machine.clock.now_ns,
         }
+
+    def _outcome(self, limit: int) -> Outcome:
+        """Run to an end; a failure of the user's handlers is one."""
+        if self._student is None:
+            return self.machine.run(limit)
+        from arm_hyp.hypervisor.failures import HandlerFailure
+
+        try:
+            return self.machine.run(limit)
+        except HandlerFailure as failure:
+            return Outcome("handler", 1, str(failure))
 
     def _step(self, message: Step) -> dict[str, Any]:
         return {"ended": self.machine.step(message.count), "n": self.machine.retired}
@@ -166,7 +185,8 @@ class Runner:
     def _snapshot(self, message: Snapshot) -> dict[str, Any]:
         if self.hypervisor is None:
             return self.machine.snapshot()
-        return {"machine": self.machine.snapshot(), "hypervisor": self.hypervisor.snapshot()}
+        state = {"machine": self.machine.snapshot(), "hypervisor": self.hypervisor.snapshot()}
+        return state if self._student is None else state | {"handlers": self._student.snapshot()}
 
     def _restore(self, message: Restore) -> dict[str, Any]:
         if self.hypervisor is None:
@@ -174,6 +194,8 @@ class Runner:
         else:
             self.machine.restore(message.state["machine"])
             self.hypervisor.restore(message.state["hypervisor"])
+        if self._student is not None:
+            self._student.restore(message.state["handlers"])
         return {}
 
 
