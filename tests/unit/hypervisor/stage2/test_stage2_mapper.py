@@ -342,6 +342,37 @@ def test_a_block_collapses_only_if_all_is_alike() -> None:
     assert not stage2.collapse(0, 2)
 
 
+def test_pages_that_begin_inside_a_block_do_not_collapse() -> None:
+    stage2, _ = quiet()
+    for offset in range(0, BLOCK, PAGE):
+        stage2.map(offset, PAS + PAGE + offset, PAGE)
+    assert not stage2.collapse(0, 2)
+
+
+def test_the_rest_of_a_block_stays_when_a_part_goes_or_changes() -> None:
+    stage2, _ = quiet()
+    stage2.map(0, PAS, 2 * BLOCK)
+    assert stage2.unmap(BLOCK - PAGE, 2 * PAGE) == [
+        Mapping(BLOCK - PAGE, PAS + BLOCK - PAGE, PAGE, 3, Attributes()),
+        Mapping(BLOCK, PAS + BLOCK, PAGE, 3, Attributes()),
+    ]
+    stage2.write_protect(PAGE, PAGE)
+    assert [stage2.lookup(ipa) for ipa in (BLOCK - PAGE, BLOCK)] == [None, None]
+    for ipa in (0, 2 * PAGE, BLOCK - 2 * PAGE, BLOCK + PAGE):
+        assert stage2.lookup(ipa) == Mapping(ipa, PAS + ipa, PAGE, 3, Attributes())
+
+
+def test_a_table_is_freed_with_its_last_entry() -> None:
+    stage2, _ = quiet()
+    before = stage2.allocator.free_bytes
+    stage2.map(0, PAS, 2 * PAGE)
+    assert stage2.allocator.free_bytes == before - 2 * PAGE, "tables of levels 2 and 3"
+    stage2.unmap(0, PAGE)
+    assert stage2.allocator.free_bytes == before - 2 * PAGE
+    stage2.unmap(PAGE, PAGE)
+    assert stage2.allocator.free_bytes == before
+
+
 @pytest.mark.parametrize(
     ("ipa", "pa", "size_bytes"),
     [(0, 0, 0), (1, 0, PAGE), (0, 1, PAGE), (0, 0, PAGE + 1), (1 << 33, 0, PAGE), (-PAGE, 0, PAGE), (0, 1 << 44, PAGE)],
