@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, 
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
 from arm_hyp.cli.trace_sinks import JsonLinesSink, trace_sink
 from arm_hyp.errors import UserError
-from arm_hyp.events import SCHEMA_VERSION, EventSink, FanOut, Started
+from arm_hyp.events import SCHEMA_VERSION, Event, EventSink, FanOut, Started
+from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration, virtual_machines
 from arm_hyp.runner.runner import Run, Runner, Type
@@ -45,6 +47,22 @@ class Settings:
     wants_terminal: bool = True
 
 
+class _HandlersPrints:
+    """Shows what a user's handlers print on standard error, each line with its place: the console is the guest's."""
+
+    interests: Final = frozenset[type[Event]]({HandlerOutput})
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        self._flush = flush
+
+    def emit(self, event: Event) -> None:
+        """Show the text of a HandlerOutput."""
+        if isinstance(event, HandlerOutput):
+            self._flush()
+            for line in event.text.splitlines():
+                print(f"{Path(event.file).name}:{event.line}: {line}", file=sys.stderr)
+
+
 class Session:
     """A run from its start to the exit status. Raises: UserError, for files that are not there."""
 
@@ -53,11 +71,16 @@ class Session:
         path = settings.input_path
         typed = b"" if path is None or path == _STANDARD else read_file(path)
         counts = settings.has_statistics or settings.counts_exceptions
-        listens = counts or settings.trace is not None  # a machine that nobody listens to makes no events
+        has_handlers = bool(configuration.hypervisor)
+        listens = (
+            counts or has_handlers or settings.trace is not None
+        )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
         self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put)
         self._runner.send(Type(typed))
-        self._counting: tuple[EventSink, ...] = (self._statistics,) if counts else ()
+        self._listening: tuple[EventSink, ...] = (self._statistics,) if counts else ()
+        if has_handlers:
+            self._listening += (_HandlersPrints(self._consoles.flush),)
 
     def run(self) -> int:
         """Run to the end, print what is to be told on standard error, and return the exit status."""
@@ -129,13 +152,13 @@ class Session:
         """Open the trace, write its first line, and have everybody listen."""
         file = _open_trace(self._settings.trace, stack)
         if file is None:
-            self._fan.sinks = self._counting
+            self._fan.sinks = self._listening
             return
         sink = trace_sink(self._settings.trace_format, file, lambda: self._runner.symbols)
         if isinstance(sink, JsonLinesSink):
             sink.emit(self._started())
         stack.callback(sink.flush)
-        self._fan.sinks = (*self._counting, sink)
+        self._fan.sinks = (*self._listening, sink)
 
     def _started(self) -> Started:
         core, made = self._runner.machine.core, self._runner.configuration
