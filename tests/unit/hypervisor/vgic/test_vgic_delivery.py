@@ -205,12 +205,11 @@ def test_a_nest_deeper_than_the_list_registers_unwinds(version: int, count: int,
     board, cpu = running(version, count)
     intids = list(range(32, 37))
     for intid in intids:
-        board.enable(intid, priority=(40 - intid) * 8)
-        board.vgic.spi(intid)(True)
+        board.enable(intid, priority=(40 - intid) * 8, edge=True)
+        board.vgic.inject(0, intid)
         board.serve()
         assert cpu.acknowledge() == intid
     for intid in reversed(intids[-ends:]):
-        board.vgic.spi(intid)(False)
         cpu.end(intid)
         board.serve()
     assert [intid for intid in intids if board.get(ISACTIVER, intid)] == intids[:-ends]
@@ -379,15 +378,14 @@ def test_a_linked_line_that_fell_while_disabled_is_let_go_at_the_enable(version:
 def test_a_linked_interrupt_left_outside_ends_the_physical_one_too(version: int) -> None:
     board, cpu = timer_pending(version, 1)
     assert cpu.acknowledge() == TIMER
-    board.enable(33, priority=0x10)
-    board.vgic.spi(33)(True)
+    board.enable(33, priority=0x10, edge=True)
+    board.vgic.inject(0, 33)
     board.serve()
     assert cpu.acknowledge() == 33 and list_register(cpu, 0).vINTID == 33
-    board.vgic.spi(33)(False)
     board.timers[0] = False
     cpu.end(33)
-    board.serve()
     cpu.end(TIMER)
+    assert hcr(cpu).EOIcount == 1 and cpu.physical.active == {TIMER}, "only counted"
     board.serve()
     assert not cpu.physical.active and not board.get(ISACTIVER, TIMER)
 
@@ -401,7 +399,7 @@ def test_a_linked_line_is_read_again_when_the_guest_ends_what_it_had_before_it_m
     board.timers[0] = False
     cpu.end(TIMER)
     board.trip()
-    assert not board.vgic.has_pending(0) and not cpu.physical.active
+    assert not cpu.signals and not board.vgic.has_pending(0) and not cpu.physical.active
 
 
 @VERSIONS

@@ -39,8 +39,8 @@ from arm_hyp.machine.seams import Device, no_line
 CPUS: Final = 2
 SGIS: Final = (1, 6)
 PPIS: Final = (20, TIMER)
-EDGES: Final = (33, 40)
-LEVELS: Final = (34, 200, 287)
+EDGES: Final = (33, 40, 41, 255)
+LEVELS: Final = (34, 287)
 SPIS: Final = EDGES + LEVELS
 ALL: Final = SGIS + PPIS + SPIS
 GROUP_0: Final = (6, 33, 34)
@@ -168,7 +168,7 @@ class Side:
         self.stacks: list[list[int]] = [[] for _ in range(CPUS)]
         for n, intid in enumerate(ALL):
             for vcpu in range(CPUS if intid < 32 else 1):
-                gic.enable(intid, 0x10 + 0x10 * (n * 5 % len(ALL)), int(intid not in GROUP_0), intid in EDGES, vcpu)
+                gic.enable(intid, 0x10 + 0x10 * (n * 7 % len(ALL)), int(intid not in GROUP_0), intid in EDGES, vcpu)
         for vcpu in range(CPUS):
             if isinstance(gic, Board):
                 gic.load(vcpu)
