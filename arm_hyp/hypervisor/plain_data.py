@@ -76,8 +76,16 @@ class Globals:
 
     def __init__(self, modules: Iterable[ModuleType]) -> None:
         self._modules = {module.__name__: module.__dict__ for module in modules}
-        self._others = {key: self._account(value) for key, value in self._items() if not is_plain(value)}
+        others = {key: value for key, value in self._items() if not is_plain(value)}
+        self._foreign = {key: value for key, value in others.items() if self._is_foreign(value)}
+        self._others = {key: self._account(value) for key, value in others.items() if key not in self._foreign}
         self._last = self._plain()
+
+    def _is_foreign(self, value: Any) -> bool:
+        """Tell whether it is another's function, class or module: nothing in it is the user's state."""
+        if isinstance(value, FunctionType | type):
+            return value.__module__ not in self._modules
+        return isinstance(value, ModuleType | BuiltinFunctionType)
 
     def _items(self) -> list[tuple[tuple[str, str], Any]]:
         """Return every global as ((module, name), value), but for Python's own."""
@@ -90,16 +98,20 @@ class Globals:
 
     def changed(self) -> bool:
         """Tell whether a plain global changed since the last time. Raises: NotPlain if another one did, or came."""
-        now = {key: value for key, value in self._items() if key not in self._others}
-        for key, before in self._others.items():
-            module, name = key
-            value = self._modules[module].get(name)
-            if self._account(value) != before:
-                raise NotPlain(name, "is no plain data, and changed")
+        self._check_others()
+        now = {key: value for key, value in self._items() if key not in self._others and key not in self._foreign}
         if now == self._last:
             return False
         self._last = {key: copy(value, key[1]) for key, value in now.items()}
         return True
+
+    def _check_others(self) -> None:
+        for (module, name), value in self._foreign.items():
+            if self._modules[module].get(name) is not value:
+                raise NotPlain(name, "is no plain data, and changed")
+        for (module, name), before in self._others.items():
+            if self._account(self._modules[module].get(name)) != before:
+                raise NotPlain(name, "is no plain data, and changed")
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return the plain globals by module and name."""
@@ -117,7 +129,8 @@ class Globals:
         self._last = self._plain()
 
     def _plain(self) -> dict[tuple[str, str], Any]:
-        return {key: copy(value, key[1]) for key, value in self._items() if key not in self._others}
+        fixed = self._others.keys() | self._foreign.keys()
+        return {key: copy(value, key[1]) for key, value in self._items() if key not in fixed}
 
     def _account(self, value: Any) -> Any:
         return account(value, frozenset(self._modules), set())
@@ -138,12 +151,12 @@ _CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 
 def _parts(value: Any, modules: frozenset[str]) -> list[Any]:
     """Return what a value holds: nothing for what belongs to others, or gives no account of itself."""
+    if isinstance(value, FunctionType | type):
+        return _definition(value) if value.__module__ in modules else []
     if isinstance(value, dict):
         return [*value, *value.values()]
     if isinstance(value, _CONTAINERS):
         return list(value)
-    if isinstance(value, FunctionType | type):
-        return _definition(value) if value.__module__ in modules else []
     if isinstance(value, ModuleType | BuiltinFunctionType):
         return []
     try:

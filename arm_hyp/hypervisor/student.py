@@ -221,7 +221,8 @@ class StudentCode:
         if watch.before is not None:
             return
         watch.before = exited(watch.vcpu, watch.exit)
-        self._changed(watch.vcpu)  # what others changed since the last exit is no progress of a handler
+        if watch.vcpu.name not in self._data:
+            self._changed(watch.vcpu)
         last, times = self._stuck.get(watch.vcpu.name, (None, 0))
         if last == watch.before and times >= PATIENCE:
             raise Problem("the same exit came again, nothing executed between", _retry_mend(watch.exit))

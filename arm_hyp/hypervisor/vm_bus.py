@@ -1,7 +1,7 @@
 """The bus of a VM: which device answers at which IPA.
 
 Read `machine/bus.py` before this file and `hypervisor/mmio_emulate.py` after it. The devices are the machine's own
-classes. Over them may lie handlers that a user wrote (`@mmio(range)`): the newest wins, and its `next` is what lies below.
+classes. Over them may lie handlers that a user wrote (`@mmio(range)`): the newest wins, its `next` is what lies below.
 
 Compare Linux: `virt/kvm/` kvm_io_bus, which has one sorted list of ranges too.
 """
