@@ -26,6 +26,7 @@ _GENERAL: Final = {
 }
 _VECTORS: Final = {f"Q{number}": a64.UC_ARM64_REG_Q0 + number for number in range(32)}
 _DIRECT: Final = _GENERAL | _VECTORS
+_CONTROLS: Final = {sysregs.name_of(row): name for row, name in ENCODINGS.items()}
 _LOWER: Final = range(4)
 """op1 of what belongs to EL1 and EL0."""
 
@@ -75,6 +76,9 @@ class El1Contexts:
         register = _DIRECT.get(name)
         if register is not None:
             return self._core.native.read(register)
+        control = _CONTROLS.get(name)
+        if control is not None:
+            return self._core.controls.read(control)
         value = self._core.registers.read(sysregs.by_name(name).encoding)
         if value is None:
             raise KeyError(f"this machine has no {name} to read")

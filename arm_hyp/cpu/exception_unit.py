@@ -26,6 +26,11 @@ _VBAR_ADDRESS: Final = ~0x7FF & (1 << 64) - 1
 """VBAR_ELx<63:11>; the bits below are RES0 and no part of a vector's address."""
 
 
+def _has_no_tag(address: int, pstate: int) -> bool:
+    """Tell whether an address is the same with and without its tag byte, whatever the controls of its regime say."""
+    return address >> 56 == 0 or (address >> 55 == 0x1FF and pstate & 0xC < 0x8)
+
+
 def _remembered(
     features: StateFeatures,
 ) -> tuple[Callable[..., exceptions.Entry], Callable[..., exceptions.Return]]:
@@ -188,7 +193,7 @@ class ExceptionUnit:
         old = self._transfers.leaving(el)
         controls = values.hcr_el2, values.scr_el3, values.mdscr_el1, values.mdcr_el2
         back = self._return_of(el, old.pstate, old.spsr, *controls)
-        pc = old.elr if old.elr >> 56 == 0 else self._without_tag(old.elr, back.pstate)
+        pc = old.elr if _has_no_tag(old.elr, back.pstate) else self._without_tag(old.elr, back.pstate)
         sp = self._transfers.leave(el, old, pstate=back.pstate, pc=pc)
         core.watch_alignment(sp)
         if pc & 3:

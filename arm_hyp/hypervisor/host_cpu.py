@@ -66,6 +66,7 @@ class HostCpu:
         self.fp_owner: Vcpu | None = None
         self._deadline_tick = _NO_DEADLINE
         self.is_initialized = False
+        self.must_choose = True  # who runs here, and until when, is to be decided before the next entry
 
     def initialize(self) -> None:
         """Bring the CPU from reset to where vCPUs can be loaded, as a hypervisor does that boots."""
@@ -152,6 +153,7 @@ class HostCpu:
             "fp_owner": None if self.fp_owner is None else self.fp_owner.name,
             "deadline_tick": self._deadline_tick,
             "is_initialized": self.is_initialized,
+            "must_choose": self.must_choose,
         }
 
     def restore(self, state: dict[str, Any], vcpus: dict[str, Vcpu]) -> None:
@@ -159,6 +161,7 @@ class HostCpu:
         self.vcpu = vcpus.get(state["vcpu"])
         self.fp_owner = vcpus.get(state["fp_owner"])
         self._deadline_tick, self.is_initialized = state["deadline_tick"], state["is_initialized"]
+        self.must_choose = state["must_choose"]
         if self.vcpu is not None:
             self.vcpu.cpu = self
             self.vcpu.vm.vgic.attach(self.vcpu.index, self.interface)

@@ -128,9 +128,11 @@ class Hypervisor:
         for vm in self.vms:
             if vm.reset_wanted:
                 vm.finish_reset()
-        self._choose(cpu)
+        if cpu.must_choose:
+            cpu.must_choose = False
+            self._choose(cpu)
+            cpu.set_deadline(self._next_tick(cpu))
         vcpu = cpu.vcpu
-        cpu.set_deadline(self._next_tick(cpu))
         if vcpu is None:
             cpu.core.waiting = "wfi"
             cpu.core.emit(Waited, instruction="wfi")
@@ -178,12 +180,14 @@ class Hypervisor:
         """Have a vCPU wait for an interrupt, unless one is pending already."""
         if vcpu.state is State.RUNNING and not vcpu.vm.vgic.has_pending(vcpu.index):
             self.scheduler.stop(vcpu, State.BLOCKED, self._now_ns)
+            self._choose_again(vcpu)
             vcpu.emit(VcpuBlocked, reason=reason)
 
     def yielded(self, vcpu: Vcpu) -> None:
         """Let those run first that wait for the CPU of a vCPU."""
         if vcpu.cpu is not None and vcpu.state is State.RUNNING and self.scheduler.waiting(vcpu.cpu.index):
             self.scheduler.give_way(vcpu, vcpu.cpu.index, self._now_ns)
+            vcpu.cpu.must_choose = True
 
     def start(self, vcpu: Vcpu) -> None:
         """Let a vCPU run that was off."""
@@ -194,6 +198,7 @@ class Hypervisor:
         """Let a vCPU run no more."""
         if vcpu.state is not State.OFF:
             self.scheduler.stop(vcpu, State.OFF, self._now_ns)
+            self._choose_again(vcpu)
             if vcpu.cpu is not None:
                 self._interrupt(vcpu.cpu)
 
@@ -214,7 +219,8 @@ class Hypervisor:
         self._interrupt(best)
 
     def _interrupt(self, cpu: HostCpu) -> None:
-        """Have a CPU come to EL2, if it is not there now."""
+        """Have a CPU come to EL2, if it is not there now, and choose there."""
+        cpu.must_choose = True
         if cpu is not self._active and cpu.is_initialized:
             cpu.gic.send_sgi(cpu.index, KICK_SGI)
 
@@ -231,10 +237,19 @@ class Hypervisor:
         if vcpu is not None:
             vcpu.vm.crash(text)
 
+    def timer_changed(self, vcpu: Vcpu) -> None:
+        """Look again when a CPU must come back to EL2: a timer that no hardware runs has been set."""
+        self.cpus[vcpu.home].must_choose = True
+
+    def _choose_again(self, vcpu: Vcpu) -> None:
+        if vcpu.cpu is not None:
+            vcpu.cpu.must_choose = True
+
     # --- physical interrupts -----------------------------------------------------------------------------------------
 
     def _take_interrupts(self, cpu: HostCpu) -> None:
         """Acknowledge and handle all that is pending at this CPU's interrupt controller."""
+        cpu.must_choose = True
         while (intid := cpu.gic.acknowledge()) < _FIRST_SPECIAL:
             action = self._interrupts.get(intid)
             is_guests = action(cpu) if action is not None else False

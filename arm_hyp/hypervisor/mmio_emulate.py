@@ -31,6 +31,7 @@ _ADDRESS_BITS: Final = (1 << 56) - 1
 """FAR_EL2<63:56> need not be those of the register where a tag is ignored."""
 _MASK64: Final = (1 << 64) - 1
 _SP: Final = 31
+_EE, _E0E = 1 << 25, 1 << 24
 
 
 class NotEmulated(Exception):
@@ -103,8 +104,10 @@ def _one_register(vcpu: Vcpu, exit: DataAbortExit) -> None:
 
 def _byte_order(vcpu: Vcpu) -> ByteOrder:
     """Return the order of the guest's data: SCTLR_EL1.EE, at EL0 SCTLR_EL1.E0E. Ref: pseudocode BigEndian."""
-    bit = 24 if el_of(vcpu.pstate) == 0 else 25
-    return "big" if vcpu.read("SCTLR_EL1") >> bit & 1 else "little"
+    sctlr = vcpu.read("SCTLR_EL1")
+    if not sctlr & (_EE | _E0E):
+        return "little"
+    return "big" if sctlr & (_E0E if el_of(vcpu.pstate) == 0 else _EE) else "little"
 
 
 def _swapped(value: int, size_bytes: int, order: ByteOrder) -> int:

@@ -89,7 +89,7 @@ class Vcpu:
     @property
     def pc(self) -> int:
         """The guest's PC: ELR_EL2 while its exit is handled."""
-        return self.cpu.return_registers.read()[0] if self.cpu is not None else self.context[PC]
+        return self._return_place()[0]
 
     @pc.setter
     def pc(self, value: int) -> None:
@@ -98,11 +98,14 @@ class Vcpu:
     @property
     def pstate(self) -> int:
         """The guest's PSTATE: SPSR_EL2 while its exit is handled."""
-        return self.cpu.return_registers.read()[1] if self.cpu is not None else self.context[PSTATE]
+        return self._return_place()[1]
 
     @pstate.setter
     def pstate(self, value: int) -> None:
         self._return_to(self.pc, value)
+
+    def _return_place(self) -> tuple[int, ...]:
+        return self.cpu.return_registers.read() if self.cpu is not None else (self.context[PC], self.context[PSTATE])
 
     def _return_to(self, pc: int, pstate: int) -> None:
         if self.cpu is not None:
@@ -135,7 +138,8 @@ class Vcpu:
         PSTATE.BTYPE and SS are cleared, as by any instruction that completes. Compare KVM's kvm_skip_instr.
         """
         self.skips += 1
-        self._return_to(self.pc + 4 & _M64, self.pstate & ~(_PSTATE_BTYPE | PSTATE_SS))
+        pc, pstate = self._return_place()
+        self._return_to(pc + 4 & _M64, pstate & ~(_PSTATE_BTYPE | PSTATE_SS))
 
     def wait_for_interrupt(self) -> None:
         """Give the CPU away until an interrupt is pending for this vCPU, as WFI does; at once if one is."""

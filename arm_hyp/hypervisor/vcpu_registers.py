@@ -7,7 +7,6 @@ context, PC and PSTATE, and the registers of EL2 that differ from vCPU to vCPU.
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch.registers.hypervisor import HCR_EL2
@@ -57,16 +56,12 @@ EL2_OF_VCPU: Final = {
 }
 """The registers of EL2 that belong to a vCPU, in the order in which they are loaded. The last two are its identity."""
 
-_VECTOR: Final = re.compile(r"Q(\d|[12]\d|3[01])")
-_GENERAL: Final = re.compile(r"X([12]?\d|30)")
-_BITS: Final = {True: 128, False: 64}
-
 
 def read(vcpu: Vcpu, name: str) -> int:
     """Read a register of a vCPU. Raises: KeyError, with near names, if it has none of that name."""
     name = _known(vcpu, name)
     cpu = vcpu.cpu
-    if cpu is None or (_VECTOR.fullmatch(name) and cpu.fp_owner is not vcpu):
+    if cpu is None or (name[0] == "Q" and cpu.fp_owner is not vcpu):
         return vcpu.context[name]
     if name in (PC, PSTATE):
         return vcpu.pc if name == PC else vcpu.pstate
@@ -76,7 +71,7 @@ def read(vcpu: Vcpu, name: str) -> int:
 def write(vcpu: Vcpu, name: str, value: int) -> None:
     """Write a register of a vCPU. Raises: KeyError as `read`, ValueError if the value does not fit."""
     name = _known(vcpu, name)
-    bits = _BITS[_VECTOR.fullmatch(name) is not None]
+    bits = 128 if name[0] == "Q" else 64
     if not isinstance(value, int) or not 0 <= value < 1 << bits:
         raise ValueError(f"{value!r} does not fit into the {bits} bits of {name}")
     cpu = vcpu.cpu
@@ -91,9 +86,9 @@ def write(vcpu: Vcpu, name: str, value: int) -> None:
 
 
 def _known(vcpu: Vcpu, name: str) -> str:
+    if name in vcpu.context:
+        return name
     upper = name.upper()
-    if upper in vcpu.context:
-        return upper
     exact = next((known for known in vcpu.context if known.upper() == upper), None)
     if exact is not None:
         return exact

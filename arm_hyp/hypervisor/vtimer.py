@@ -99,6 +99,7 @@ class VcpuTimers:
         """Write a register of the emulated timer, and see at once what follows from it."""
         write(value)
         self.physical.settle()
+        self._vcpu.vm.hypervisor.timer_changed(self._vcpu)
 
     # --- state -------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ class Agenda:
         self._sources: list[Deadlines] = []
         self._idle_times: list[Callable[[], int | None]] = []
         self._planned_ns: int | None = None
+        self._next_ns: int | None = None  # as it was when the sources were asked last
 
     def add(self, source: Deadlines, idle: Callable[[], int | None] | None = None) -> None:
         """Add a device that has deadlines; `idle` gives them while no CPU runs, if they differ then."""
@@ -28,7 +29,8 @@ class Agenda:
     def next_ns(self) -> int | None:
         """Return the earliest deadline, in ns of virtual time, or None."""
         times = [at for source in self._sources if (at := source.next_deadline_ns()) is not None]
-        return min(times) if times else None
+        self._next_ns = min(times) if times else None
+        return self._next_ns
 
     def next_idle_ns(self) -> int | None:
         """Return the earliest deadline if no CPU runs until then."""
@@ -43,7 +45,8 @@ class Agenda:
         """Look at the deadlines again: time has passed in which no instruction retired."""
         if self._planned_ns is not None:
             self._planned_ns += duration_ns
-        self.changed()
+            if self._next_ns is not None and self._next_ns < self._planned_ns:  # none has come closer
+                self.changed()
 
     def update(self) -> None:
         """Bring every device up to the present."""
