@@ -124,6 +124,10 @@ class LeafDescriptor(Descriptor):
         return Attributes(permission, MemoryType(self.MEM_ATTR), bool(self.COW), bool(self.AF))
 
 
+ATTRIBUTE_BITS: Final = sum(LeafDescriptor.field(name).mask for name in ("COW", "XN", "AF", "S2AP", "MEM_ATTR"))
+"""The bits of a block or page that `having` writes."""
+
+
 class Entry(NamedTuple):
     """One descriptor where a walk has met it. `address` is its PA, `ipa` the first that it translates."""
 

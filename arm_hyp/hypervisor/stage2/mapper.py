@@ -16,6 +16,7 @@ What a mapping alone cannot know is the hypervisor's own fault here, and raises 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ from typing import Any, Final, NamedTuple
 from arm_hyp.arch.registers.translation import VTCR_EL2, VTTBR_EL2
 from arm_hyp.hypervisor.stage2.allocator import PhysicalAllocator
 from arm_hyp.hypervisor.stage2.descriptors import (
+    ATTRIBUTE_BITS,
     INVALID,
     Attributes,
     Descriptor,
@@ -211,13 +213,20 @@ class Stage2:
         """
         self._check(ipa, size_bytes)
         self._split_edges(ipa, size_bytes)
+
+        @functools.cache  # most pages are alike
+        def changed_bits(bits: int) -> int:
+            old = LeafDescriptor(bits)
+            new = old.having(change(old.attributes))
+            if new.MEM_ATTR != old.MEM_ATTR:
+                raise ValueError("a memory type is changed by map, not by update")
+            return new
+
         changed: list[Entry] = []
         for entry in self._leaves(self.root, self.geometry.start_level, ipa, ipa + size_bytes):
-            new = entry.leaf.having(change(entry.leaf.attributes))
-            if new.MEM_ATTR != entry.leaf.MEM_ATTR:
-                raise ValueError("a memory type is changed by map, not by update")
-            if new != entry.descriptor:
-                self.tables.write64(entry.address, new)
+            bits = entry.descriptor & ATTRIBUTE_BITS
+            if (new := changed_bits(bits)) != bits:
+                self.tables.write64(entry.address, entry.descriptor & ~ATTRIBUTE_BITS | new)
                 changed.append(entry)
         self._invalidate(changed)
 
@@ -275,9 +284,9 @@ class Stage2:
 
     def _pieces(self, first: LeafDescriptor, level: int) -> list[LeafDescriptor]:
         """Return a whole table of blocks or pages, to mean what one block of a level would that begins like `first`."""
-        step, attributes = self.geometry.entry_bytes(level + 1), first.attributes
-        whole = range(first.pa, first.pa + self.geometry.entry_bytes(level), step)
-        return [LeafDescriptor.to(pa, level + 1, attributes) for pa in whole]
+        piece = LeafDescriptor.to(first.pa, level + 1, first.attributes)
+        offsets = range(0, self.geometry.entry_bytes(level), self.geometry.entry_bytes(level + 1))
+        return [LeafDescriptor(piece + offset) for offset in offsets]
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
