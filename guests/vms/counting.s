@@ -8,13 +8,13 @@ again:  adr     x8, text
         str     w10, [x9]
         mov     w10, #'\n'
         str     w10, [x9]
-        ldr     x11, =400000
+        ldr     x11, =440000
 pause:  subs    x11, x11, #1
         b.ne    pause
         add     w20, w20, #1
         cmp     w20, #5
         b.ls    again
-        ldr     x0, =0x84000008         // PSCI SYSTEM_OFF
+        ldr     x0, =0x84400008         // PSCI SYSTEM_OFF
         hvc     #0
         b       .
 
