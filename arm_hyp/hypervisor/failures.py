@@ -9,6 +9,7 @@ import difflib
 import traceback
 from typing import Final, NamedTuple
 
+from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import one_line
 from arm_hyp.hypervisor.exits import SyncExit
 
@@ -63,7 +64,7 @@ class Problem(BaseException):
 
 def report(problem: Problem, place: Place, handler: str, vcpu: str, exit: SyncExit) -> Report:
     """Make the report of a problem, at `place` unless the problem knows better."""
-    words = one_line(exit.esr, 2)
+    words = one_line(exit.esr, 2, sysregs.name_of)
     return Report(problem.place or place, handler, problem.problem, problem.mend, vcpu, words, exit.pc)
 
 
@@ -86,16 +87,16 @@ _MENDS: Final = {
 def mend_for(error: BaseException) -> str:
     """Say what most likely helps against an exception, or nothing."""
     if isinstance(error, AttributeError) and error.name and error.obj is not None:
-        return near_names(error.name, dir(error.obj))
+        return near_name(error.name, dir(error.obj))
     if isinstance(error, NameError) and error.name:
-        return near_names(error.name, _globals_of(error))
+        return near_name(error.name, _globals_of(error))
     return _MENDS.get(type(error).__name__, "")
 
 
-def near_names(name: str, names: list[str]) -> str:
-    """Return "did you mean ...?" for the names that are like a wrong one, or nothing."""
-    near = difflib.get_close_matches(name, [known for known in names if not known.startswith("_")], n=3)
-    return f"did you mean {' or '.join(near)}?" if near else ""
+def near_name(name: str, names: list[str]) -> str:
+    """Return "did you mean ...?" for the name that is most like a wrong one, or nothing."""
+    near = difflib.get_close_matches(name, [known for known in names if not known.startswith("_")], n=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _globals_of(error: BaseException) -> list[str]:

@@ -73,11 +73,12 @@ def _run(path: Path, code: object, module: ModuleType) -> None:
 
 def _user_error(path: Path, problem: Problem) -> UserError:
     place = f"{path}:{problem.place.line}" if problem.place else str(path)
-    misuse = problem.__cause__
-    if isinstance(misuse, Misuse):
-        return UserError(place, misuse.cause, misuse.way_out)
-    cause = problem.problem if problem.__cause__ is not None else "the module loops for ever"
-    return UserError(place, cause, problem.mend if problem.__cause__ is not None else "")
+    error = problem.__cause__
+    if isinstance(error, Misuse):
+        return UserError(place, error.cause, error.way_out)
+    if error is None:
+        return UserError(place, "the module loops for ever")
+    return UserError(place, problem.problem, problem.mend if isinstance(error, NameError | AttributeError) else "")
 
 
 @contextlib.contextmanager

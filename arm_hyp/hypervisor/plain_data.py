@@ -166,9 +166,13 @@ def _parts(value: Any, modules: frozenset[str]) -> list[Any]:
     return [list(part) if isinstance(part, Iterator) else part for part in reduced] if type(reduced) is tuple else []
 
 
+_OF_PYTHON: Final = frozenset({"__dict__", "__weakref__", "__doc__", "__slotnames__"})
+"""Attributes of a class that Python makes, the last by `copyreg`."""
+
+
 def _definition(value: FunctionType | type) -> list[Any]:
     """Return what a function or class keeps: attributes, defaults, the variables of the function around it."""
     if isinstance(value, type):
-        return [part for name, part in vars(value).items() if name not in ("__dict__", "__weakref__", "__doc__")]
+        return [part for name, part in vars(value).items() if name not in _OF_PYTHON]
     cells = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
     return [value.__defaults__, value.__kwdefaults__, value.__dict__, cells]

@@ -160,7 +160,7 @@ class StudentCode:
             raise watch.fail(problem) from None
         name, before = watch.vcpu.name, watch.before
         assert before is not None
-        if watch.vcpu.pc != before.pc:
+        if watch.vcpu.pc != before.pc or isinstance(watch.exit, HvcExit):
             self._stuck.pop(name, None)
             return
         last, times = self._stuck.get(name, (None, 0))
