@@ -2,7 +2,7 @@
 //
 //   arm-hyp run docs/examples/handlers.s --hypervisor docs/examples/handlers.py
 //
-// Without handlers.py the WFI waits for ever: nothing will wake it.
+// Without handlers.py the call answers -1, as every unknown one does, and the guest ends without a word.
 
 _start: ldr     x0, =0xC6000001         // a call: X0 = X1 + X2
         mov     x1, #40
