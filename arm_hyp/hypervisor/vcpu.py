@@ -222,7 +222,7 @@ class Vcpu:
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def emit(self, make: Callable[..., VmEvent], **fields: object) -> None:
+    def emit(self, make: Callable[..., VmEvent], **fields: Any) -> None:
         """Emit an event of this vCPU, if anyone listens."""
         core = self.cpu.core if self.cpu is not None else self.vm.hypervisor.machine.cpus.current
         if not core.silent:

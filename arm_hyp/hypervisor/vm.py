@@ -159,7 +159,7 @@ class Vm:
     def _report(self, vcpu: int, intid: int, level: bool) -> None:
         self.vcpus[vcpu].emit(VgicUpdateIrqPending, vcpu_id=vcpu, irq=intid, level=level)
 
-    def emit(self, make: Callable[..., VmEvent], **fields: object) -> None:
+    def emit(self, make: Callable[..., VmEvent], **fields: Any) -> None:
         """Emit an event of the VM as a whole, if anyone listens."""
         core = self.hypervisor.machine.cpus.current
         if not core.silent:

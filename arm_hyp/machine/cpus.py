@@ -25,6 +25,10 @@ SLICE: Final = 1 << 16
 """Instructions that a CPU runs before the next one's turn, where there are several."""
 _SHORT_TURN: Final = 32
 """A turn of fewer instructions that ends in a WFE has done nothing but look."""
+_SHORT_SPIN: Final = 256
+"""A turn of fewer instructions that ends in a YIELD has only looked, too."""
+SPIN_NS: Final = 4_000
+"""What a YIELD takes when every CPU that runs does nothing but yield: else they would look a thousand times as often."""
 _AFFINITY: Final = 0xFF_00FF_FFFF
 _HCR_FB: Final = 1 << 9
 
@@ -65,7 +69,7 @@ class Cpus:
         self.at_reset: Callable[[Core], None] = lambda core: None  # resets what is inside a CPU
         self.reset_wanted = False
         self.on = [index == 0 for index in range(count)]
-        self._slice_end, self._turn_start, self._idle_turns = SLICE, 0, 0
+        self._slice_end, self._turn_start, self._idle_turns, self._spins = SLICE, 0, 0, 0
         self._others_before = [0] * count
         self._by_affinity = {mpidr(core.index) & _AFFINITY: core for core in self.cores}
         for core in self.cores:
@@ -162,6 +166,8 @@ class Cpus:
         """Note that a CPU has begun to wait, or gives the rest of its slice away."""
         is_short = core.waiting in WAITS_FOR_EVENTS and self.retired - self._turn_start < _SHORT_TURN
         self._idle_turns = self._idle_turns + 1 if is_short else 0
+        is_spin = not core.waiting and self.on[core.index] and self.retired - self._turn_start < _SHORT_SPIN
+        self._spins = self._spins + 1 if is_spin else 0
         self._others_before[core.index] = self.retired - core.retired
         self._slice_end = self.retired
 
@@ -169,6 +175,11 @@ class Cpus:
     def slice_end(self) -> int:
         """the count at which the current slice ends."""
         return self._slice_end
+
+    @property
+    def only_spin(self) -> bool:
+        """Tell whether every CPU that ran in the last turns did nothing but look and yield."""
+        return self._spins > 2 * len(self.cores)
 
     @property
     def all_off(self) -> bool:
@@ -239,7 +250,7 @@ class Cpus:
             "on": list(self.on),
             "off": tuple(self.off) if self.off else None,
             "current": self.current.index,
-            "slice": [self._slice_end, self._turn_start, self._idle_turns, *self._others_before],
+            "slice": [self._slice_end, self._turn_start, self._idle_turns, self._spins, *self._others_before],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -248,6 +259,6 @@ class Cpus:
             core_snapshot.restore(core, saved)
         self.on[:] = state["on"]
         self.off = PowerOff(*state["off"]) if state["off"] else None
-        self._slice_end, self._turn_start, self._idle_turns, *self._others_before = state["slice"]
+        self._slice_end, self._turn_start, self._idle_turns, self._spins, *self._others_before = state["slice"]
         self.where.running = self.cores[state["current"]]
         self.where.others = sum(core.retired for core in self.cores) - self.where.running.retired

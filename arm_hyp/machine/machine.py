@@ -22,7 +22,7 @@ from arm_hyp.machine.agenda import Agenda
 from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.clock import VirtualClock
 from arm_hyp.machine.console_input import INPUT_GRID, Arrival, ConsoleInput, HostConsole, Input
-from arm_hyp.machine.cpus import Cpus
+from arm_hyp.machine.cpus import SPIN_NS, Cpus
 from arm_hyp.machine.firmware import Firmware, VirtualMemory
 from arm_hyp.machine.firmware import Host as SemihostingHost
 from arm_hyp.machine.memory import Ram
@@ -207,6 +207,8 @@ class Machine:
     def _after_piece(self, core: Core, stop: Stop, has_advanced: bool) -> None:
         if core.waiting or stop is Stop.YIELDED or not self.cpus.on[core.index]:
             self.cpus.ended_turn(core)
+            if stop is Stop.YIELDED and self.cpus.only_spin:
+                self.clock.idle_ns += SPIN_NS
         if has_advanced and self.retired % TLB_GRID == 0:
             self.cpus.flush_tlbs()
         self.agenda.update()
@@ -282,7 +284,7 @@ class Machine:
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as plain data; RAM as zlib-compressed bytes."""
         return {
-            "version": 2,
+            "version": 3,
             "cpus": self.cpus.snapshot(),
             "clock": self.clock.snapshot(),
             "board": self.board.snapshot(),
@@ -294,8 +296,8 @@ class Machine:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back. Raises: ValueError if it is of another version or CPU model."""
-        if state["version"] != 2:
-            raise ValueError(f"a snapshot of version {state['version']}; wanted 2")
+        if state["version"] != 3:
+            raise ValueError(f"a snapshot of version {state['version']}; wanted 3")
         self.ram_device.restore(state["ram"])
         self.cpus.restore(state["cpus"])
         self.clock.restore(state["clock"])
