@@ -189,7 +189,8 @@ def run(
         has_statistics=stat,
         counts_exceptions=bool(images) and not any(_is_kernel(read_file(image)) for image in images),
         input_path=input_,
-        wants_terminal=console != "none" and (console is not None or not is_assembly),
+        wants_terminal=_shows_any(configuration)
+        and (console is not None or bool(configuration.vms) or not is_assembly),
     )
     raise typer.Exit(Session(configuration, settings).run())
 
@@ -208,6 +209,11 @@ def _images(configuration: Configuration) -> list[str]:
     """Return the files that a run starts."""
     vms = virtual_machines(configuration)
     return [vm.image for vm in vms] if vms else [image for image in (configuration.image,) if image is not None]
+
+
+def _shows_any(configuration: Configuration) -> bool:
+    """Tell whether there is a console that is shown."""
+    return any(one.console != "none" for one in virtual_machines(configuration) or (configuration,))
 
 
 def _dump_tree(configuration: Configuration, path: str) -> None:
