@@ -66,6 +66,7 @@ class HostCpu:
         self.fp_owner: Vcpu | None = None
         self._deadline_tick = _NO_DEADLINE
         self.is_initialized = False
+        self.is_handling = False  # a handler runs, or has failed
         self.must_choose = True  # who runs here, and until when, is to be decided before the next entry
 
     def initialize(self) -> None:
@@ -154,6 +155,7 @@ class HostCpu:
             "deadline_tick": self._deadline_tick,
             "is_initialized": self.is_initialized,
             "must_choose": self.must_choose,
+            "is_handling": self.is_handling,
         }
 
     def restore(self, state: dict[str, Any], vcpus: dict[str, Vcpu]) -> None:
@@ -161,7 +163,7 @@ class HostCpu:
         self.vcpu = vcpus.get(state["vcpu"])
         self.fp_owner = vcpus.get(state["fp_owner"])
         self._deadline_tick, self.is_initialized = state["deadline_tick"], state["is_initialized"]
-        self.must_choose = state["must_choose"]
+        self.must_choose, self.is_handling = state["must_choose"], state["is_handling"]
         if self.vcpu is not None:
             self.vcpu.cpu = self
             self.vcpu.vm.vgic.attach(self.vcpu.index, self.interface)

@@ -89,11 +89,27 @@ class Hypervisor:
     def entered(self, core: Core, event: ExceptionTaken | None) -> None:
         """Handle an exception to EL2: called where VBAR_EL2 would have been entered."""
         cpu = self._active = self.cpus[core.index]
-        vcpu = cpu.vcpu
+        try:
+            self._exit(cpu)
+            self._enter(cpu)
+        finally:
+            self._active = None
+
+    def resumed(self, core: Core) -> None:
+        """Go on where this CPU waited for an interrupt, or where a handler failed; at first, initialize it."""
+        cpu = self._active = self.cpus[core.index]
+        try:
+            self._go_on(cpu)
+            self._enter(cpu)
+        finally:
+            self._active = None
+
+    def _exit(self, cpu: HostCpu) -> None:
+        """Find out why the guest was left, and handle it."""
+        core, vcpu, syndrome = cpu.core, cpu.vcpu, cpu.syndrome()
         if vcpu is None:  # its VM was reset from another CPU, which interrupted this one
-            self.resumed(core)
+            self._take_interrupts(cpu)
             return
-        syndrome = cpu.syndrome()
         exit = decode_exit(syndrome)
         if not core.silent:
             ec = syndrome.ec if syndrome.kind is Kind.SYNC else 0
@@ -103,25 +119,27 @@ class Hypervisor:
         if isinstance(exit, InterruptExit):
             self._take_interrupts(cpu)
         else:
-            self._handle(vcpu, exit)
-        self._enter(cpu)
-        self._active = None
+            self._handle(cpu, vcpu, exit)
 
-    def resumed(self, core: Core) -> None:
-        """Go on where this CPU waited for an interrupt; at first, initialize it."""
-        cpu = self._active = self.cpus[core.index]
-        if not cpu.is_initialized:
-            cpu.initialize()
-        self._take_interrupts(cpu)
-        self._enter(cpu)
-        self._active = None
-
-    def _handle(self, vcpu: Vcpu, exit: SyncExit) -> None:
+    def _handle(self, cpu: HostCpu, vcpu: Vcpu, exit: SyncExit) -> None:
+        """Call the handler. Should it fail, the CPU stays at EL2, and this exit is where the run would go on."""
         vcpu.skips = 0
+        cpu.is_handling = cpu.core.in_python = True
         try:
             self.dispatch(vcpu, exit)
         except OutOfPhysicalMemory as error:
             vcpu.vm.crash(f"no memory: {error}")
+        cpu.is_handling = cpu.core.in_python = False
+
+    def _go_on(self, cpu: HostCpu) -> None:
+        if cpu.is_handling and cpu.vcpu is not None:
+            exit = decode_exit(cpu.syndrome())
+            assert not isinstance(exit, InterruptExit)
+            self._handle(cpu, cpu.vcpu, exit)
+            return
+        if not cpu.is_initialized:
+            cpu.initialize()
+        self._take_interrupts(cpu)
 
     def _enter(self, cpu: HostCpu) -> None:
         """Choose the vCPU to run next and make everything ready for the ERET; or have the CPU wait."""

@@ -15,7 +15,7 @@ from arm_hyp.arch.exceptions import Kind, enter
 from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.pstate import PSTATE_IL, PSTATE_SS
 from arm_hyp.arch.syndromes import EC, encode_abort, encode_unknown
-from arm_hyp.hypervisor import guest_memory, vcpu_registers
+from arm_hyp.hypervisor import guest_memory, plain_data, vcpu_registers
 from arm_hyp.hypervisor.vcpu_registers import PC, PSTATE
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Vcpu:
         """Return the state, plain; the registers of a loaded vCPU are in the core's."""
         return {
             "context": dict(self.context),
-            "data": self.data,
+            "data": plain_data.copy(self.data, f"{self.name}.data"),
             "debug": dict(self.debug),
             "state": self.state.value,
             "home": self.home,
@@ -246,6 +246,6 @@ class Vcpu:
         """Take a state back."""
         self.context, self.debug = dict(state["context"]), dict(state["debug"])
         self.data.clear()
-        self.data.update(state["data"])
+        self.data.update(plain_data.copy(state["data"], f"{self.name}.data"))
         self.state, self.home = State(state["state"]), state["home"]
         self.timers.restore(state["timers"])

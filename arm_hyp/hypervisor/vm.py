@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from arm_hyp.hypervisor import plain_data
 from arm_hyp.hypervisor.configuration import VmConfiguration
 from arm_hyp.hypervisor.guest_memory import IpaMemory
 from arm_hyp.hypervisor.handlers.calls import GuestCalls
@@ -23,7 +24,7 @@ from arm_hyp.hypervisor.vgic.vgic import Vgic
 from arm_hyp.hypervisor.vm_bus import VmBus
 from arm_hyp.hypervisor.vm_devices import VmDevices
 from arm_hyp.hypervisor.vtimer import VcpuTimers
-from arm_hyp.kvm_events import VgicUpdateIrqPending, VmEnded
+from arm_hyp.kvm_events import Stage2Changed, Stage2Operation, VgicUpdateIrqPending, VmEnded
 from arm_hyp.machine import board
 from arm_hyp.machine.seams import BusError
 
@@ -56,6 +57,7 @@ class Vm:
         self.reset_wanted = False
         self.cntvoff = 0
         self.stage2 = Stage2(choose_geometry(IPA_BITS), hypervisor.tables, hypervisor.tlb, hypervisor.allocator)
+        self.stage2.report = self._stage2_changed
         ram = MemorySlot(board.RAM_BASE, configuration.memory_bytes)
         self.memory = PagedMemory(self.stage2, [MemorySlot(PV_TIME_BASE, PV_TIME_BYTES), ram])
         gic = hypervisor.machine.options.gic
@@ -159,6 +161,9 @@ class Vm:
     def _report(self, vcpu: int, intid: int, level: bool) -> None:
         self.vcpus[vcpu].emit(VgicUpdateIrqPending, vcpu_id=vcpu, irq=intid, level=level)
 
+    def _stage2_changed(self, operation: Stage2Operation, ipa: int, pa: int | None, size_bytes: int) -> None:
+        self.emit(Stage2Changed, operation=operation, ipa=ipa, pa=pa, size_bytes=size_bytes)
+
     def emit(self, make: Callable[..., VmEvent], **fields: Any) -> None:
         """Emit an event of the VM as a whole, if anyone listens."""
         core = self.hypervisor.machine.cpus.current
@@ -170,7 +175,7 @@ class Vm:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data; RAM is the machine's."""
         return {
-            "data": self.data,
+            "data": plain_data.copy(self.data, f"{self.name}.data"),
             "end": None if self.end is None else list(self.end),
             "cntvoff": self.cntvoff,
             "memory": self.memory.snapshot(),
@@ -183,7 +188,7 @@ class Vm:
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back."""
         self.data.clear()
-        self.data.update(state["data"])
+        self.data.update(plain_data.copy(state["data"], f"{self.name}.data"))
         self.end = None if state["end"] is None else End(*state["end"])
         self.cntvoff = state["cntvoff"]
         self.memory.restore(state["memory"])

@@ -35,8 +35,13 @@ from arm_hyp.hypervisor.stage2.descriptors import (
 )
 from arm_hyp.hypervisor.stage2.geometry import DESCRIPTOR_BYTES, LAST_LEVEL, Geometry
 from arm_hyp.hypervisor.stage2.seams import TableMemory, TlbMaintenance
+from arm_hyp.kvm_events import Stage2Operation
 
 NORMAL_RWX: Final = Attributes()
+
+
+Report = Callable[[Stage2Operation, int, int | None, int], None]
+"""`report(operation, ipa, pa, size_bytes)` hears of every change of the tables; the PA may be None."""
 
 
 class Mapping(NamedTuple):
@@ -66,6 +71,7 @@ class Stage2:
     ) -> None:
         self.geometry, self.tables, self.allocator, self.vmid = geometry, tables, allocator, vmid
         self._tlb = tlb
+        self.report: Report = lambda operation, ipa, pa, size_bytes: None
         self.root = allocator.allocate(geometry.root_bytes, geometry.root_bytes)
         tables.clear(self.root, geometry.root_bytes)
 
@@ -143,6 +149,7 @@ class Stage2:
         Raises: OutOfPhysicalMemory if there is no room for a table; what was mapped until then stays.
         """
         self._check(ipa, size_bytes, pa)
+        self.report("map", ipa, pa, size_bytes)
         end = ipa + size_bytes
         while ipa < end:
             level = self.geometry.leaf_level(ipa, pa, end - ipa)
@@ -157,6 +164,7 @@ class Stage2:
         removed: list[Entry] = []
         self._unmap_table(self.root, self.geometry.start_level, ipa, ipa + size_bytes, removed)
         self._invalidate(removed)
+        self.report("unmap", ipa, None, size_bytes)
         for entry in removed:
             if entry.is_table:
                 self.allocator.free(entry.table, self.geometry.page_bytes)
@@ -229,6 +237,8 @@ class Stage2:
                 self.tables.write64(entry.address, entry.descriptor & ~ATTRIBUTE_BITS | new)
                 changed.append(entry)
         self._invalidate(changed)
+        if changed:
+            self.report("protect", ipa, None, size_bytes)
 
     def protect(self, ipa: int, size_bytes: int, permission: Permission) -> None:
         """Set the permissions of all that is mapped in a range."""
@@ -263,6 +273,7 @@ class Stage2:
         if not first.is_leaf(level + 1) or first.pa % size_bytes or below != self._pieces(first, level):
             return False
         self._put(entry, LeafDescriptor.to(first.pa, level, first.attributes))
+        self.report("collapse", entry.ipa, first.pa, size_bytes)
         return True
 
     def _split_edges(self, ipa: int, size_bytes: int) -> None:
@@ -279,6 +290,7 @@ class Stage2:
             for index, piece in enumerate(self._pieces(entry.leaf, entry.level)):
                 self.tables.write64(table + index * DESCRIPTOR_BYTES, piece)
             self._break(entry)
+            self.report("split", entry.ipa, entry.leaf.pa, self.geometry.entry_bytes(entry.level))
         self.tables.write64(entry.address, TableDescriptor.to(table))
         return table
 

@@ -131,6 +131,7 @@ class PagedMemory:
         """Put a copy in the place of a shared page."""
         pa = self._allocator.allocate(mapping.size_bytes, mapping.size_bytes)
         self._tables.copy(pa, mapping.pa, mapping.size_bytes)
+        self.stage2.report("cow", mapping.ipa, pa, mapping.size_bytes)
         self._map_own(mapping.ipa, pa, mapping.size_bytes, attributes)
         self._allocator.free(mapping.pa, mapping.size_bytes)
         return mapping._replace(pa=pa, attributes=attributes)
@@ -187,6 +188,7 @@ class PagedMemory:
         assert slot is not None
         self.release(ipa, size_bytes)
         self._allocator.share(pa, size_bytes)
+        self.stage2.report("share", ipa, pa, size_bytes)
         self._map_own(ipa, pa, size_bytes, Attributes(Permission.R, copy_on_write=copy_on_write))
         if slot in self._logs:
             self._logs[slot].mark(ipa)
