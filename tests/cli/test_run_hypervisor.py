@@ -1,7 +1,12 @@
 """`arm-hyp run` with VMs: the forms of `--hypervisor`, files of VMs, several consoles, and what is refused."""
 
+import os
+import pty
+import subprocess
+
 import pytest
 from test_run import run
+from test_run_board import MODULE, read_until
 
 from arm_hyp.cli.consoles import Consoles, coloured
 from arm_hyp.cli.terminal import EscapeKeys, Printer
@@ -133,6 +138,46 @@ def test_bad_input_is_one_line_and_status_2(name, folder):
     done = run(*arguments, cwd=folder)
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+ECHO = """
+    mov  x19, #0x09000000
+    mov  w0, #'>'
+    strb w0, [x19]
+wait:
+    mov  x9, #3000
+pause:
+    subs x9, x9, #1
+    b.ne pause
+    ldr  w0, [x19, #0x18]
+    tbnz w0, #4, wait
+    ldr  w0, [x19]
+    strb w0, [x19]
+    cmp  w0, #'.'
+    b.ne wait
+"""
+
+
+def test_keys_go_to_the_vm_that_ctrl_a_n_chooses(folder):
+    for name in ("guest.s", "call.s"):
+        (folder / name).write_text(ECHO + OFF)
+    ours, theirs = pty.openpty()
+    command = [*MODULE, "two.toml", "--max-instructions", str(1 << 40)]
+    plain = {**os.environ, "NO_COLOR": "1"}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, cwd=folder, env=plain
+    ) as process:
+        read_until(ours, b">")
+        os.write(ours, b"a\x01nb")
+        read_until(ours, b"b")
+        os.write(ours, b".\x01n.")
+        assert process.wait(60) == 0
+        shown = read_until(ours, b"[alpha] .")
+        assert process.stderr is not None
+        told = process.stderr.read()
+    assert b"you type to beta now" in told and b"you type to alpha now" in told and b"b" not in shown
+    os.close(ours)
+    os.close(theirs)
 
 
 # --- the screen -------------------------------------------------------------------------------------------------------

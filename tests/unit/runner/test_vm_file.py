@@ -110,6 +110,11 @@ def test_the_example_has_every_key():
     assert used == MACHINE_KEYS.keys() | VM_KEYS.keys()
 
 
+def test_the_reference_has_every_key():
+    text = (Path(__file__).parents[3] / "docs/vms.md").read_text()
+    assert [key for key in (*MACHINE_KEYS, *VM_KEYS) if f"`{key}`" not in text] == []
+
+
 WRONG = {
     "no TOML": ("[vm", "vms.toml: is not a TOML file"),
     "not text": (b"\xff", "vms.toml: is not a TOML file"),
