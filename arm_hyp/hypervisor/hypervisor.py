@@ -113,7 +113,7 @@ class Hypervisor:
         exit = decode_exit(syndrome)
         if not core.silent:
             ec = syndrome.ec if syndrome.kind is Kind.SYNC else 0
-            vcpu.emit(KvmExit, ret=_RETS[syndrome.kind], esr_ec=ec, vcpu_pc=exit.pc, esr=syndrome.esr)
+            vcpu.emit(KvmExit, ret=_RETS[syndrome.kind], esr_ec=ec, vcpu_pc=syndrome.elr, esr=syndrome.esr)
         self._pass_time(core)
         vcpu.vm.vgic.sync(vcpu.index)
         if isinstance(exit, InterruptExit):
