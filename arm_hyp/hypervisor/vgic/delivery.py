@@ -97,6 +97,19 @@ def sync(dist: VgicDist, cpu: VgicCpu) -> None:
         folded += _fold_ends(dist, cpu, folded)
     for irq in folded:
         dist.settle(irq, cpu.index)
+    if folded and cpu.interface is not None:
+        _end_maintenance(cpu, cpu.interface)
+
+
+def _end_maintenance(cpu: VgicCpu, interface: VirtualCpuInterface) -> None:
+    """Switch the interface off while it asks for maintenance, until `flush` takes the cause away.
+
+    So its line is low when EL2 acknowledges interrupts, and low when it has deactivated this one. KVM does it at
+    every exit.
+    """
+    if interface.read_misr():
+        interface.write_hcr(0)
+        cpu.hcr = 0
 
 
 def _fold(dist: VgicDist, cpu: VgicCpu, index: int, irq: VgicIrq) -> None:

@@ -32,6 +32,9 @@ class VirtualCpuInterface(Protocol):
     def write_hcr(self, value: int) -> None:
         """Write ICH_HCR_EL2."""
 
+    def read_misr(self) -> int:
+        """Read ICH_MISR_EL2: why a maintenance interrupt is wanted."""
+
     def read_vmcr(self) -> int:
         """Read ICH_VMCR_EL2."""
 
@@ -50,7 +53,7 @@ class VirtualCpuInterface(Protocol):
 
 _LRS: Final = tuple(by_name(f"ICH_LR{n}_EL2").encoding for n in range(16))
 _ACTIVE_PRIORITIES: Final = tuple(by_name(f"ICH_AP{group}R0_EL2").encoding for group in (0, 1))
-_HCR, _VMCR, _VTR = (by_name(f"ICH_{name}_EL2").encoding for name in ("HCR", "VMCR", "VTR"))
+_HCR, _MISR, _VMCR, _VTR = (by_name(f"ICH_{name}_EL2").encoding for name in ("HCR", "MISR", "VMCR", "VTR"))
 
 
 class Gicv3Interface:
@@ -76,6 +79,10 @@ class Gicv3Interface:
         """Write ICH_HCR_EL2."""
         self._registers.write(_HCR, value)
 
+    def read_misr(self) -> int:
+        """Read ICH_MISR_EL2."""
+        return read_register(self._registers, _MISR)
+
     def read_vmcr(self) -> int:
         """Read ICH_VMCR_EL2."""
         return read_register(self._registers, _VMCR)
@@ -97,8 +104,8 @@ class Gicv3Interface:
         self._physical.set_active(intid, is_active)
 
 
-_GICH_HCR, _GICH_VTR, _GICH_VMCR, _GICH_APR, _GICH_LR0 = (
-    board.GICH_BASE + offset for offset in (0x00, 0x04, 0x08, 0xF0, LR0)
+_GICH_HCR, _GICH_VTR, _GICH_VMCR, _GICH_MISR, _GICH_APR, _GICH_LR0 = (
+    board.GICH_BASE + offset for offset in (0x00, 0x04, 0x08, 0x10, 0xF0, LR0)
 )
 
 
@@ -124,6 +131,10 @@ class Gicv2Interface:
     def write_hcr(self, value: int) -> None:
         """Write GICH_HCR; its reserved bits, among them ICH_HCR_EL2.TDIR, are RES0."""
         self._memory.write(_GICH_HCR, 4, value)
+
+    def read_misr(self) -> int:
+        """Read GICH_MISR."""
+        return self._memory.read(_GICH_MISR, 4)
 
     def read_vmcr(self) -> int:
         """Read GICH_VMCR."""

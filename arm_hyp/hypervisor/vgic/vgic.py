@@ -157,12 +157,11 @@ class Vgic:
         delivery.flush(self._dist.cpus[vcpu])
 
     def sync(self, vcpu: int) -> None:
-        """Fold the list registers: the guest has run. May be called again."""
-        delivery.sync(self._dist, self._dist.cpus[vcpu])
+        """Fold the list registers: the guest has run. May be called again.
 
-    def maintenance(self, vcpu: int) -> None:
-        """React to the maintenance interrupt: fold. `flush` refills, and with that its cause is gone."""
-        self.sync(vcpu)
+        All that a maintenance interrupt is for happens here and in `flush`: its handler has nothing to do.
+        """
+        delivery.sync(self._dist, self._dist.cpus[vcpu])
 
     def put(self, vcpu: int) -> None:
         """Unload a vCPU from the physical CPU."""

@@ -242,6 +242,25 @@ def test_with_one_list_register_underflow_always_holds_and_is_not_asked_for() ->
     assert hcr(cpu).LRENPIE, "the active one is outside now"
 
 
+@VERSIONS
+def test_a_maintenance_interrupt_is_over_when_the_list_registers_are_folded(version: int) -> None:
+    """Before they are filled again EL2 acknowledges all that is pending: it must not find this one for ever."""
+    board, cpu = running(version, 1)
+    for intid in (32, 33):
+        board.enable(intid, priority=(intid - 31) * 0x20)
+        board.vgic.spi(intid)(True)
+    board.serve()
+    for intid in (32, 33):  # no list register pending, then the end of a level-sensitive interrupt
+        assert cpu.acknowledge() == intid
+        board.vgic.spi(intid)(False)
+        cpu.end(intid)
+        assert cpu.maintenance
+        board.vgic.sync(0)
+        assert not cpu.maintenance
+        board.vgic.flush(0)
+        assert not cpu.maintenance
+
+
 def test_the_enable_of_a_group_brings_in_what_waits_for_it() -> None:
     board, cpu = running(3, 1)
     cpu.enable_groups(2)
@@ -482,7 +501,7 @@ def test_a_reset_vcpu_starts_with_everything_masked() -> None:
 
 @VERSIONS
 def test_what_has_not_changed_is_not_written_again(version: int) -> None:
-    """An exit without interrupts does not touch the hardware; with one, it reads its list register."""
+    """An exit without interrupts does not touch the hardware; with one, it reads its list register, and MISR."""
     board, cpu = running(version)
     calls: list[str] = []
 
@@ -503,7 +522,7 @@ def test_what_has_not_changed_is_not_written_again(version: int) -> None:
     board.trip()
     calls.clear()
     board.trip()
-    assert calls == ["read_lr"]
+    assert calls == ["read_lr", "read_misr"]
 
 
 def test_the_dump_has_the_columns_of_linux() -> None:
