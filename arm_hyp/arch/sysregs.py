@@ -12,7 +12,6 @@ Read `arch/sysreg_table.py` (row types) and `arch/id_policy.py` (what this machi
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -134,9 +133,9 @@ def by_name(name: str) -> SystemRegister:
 
 
 def _near(wanted: str) -> str:
-    names = sorted(_BY_NAME)
-    place = bisect_left(names, wanted)
-    near = [name for name in names[max(place - 2, 0) : place + 2] if name[:3] == wanted[:3]]
+    from difflib import get_close_matches  # here: only those who err wait for it
+
+    near = get_close_matches(wanted, sorted(_BY_NAME), n=3)
     return f"; near names: {', '.join(near)}" if near else ""
 
 

@@ -94,7 +94,7 @@ REFUSALS = [
     ("x = 1", "h.py: registers no handler; write one under @handler(EC.WFX), for example"),
     (
         '@sysreg("MIDR")\ndef a(v, x): pass',
-        "h.py:2: no system register is called MIDR; near names: MIDR_EL1",
+        "h.py:2: no system register is called MIDR; near names: MIDR_EL1, SMIDR_EL1, MPIDR_EL1",
     ),
     ("@sysreg(5)\ndef a(v, x): pass", 'h.py:2: @sysreg takes the name of a register; write @sysreg("MIDR_EL1")'),
     ("@handler(EC.WFI)\ndef a(v, x): pass", "h.py:2: AttributeError: WFI; did you mean WFX?"),
