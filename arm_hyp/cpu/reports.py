@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from arm_hyp.arch import syndromes
 from arm_hyp.arch.exceptions import Kind
 from arm_hyp.arch.instructions import load_store_access
+from arm_hyp.cpu.walk_faults import with_right_status
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -78,7 +79,7 @@ class Reports:
     def _abort(self, pc: int, pstate: int) -> None:
         core = self._core
         record = self._native.record()
-        esr = record.syndrome
+        esr = with_right_status(core, record.syndrome, record.vaddress, pstate)
         if esr >> 24 & 1 and self._has_writeback(pc):
             esr &= ~(0x7FF << 14)
         if esr >> 26 in _BEFORE_THE_COUNT:

@@ -180,6 +180,13 @@ class RamWords:
         """Forget the region that begins at an address, if there is one."""
         self._regions = [region for region in self._regions if region[0] != base]
 
+    def read64(self, address: int) -> int | None:
+        """Read 8 bytes, as a table walk does; None where there is no RAM."""
+        for base, end, view in self._regions:
+            if base <= address < end:
+                return int(struct.unpack_from("<Q", view, address - base)[0])
+        return None
+
     def poke(self, address: int, word: int) -> bool:
         """Write a word; False where there is no RAM."""
         for base, end, view in self._regions:
