@@ -117,7 +117,7 @@ class ExceptionUnit:
             core.python_el2(core, event)
             self.leave_python()
             return
-        self._watch_for_loops(n, elr, vector)
+        self.watch_for_loops(n, elr, vector)
         if core.lines or values.hcr_el2 & HCR_VIRTUAL:
             self._native.stop()  # what is masked now may become due again
 
@@ -163,8 +163,11 @@ class ExceptionUnit:
         self._core.sink.emit(event)
         return event
 
-    def _watch_for_loops(self, n: int, elr: int, vector: int) -> None:
-        """Notice an exception that raises itself for ever: the same vector ten times, with nothing retired between."""
+    def watch_for_loops(self, n: int, elr: int, vector: int) -> None:
+        """Notice an exception that raises itself for ever: the same vector ten times, with nothing retired between.
+
+        A Python at EL2 calls it for those that it has the guest take.
+        """
         if (n, vector) != self._last_entry:
             self._last_entry, self._repeats = (n, vector), 0
             return

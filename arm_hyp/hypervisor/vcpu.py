@@ -187,7 +187,10 @@ class Vcpu:
         self.write("ESR_EL1", esr)
         if far is not None:
             self.write("FAR_EL1", far)
-        self._return_to(self.read("VBAR_EL1") + new.vector_offset & _M64, new.pstate)
+        vector = self.read("VBAR_EL1") + new.vector_offset & _M64
+        self._return_to(vector, new.pstate)
+        if self.cpu is not None:
+            self.cpu.core.exceptions.watch_for_loops(self.cpu.core.retired, pc, vector)
 
     # --- memory ------------------------------------------------------------------------------------------------------
 
