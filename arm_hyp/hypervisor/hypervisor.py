@@ -322,6 +322,7 @@ class Hypervisor:
         self.scheduler.restore(state["scheduler"])
         for vcpu in self.vcpus:
             vcpu.cpu = None
+            vcpu.vm.vgic.attach(vcpu.index, None)
         vcpus = {vcpu.name: vcpu for vcpu in self.vcpus}
         for cpu, saved in zip(self.cpus, state["cpus"], strict=True):
             cpu.restore(saved, vcpus)
