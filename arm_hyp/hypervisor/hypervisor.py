@@ -182,16 +182,16 @@ class Hypervisor:
                 current.emit(VcpuPreempted, reason="its slice is over", ran_ns=ran_ns)
             cpu.put()
         if chosen is not None:
-            self._migrate(chosen)
+            self._fetch_fp(chosen, cpu)
             cpu.load(chosen)
             waited_ns = self.scheduler.run(chosen, now_ns)
             chosen.vm.calls.pvtime.update(chosen, waited_ns)
             chosen.emit(VcpuRunning, waited_ns=waited_ns)
 
-    def _migrate(self, vcpu: Vcpu) -> None:
-        """Fetch the FP registers of a vCPU that are still in another CPU."""
+    def _fetch_fp(self, vcpu: Vcpu, to: HostCpu) -> None:
+        """Fetch the FP registers of a vCPU that are still in another CPU than the one that it is to run on."""
         for cpu in self.cpus:
-            if cpu.fp_owner is vcpu and cpu.index != vcpu.home:
+            if cpu.fp_owner is vcpu and cpu is not to:
                 cpu.save_fp()
 
     def block(self, vcpu: Vcpu, reason: str) -> None:
