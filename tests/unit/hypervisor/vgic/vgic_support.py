@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from arm_hyp.arch.gic import FIRST_SPECIAL
+from arm_hyp.arch.registers.gic_virtual import ICH_HCR_EL2, ICH_LR_EL2
 from arm_hyp.arch.sysregs import Encoding, by_name
 from arm_hyp.cpu.system_registers import RegisterPort
 from arm_hyp.hypervisor.vgic.interfaces import Gicv2Interface, Gicv3Interface, VirtualCpuInterface
@@ -359,3 +360,21 @@ class Board(GuestView):
             self.vgic.ppi(vcpu, intid)(level)
         else:
             self.vgic.spi(intid)(level)
+
+
+def running(version: int, list_registers: int = 4, vcpus: int = 1) -> tuple[Board, PhysicalCpu]:
+    """Return a board whose vCPUs all run, with their interfaces enabled, and the CPU of the first."""
+    board = Board(version, vcpus, list_registers)
+    for vcpu in range(vcpus):
+        board.load(vcpu).open()
+    first = board.where[0]
+    assert first is not None
+    return board, first
+
+
+def list_register(cpu: PhysicalCpu, index: int) -> ICH_LR_EL2:
+    return ICH_LR_EL2(cpu.interface.read_lr(index))
+
+
+def hcr(cpu: PhysicalCpu) -> ICH_HCR_EL2:
+    return ICH_HCR_EL2(cpu.interface.read_hcr())
