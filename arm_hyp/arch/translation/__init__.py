@@ -2,7 +2,7 @@
 
 Read `arch/registers/translation.py` before. Then, in this order: `parameters.py` (what TCR, VTCR and the rest say),
 `results.py` (what a walk is made of), `tables.py` (the loop from table to table), `attributes.py`, `permissions.py`,
-`stage2.py`, `stage1.py`, `combined.py`, `faults.py`.
+`stage2.py`, `stage1.py`, `combined.py`, `faults.py`. `descriptors.py` has the fields of a descriptor by name.
 
 Ref: Arm ARM D8 (The AArch64 Virtual Memory System Architecture).
 """

@@ -30,9 +30,9 @@ def walk(va: int, access: Access, el: int, registers: TranslationRegisters, read
     # 2. The address that came out, through stage 2.
     second = translate_ipa(first.result.pa, access, stage2, read64)
     if isinstance(second.result, Fault):
-        return first._replace(result=second.result, stage2=second)
+        return first._replace(result=second.result, stage2=second, own=first.result)
     # 3. What both stages together say.
-    return first._replace(result=_join(first.result, second.result), stage2=second)
+    return first._replace(result=_join(first.result, second.result), stage2=second, own=first.result)
 
 
 def _join(first: Translated, second: Translated) -> Translated:

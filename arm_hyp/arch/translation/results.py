@@ -150,3 +150,5 @@ class Walk(NamedTuple):
     result: Translated | Fault
     stage2: Walk | None = None
     """In a combined walk: the walk of stage 2 for the address that stage 1 gave."""
+    own: Translated | None = None
+    """In a combined walk: what stage 1 alone gave, before stage 2 was asked."""
