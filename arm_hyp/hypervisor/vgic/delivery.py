@@ -31,7 +31,7 @@ _BOTH_GROUPS: Final = ICH_VMCR_EL2.VENG1.mask | ICH_VMCR_EL2.VENG0.mask
 """While all interrupts have a list register it does not matter which groups the guest has enabled."""
 
 
-def flush(cpu: VgicCpu) -> None:
+def flush(dist: VgicDist, cpu: VgicCpu) -> None:
     """Fill the list registers of a loaded vCPU that is about to run."""
     interface = cpu.interface
     assert interface is not None, f"vCPU {cpu.index} is not loaded"
@@ -42,7 +42,7 @@ def flush(cpu: VgicCpu) -> None:
     cpu.ap_list.sort(key=lambda irq: (_urgency(irq, vmcr), irq.priority, irq.intid))
     cpu.in_lrs = cpu.ap_list[: interface.count]
     hcr = ENABLED | _maintenance(cpu.ap_list[interface.count :], vmcr, interface.count)
-    _write_list_registers(cpu)
+    _write_list_registers(dist, cpu)
     if hcr != cpu.hcr:
         interface.write_hcr(hcr)
         cpu.hcr = hcr
@@ -54,10 +54,10 @@ def _urgency(irq: VgicIrq, vmcr: int) -> int:
     return _DELIVERABLE if vmcr >> irq.group & 1 else _DISABLED
 
 
-def _write_list_registers(cpu: VgicCpu) -> None:
+def _write_list_registers(dist: VgicDist, cpu: VgicCpu) -> None:
     """Write each list register that changes."""
     assert cpu.interface is not None
-    values = [populate_lr(irq) for irq in cpu.in_lrs]
+    values = [populate_lr(irq, dist.forwards(irq)) for irq in cpu.in_lrs]
     for irq in cpu.in_lrs:
         irq.on_lr = True
     values += [0] * (cpu.interface.count - len(values))
@@ -137,7 +137,7 @@ def _fold_ends(dist: VgicDist, cpu: VgicCpu, folded: list[VgicIrq]) -> list[Vgic
 
 def deactivate(dist: VgicDist, irq: VgicIrq) -> None:
     """Deactivate an interrupt in the guest's place, and the physical one that it is linked to."""
-    lr = compute_lr(irq)
+    lr = compute_lr(irq, dist.forwards(irq))
     fold_lr(irq, lr, lr & ~ACTIVE_BIT)
     dist.set_physical_active(irq, False)
 
@@ -156,7 +156,7 @@ def halted(dist: VgicDist) -> Iterator[None]:
         yield
     finally:
         for cpu in live:
-            flush(cpu)
+            flush(dist, cpu)
 
 
 def load(dist: VgicDist, cpu: VgicCpu, interface: VirtualCpuInterface) -> None:

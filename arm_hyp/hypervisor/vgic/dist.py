@@ -103,9 +103,11 @@ class VgicDist:
         """
         if irq.active:
             return irq.target_vcpu if irq.vcpu is None else irq.vcpu
-        if irq.enabled and irq.pending and self.groups >> irq.group & 1:
-            return irq.target_vcpu
-        return None
+        return irq.target_vcpu if self.forwards(irq) else None
+
+    def forwards(self, irq: VgicIrq) -> bool:
+        """Tell whether an interrupt is pending, enabled, and of a group that GICD_CTLR enables."""
+        return irq.pending and irq.enabled and bool(self.groups >> irq.group & 1)
 
     def queue(self, irq: VgicIrq) -> None:
         """Put an interrupt on the list that it belongs on, after any change, and kick the vCPU if it is pending.

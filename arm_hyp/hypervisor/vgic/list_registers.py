@@ -19,12 +19,15 @@ _PHYSICAL_SHIFT: Final = ICH_LR_EL2.pINTID.lsb
 _SENDER: Final = 7
 
 
-def compute_lr(irq: VgicIrq) -> int:
-    """Return the list register that shows an interrupt to the guest as it is."""
+def compute_lr(irq: VgicIrq, is_forwarded: bool) -> int:
+    """Return the list register that shows an interrupt to the guest as it is.
+
+    `is_forwarded`: it is pending and enabled. KVM shows an active one as pending also if it was disabled meanwhile.
+    """
     lr = irq.intid | irq.priority << PRIORITY_SHIFT | irq.group << _GROUP_SHIFT | _link(irq)
     if irq.active:
         lr |= ACTIVE_BIT
-    if irq.pending and not (irq.active and _waits_for_deactivation(irq)):
+    if is_forwarded and not (irq.active and _waits_for_deactivation(irq)):
         lr |= PENDING_BIT
     return lr
 
@@ -55,13 +58,13 @@ def lowest_sender(irq: VgicIrq) -> int:
     return max((irq.source & -irq.source).bit_length() - 1, 0)
 
 
-def populate_lr(irq: VgicIrq) -> int:
+def populate_lr(irq: VgicIrq, is_forwarded: bool) -> int:
     """Return the list register of an interrupt, and take from the interrupt what the guest now may acknowledge.
 
     So whatever comes while the guest runs is new. Of a hardware-linked level only a rise is ever reported to us: the
     line is put low here, and read again when the list register is folded.
     """
-    lr = compute_lr(irq)
+    lr = compute_lr(irq, is_forwarded)
     if lr & PENDING_BIT:
         if irq.edge:
             irq.source &= ~(1 << lowest_sender(irq))

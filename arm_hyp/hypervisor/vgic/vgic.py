@@ -154,7 +154,7 @@ class Vgic:
 
     def flush(self, vcpu: int) -> None:
         """Fill the list registers: the guest runs next."""
-        delivery.flush(self._dist.cpus[vcpu])
+        delivery.flush(self._dist, self._dist.cpus[vcpu])
 
     def sync(self, vcpu: int) -> None:
         """Fold the list registers: the guest has run. May be called again.

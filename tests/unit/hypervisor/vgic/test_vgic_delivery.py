@@ -330,3 +330,22 @@ def test_what_is_pending_in_a_list_register_can_be_cleared(version: int) -> None
     assert cpu.signals and board.get(ISPENDR, 33, vcpu=1)
     board.set(ICPENDR, 33, vcpu=1)
     assert not cpu.signals and not board.get(ISPENDR, 33, vcpu=1)
+
+
+@VERSIONS
+@pytest.mark.parametrize("by", ["interrupt", "group"])
+def test_what_is_disabled_while_active_does_not_come_again(version: int, by: str) -> None:
+    board, cpu = running(version)
+    board.enable(33, edge=True)
+    board.vgic.inject(0, 33)
+    board.serve()
+    assert cpu.acknowledge() == 33
+    board.vgic.inject(0, 33)
+    board.serve()
+    board.set(ICENABLER, 33) if by == "interrupt" else board.write_d(0, 1)
+    cpu.end(33)
+    board.serve()
+    assert cpu.acknowledge() is None
+    board.set(ISENABLER, 33) if by == "interrupt" else board.write_d(0, 3)
+    board.serve()
+    assert cpu.acknowledge() == 33, "it is pending still"
