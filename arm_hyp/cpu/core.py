@@ -216,6 +216,7 @@ class Core:
             return
         pc, pstate, sp = self._now.read()
         if self._settle_state(pc, pstate):
+            self._native_step_wanted, self.sites.bare = False, None  # that instruction comes later, as a site again
             return
         careful = self.alignment.is_careful(pstate, sp)
         if careful and self.alignment.check():

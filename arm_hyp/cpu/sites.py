@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from unicorn import arm64_const as a64
 
@@ -40,6 +40,14 @@ class _UsesFp(dict[int, bool]):
 _USES_FP: Final = _UsesFp()
 
 
+class _Waiting(NamedTuple):
+    """A block that is to be translated again: where it lies in memory, its size, and its sites (address, word)."""
+
+    physical: int | None
+    size_bytes: int
+    sites: list[tuple[int, int]]
+
+
 class Sites:
     """The instrumentation of one core. `physical_word` gives access to RAM that leaves no mark in the core."""
 
@@ -54,7 +62,7 @@ class Sites:
     ) -> None:
         self._native, self._wanted, self._poke, self._counters = native, wanted, poke, counters
         self._on_misaligned, self._on_error = on_misaligned, on_error
-        self._waiting: dict[int, tuple[int, list[tuple[int, int]]]] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
         self._bare: int | None = None
         self._pstate = native.batch([a64.UC_ARM64_REG_PSTATE])
@@ -129,7 +137,7 @@ class Sites:
             self._fp_blocks.add((physical, size_bytes))
         sites, has_news = self._find(pc, words)
         if sites or has_news:
-            self._waiting[pc] = (size_bytes, sites)
+            self._waiting[pc] = _Waiting(physical, size_bytes, sites)
             self._native.stop()
 
     def _find(self, pc: int, words: tuple[int, ...]) -> tuple[list[tuple[int, int]], bool]:
@@ -144,8 +152,15 @@ class Sites:
         return [site for site in found if site[0] != self._bare and site[0] not in answered], has_news
 
     def prepare(self) -> None:
-        """Patch the waiting blocks. Call it between two runs, then run on from the same PC."""
-        for pc, (size_bytes, sites) in self._waiting.items():
+        """Patch the waiting blocks. Call it between two runs, then run on from the same PC.
+
+        An interrupt that came meanwhile may have led to other tables, and to other memory at the same addresses. Such a
+        block is only dropped: it is looked at again when it is translated again.
+        """
+        for pc, (place, size_bytes, sites) in self._waiting.items():
+            if place is not None and self._native.translate(pc) != place:
+                self._native.drop_physical(place, size_bytes)
+                continue
             self._native.drop_translations(pc, pc + size_bytes)
             physical = [(self._native.translate(at), word) for at, word in sites]
             done = [(at, word) for at, word in physical if at is not None and self._poke(at, UDF)]
