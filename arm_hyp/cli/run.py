@@ -192,7 +192,13 @@ def run(
         wants_terminal=_shows_any(configuration)
         and (console is not None or bool(configuration.vms) or not is_assembly),
     )
-    raise typer.Exit(Session(configuration, settings).run())
+    # Another command that takes the same options, as `arm-hyp walk` does, gives itself as the context's object.
+    use = ctx.obj or _run_session
+    raise typer.Exit(use(configuration, settings))
+
+
+def _run_session(configuration: Configuration, settings: Settings) -> int:
+    return Session(configuration, settings).run()
 
 
 def _is_given(ctx: typer.Context, parameter: str) -> bool:
