@@ -36,8 +36,8 @@ from arm_hyp.explain.walk_words import (
 
 _ALWAYS: Final = frozenset({"UXN", "PXN", "XN", "AF", "SH", "AP", "S2AP", "AttrIndx", "MemAttr", "nG", "ADDRESS"})
 """Fields that say something when they are zero too."""
-_NEVER: Final = frozenset({"TYPE", "VALID"})
-"""Fields that the step's own line has said, unless the descriptor is invalid."""
+_SAID: Final = frozenset({"TYPE", "VALID"})
+"""Fields that the step's own line has said."""
 _SIZES: Final = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _ADDRESS_MASK: Final = (1 << 48) - 1
 
@@ -183,7 +183,7 @@ def _fields(walk: Walk, step: Step) -> tuple[Node, ...]:
     parameters = walk.parameters
     regime = parameters.regime if isinstance(parameters, Stage1Parameters) else None
     rows = layout_of_descriptor(step.kind, regime)(step.descriptor).describe()
-    return tuple(_field(_placed(row, walk, step), step.kind) for row in rows)
+    return tuple(_field(_placed(row, walk, step)) for row in rows)
 
 
 def _placed(row: FieldValue, walk: Walk, step: Step) -> FieldValue:
@@ -198,13 +198,12 @@ def _placed(row: FieldValue, walk: Walk, step: Step) -> FieldValue:
     return row
 
 
-def _field(row: FieldValue, kind: StepKind) -> Node:
+def _field(row: FieldValue) -> Node:
     bits = f"<{row.msb}>" if row.msb == row.lsb else f"<{row.msb}:{row.lsb}>"
     width = row.msb - row.lsb + 1
     value = f"0b{row.value:0{width}b}" if width <= 4 else f"{row.value:#x}"
     facts: dict[str, Fact] = {"field": row.name, "msb": row.msb, "lsb": row.lsb, "value": row.value}
-    is_quiet = row.name in _NEVER if row.value else row.name not in _ALWAYS
-    is_quiet = kind is not StepKind.INVALID and is_quiet
+    is_quiet = row.name in _SAID if row.value else row.name not in _ALWAYS
     return Node("field", f"{row.name} {bits} {value}  {row.meaning}", facts, is_quiet=is_quiet)
 
 

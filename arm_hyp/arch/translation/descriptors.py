@@ -48,16 +48,17 @@ _STAGE2_MEMORY = {
 
 
 class Descriptor(Register):
-    """What every descriptor has. With bit 0 clear the walk ends in a translation fault; <63:1> are for software."""
+    """What every valid descriptor has."""
 
     TYPE = Field(1, values={0: "block", 1: "table, or page at level 3"})
-    VALID = Field(0, values={0: "invalid: translation fault", 1: "valid"})
+    VALID = Field(0, meaning="valid")
 
 
-class InvalidDescriptor(Descriptor):
+class InvalidDescriptor(Register):
     """A descriptor that ends the walk in a translation fault."""
 
     IGNORED = Field(63, 2, meaning="ignored: free for software")
+    TYPE = Field(1, 0, {0: "invalid", 1: "block, which is nothing at this level", 2: "invalid", 3: "table or page"})
 
 
 class Stage2Table(Descriptor):
@@ -140,7 +141,7 @@ _STAGE2: Final[dict[StepKind, type[Descriptor]]] = {
 }
 
 
-def layout_of_descriptor(kind: StepKind, regime: Regime | None) -> type[Descriptor]:
+def layout_of_descriptor(kind: StepKind, regime: Regime | None) -> type[Register]:
     """Return the fields of a descriptor that was read; `regime` is None for stage 2."""
     layouts = _STAGE2 if regime is None else _STAGE1[regime is not Regime.EL2]
     return layouts.get(kind, InvalidDescriptor)
