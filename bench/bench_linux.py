@@ -80,7 +80,8 @@ def _children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _linux() -> LinuxImages:
+def linux_images() -> LinuxImages:
+    """Return the images from the cache; without them the benchmark is skipped."""
     found = images()
     if not found.are_complete:
         pytest.skip("Debian's arm64 kernel is not in the cache: run `python guests/linux/fetch.py`")
@@ -114,7 +115,7 @@ def _qemu(kernel: str, initrd: str, append: str) -> list[str]:
 
 @pytest.mark.parametrize("boot", BOOTS)
 def test_linux(benchmark: BenchmarkFixture, report: Report, tmp_path: Path, boot: str) -> None:
-    participants = _participants(_linux(), BOOTS[boot], tmp_path)
+    participants = _participants(linux_images(), BOOTS[boot], tmp_path)
 
     def take_turns() -> None:
         for one in participants.values():

@@ -28,9 +28,9 @@ INTERRUPTS: Final = 4_000
 ROUNDS: Final = 3
 UNROLLED: Final = 8
 
-_POWER_OFF: Final = "ldr w0, =0x84000008\nhvc #0\n"
+POWER_OFF: Final = "ldr w0, =0x84000008\nhvc #0\n"
 
-_GIC: Final = {
+GIC: Final = {
     2: (
         """
         ldr x1, =0x08000000
@@ -72,7 +72,7 @@ _GIC: Final = {
 
 def _timer_guest(gic: int) -> str:
     """Take interrupts of a timer whose handler sets it to the next tick."""
-    set_up, acknowledge, end = _GIC[gic]
+    set_up, acknowledge, end = GIC[gic]
     return f"""
         ldr x19, ={INTERRUPTS}
         adr x1, vectors
@@ -94,7 +94,7 @@ def _timer_guest(gic: int) -> str:
         b.eq done
         eret
     done:
-        {_POWER_OFF}
+        {POWER_OFF}
     """
 
 
@@ -108,7 +108,7 @@ def _loop_guest(instruction: str, address: int) -> str:
         {body}
         subs x19, x19, #1
         b.ne again
-        {_POWER_OFF}
+        {POWER_OFF}
     """
 
 
@@ -159,7 +159,7 @@ def _measure(
     return 1 / float(benchmark.stats.stats.min)
 
 
-@pytest.mark.parametrize("gic", _GIC)
+@pytest.mark.parametrize("gic", GIC)
 def test_timer_interrupts(benchmark: BenchmarkFixture, report: Report, gic: int) -> None:
     rate = INTERRUPTS * _measure(benchmark, _timer_guest(gic), gic=gic)
     report(f"timer interrupts, GICv{gic}: acknowledge, set again, end, ERET", rate, "/s")

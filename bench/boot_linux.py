@@ -1,4 +1,5 @@
 """Boot Linux at EL1 on this project's machine, and print one line of JSON; `--tree FILE` only writes the device tree.
+With `--hypervisor` it is a VM.
 
 Read `arm_hyp/runner/runner.py` before this file; `bench/bench_linux.py` runs it.
 """
@@ -25,12 +26,10 @@ def main() -> None:
     parser.add_argument("append")
     parser.add_argument("memory_bytes", type=int)
     parser.add_argument("--tree", type=Path, help="write the device tree here, and boot nothing")
+    parser.add_argument("--hypervisor", action="store_const", const="", help="as a VM")
     made = parser.parse_args()
-    runner = Runner(
-        Configuration(
-            image=made.kernel, initrd=made.initrd, append=made.append, memory_bytes=made.memory_bytes, el=1, gic=2
-        )
-    )
+    files = {"image": made.kernel, "initrd": made.initrd, "append": made.append}
+    runner = Runner(Configuration(**files, memory_bytes=made.memory_bytes, el=1, gic=2, hypervisor=made.hypervisor))
     if made.tree:
         made.tree.write_bytes(runner.plans[0].tree)
         return
