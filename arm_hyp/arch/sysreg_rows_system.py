@@ -114,6 +114,7 @@ SPSR_UND        3 4 4 3 2   2  RW native   AArch32AtEL1
 """
 
 _PSTATE = """
+ALLINT          3 0 4 3 0   1  RW native   NMI
 CurrentEL       3 0 4 2 2   1  RO native   reset=0xc
 DAIF            3 3 4 2 1   0  RW native   reset=0x3c0
 DIT             3 3 4 2 5   0  RW native   DIT

@@ -10,9 +10,11 @@ The rules are data; here they are looked up by name, compiled once per (subject,
 the first that applies decides. Where none does, the instruction does its work, which for SVC, HVC, SMC and BRK is to
 take an exception.
 
-Simplified: EL2 is always there and enabled. Fine-grained traps (HFGxTR_EL2, HCRX_EL2), AMUSERENR_EL0 and the
-controls of SME have no rules; `TRACKED_GAPS` names them. An unallocated encoding of an FP, SVE or
-PAuth instruction is not recognised: ask only about words that are allotted.
+`why_no_rule` says of every other control bit what it does instead.
+
+Simplified: EL2 is always there and enabled. AMUSERENR_EL0 and the controls of SME have no rules (no model claims AMU or
+SME). An unallocated encoding of an FP, SVE or PAuth instruction is not recognised: ask only about words that are
+allotted.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from arm_hyp.arch.trap_rules.requests import (
     Context,
     Controls,
     DataAccess,
+    FineGrained,
     FpAccess,
     InstructionFetch,
     OtherInstruction,
@@ -36,17 +39,18 @@ from arm_hyp.arch.trap_rules.requests import (
     StackAccess,
     SveAccess,
 )
+from arm_hyp.arch.trap_rules.without_rules import why_no_rule
 
 __all__ = [
     "ALIGNMENT_FAULT",
     "FIRMWARE_SCR_EL3",
     "RULES",
-    "TRACKED_GAPS",
     "Bits",
     "Considered",
     "Context",
     "Controls",
     "DataAccess",
+    "FineGrained",
     "FpAccess",
     "InstructionFetch",
     "OtherInstruction",
@@ -59,10 +63,8 @@ __all__ = [
     "Verdict",
     "decide",
     "rules_about",
+    "why_no_rule",
 ]
-
-TRACKED_GAPS = ("HFGRTR_EL2", "HFGWTR_EL2", "HFGITR_EL2", "HDFGRTR_EL2", "HDFGWTR_EL2", "HCRX_EL2", "AMUSERENR_EL0")
-"""Control registers that trap and have no rules. No model of this machine claims their features."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The registers of the Arm ARM as declared bit fields, one class a register, under Arm's names.
 
-Read `arch/bitfields.py` before this package; in it `pstate`, `syndrome`, `hypervisor`, `control`, `translation`,
-`timers`, `gic`, `gic_virtual`, `identification`, `features`, in this order. `arch/sysregs.py` comes after: encodings
-and access.
+Read `arch/bitfields.py` before this package; in it `pstate`, `syndrome`, `hypervisor`, `fine_grained`, `control`,
+`translation`, `timers`, `gic`, `gic_virtual`, `identification`, `features`, in this order. `arch/sysregs.py` comes
+after: encodings and access.
 
 A register whose layout depends on a state has one class for each layout, with a suffix: `CPTR_EL2` and `CPTR_EL2_E2H`
 (HCR_EL2.E2H), `PAR_EL1` and `PAR_EL1_FAULT` (F), `CCSIDR_EL1` and `CCSIDR_EL1_CCIDX` (FEAT_CCIDX). A register that
@@ -21,6 +21,7 @@ from arm_hyp.arch.bitfields import Register
 from arm_hyp.arch.registers import (
     control,
     features,
+    fine_grained,
     gic,
     gic_virtual,
     hypervisor,
@@ -32,6 +33,7 @@ from arm_hyp.arch.registers import (
 )
 from arm_hyp.arch.registers.control import *  # noqa: F403
 from arm_hyp.arch.registers.features import *  # noqa: F403
+from arm_hyp.arch.registers.fine_grained import *  # noqa: F403
 from arm_hyp.arch.registers.gic import *  # noqa: F403
 from arm_hyp.arch.registers.gic_virtual import *  # noqa: F403
 from arm_hyp.arch.registers.hypervisor import *  # noqa: F403
@@ -41,7 +43,19 @@ from arm_hyp.arch.registers.syndrome import *  # noqa: F403
 from arm_hyp.arch.registers.timers import *  # noqa: F403
 from arm_hyp.arch.registers.translation import *  # noqa: F403
 
-MODULES = (pstate, syndrome, hypervisor, control, translation, timers, gic, gic_virtual, identification, features)
+MODULES = (
+    pstate,
+    syndrome,
+    hypervisor,
+    fine_grained,
+    control,
+    translation,
+    timers,
+    gic,
+    gic_virtual,
+    identification,
+    features,
+)
 NUMBERED = {
     "ICH_LR_EL2": 16,
     "ICH_AP0R_EL2": 4,

@@ -6,7 +6,7 @@ and `trap_rules/esr.py`; then `arch/traps.py`, which evaluates them.
 
 from __future__ import annotations
 
-from arm_hyp.arch.trap_rules import el1_controls, el2_controls, el3_controls, hcr_el2, states, undefined
+from arm_hyp.arch.trap_rules import el1_controls, el2_controls, el3_controls, fine_grained, hcr_el2, states, undefined
 from arm_hyp.arch.trap_rules.model import PE, Bits, Fact, Outcome, Rule
 
 __all__ = ["PE", "RULES", "Bits", "Fact", "Outcome", "Rule"]
@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     *el1_controls.RULES,
     *hcr_el2.RULES,
     *el2_controls.RULES,
+    *fine_grained.RULES,
     *el3_controls.RULES,
     *states.ALIGNMENT,
 )

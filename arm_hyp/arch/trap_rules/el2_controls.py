@@ -1,6 +1,6 @@
 """Rules by which EL2's other registers trap: CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, ICH_HCR_EL2, ICC_SRE_EL2.
 
-Read `trap_rules/hcr_el2.py` before, `trap_rules/el3_controls.py` after. CPTR_EL2 and CNTHCTL_EL2 have two layouts, by
+Read `trap_rules/hcr_el2.py` before, `trap_rules/fine_grained.py` after. CPTR_EL2 and CNTHCTL_EL2 have two layouts, by
 HCR_EL2.E2H. CNTHCTL_EL2's controls of EL0 under a host stand beside CNTKCTL_EL1's in `trap_rules/el1_controls.py`.
 
 HSTR_EL2 has no row: it traps AArch32 accesses only, and this machine has none. ICH_HCR_EL2.TSEI has none either: it

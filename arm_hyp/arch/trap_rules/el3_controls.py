@@ -1,6 +1,6 @@
 """Rules by which SCR_EL3 traps to EL3, where this machine's firmware is.
 
-Read `trap_rules/el2_controls.py` before, `trap_rules/states.py` after.
+Read `trap_rules/fine_grained.py` before, `trap_rules/states.py` after.
 
 Simplified: CPTR_EL3, MDCR_EL3 and ICC_SRE_EL3 are not modelled: the firmware lets lower levels have all that they
 control.
@@ -12,6 +12,8 @@ from __future__ import annotations
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.arch.trap_rules.el2_controls import COMMON, GROUP_0, GROUP_1, SOFTWARE_GENERATED
 from arm_hyp.arch.trap_rules.model import BELOW_EL3, Bits, Outcome, Rule, names
+
+FINE_GRAINED = "HFGRTR_EL2, HFGWTR_EL2, HFGITR_EL2, HDFGRTR_EL2, HDFGWTR_EL2"
 
 
 def _row(
@@ -85,6 +87,10 @@ RULES: tuple[Rule, ...] = (
     _row("FIEN", "ERXPFG*_EL1", "the fault injection registers", value=0, feature="RASv1p1"),
     _row("EnSCXT", "SCXTNUM_EL0", "SCXTNUM_EL0", value=0, els=BELOW_EL3, feature="CSV2_2", suffix=".EL0"),
     _row("EnSCXT", "SCXTNUM_EL1, SCXTNUM_EL2, SCXTNUM_EL12", "SCXTNUM_ELx", value=0, feature="CSV2_2"),
+    _row("SCTLR2En", "SCTLR2_EL1, SCTLR2_EL2, SCTLR2_EL12", "SCTLR2_ELx", value=0, feature="SCTLR2"),
+    _row("TCR2En", "TCR2_EL1, TCR2_EL2, TCR2_EL12", "TCR2_ELx", value=0, feature="TCR2"),
+    _row("FGTEn", FINE_GRAINED, "the fine-grained trap registers", value=0, els=(2,), feature="FGT"),
+    _row("HXEn", "HCRX_EL2", "HCRX_EL2", value=0, els=(2,), feature="HCX"),
     _row("TRNDR", "RNDR, RNDRRS", "the random number registers", els=BELOW_EL3),
     *_interrupts("FIQ", GROUP_0, "FMO", "FIQ", (1,)),
     *_interrupts("IRQ", GROUP_1, "IMO", "IRQ", (1,)),

@@ -5,7 +5,7 @@ Read `trap_rules/requests.py` before, `trap_rules/esr.py` after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from arm_hyp.arch.bitfields import Register
 from arm_hyp.arch.instructions import InstructionKind, SystemInstruction, pstate_field
 from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.arch.trap_rules import PE, RULES, Bits, Fact, Outcome, Rule
-from arm_hyp.arch.trap_rules.requests import Context, Controls, Request
+from arm_hyp.arch.trap_rules.requests import Context, Controls, FineGrained, Request
 
 
 class Subject(NamedTuple):
@@ -91,17 +91,20 @@ _FACTS: Mapping[Fact, Callable[[Subject, frozenset[str], int], bool]] = {
     Fact.FOR_EL2: lambda subject, features, el: subject.min_el == 2,
 }
 _LAYOUTS: Mapping[str, type[Register]] = {**REGISTERS, "PE": PE}
-_PSTATE_INDEX, _PE_INDEX = len(Controls._fields), len(Controls._fields) + 1
-HCR_INDEX = Controls._fields.index("hcr_el2")
+_PLACES: Mapping[str, int] = {
+    name: place for place, name in enumerate((*Controls._fields, "pstate", "pe", *FineGrained._fields))
+}
+HCR_INDEX = _PLACES["hcr_el2"]
 _E2H, TGE = REGISTERS["HCR_EL2"].field("E2H").mask, REGISTERS["HCR_EL2"].field("TGE").mask
+_SCR_EL3 = _PLACES["scr_el3"] - 1  # behind HCR_EL2
+_FGT_ENABLES = REGISTERS["SCR_EL3"].field("FGTEn").mask | REGISTERS["SCR_EL3"].field("HXEn").mask
 _WILDCARDS = frozenset("*?[")
 _REROUTING = Bits("HCR_EL2", "TGE", (1,))
 
 
 def _index(register: str) -> int:
     """Return the place of a register among the values that `values_of` makes."""
-    special = {"PSTATE": _PSTATE_INDEX, "PE": _PE_INDEX}
-    return special[register] if register in special else Controls._fields.index(register.removesuffix("_E2H").lower())
+    return _PLACES[register.removesuffix("_E2H").lower()]
 
 
 class _Check(NamedTuple):
@@ -167,20 +170,35 @@ def _matches(name: str, what: str) -> bool:
     return name.startswith(head) and (name == what if head == what else fnmatchcase(name, what))
 
 
+def _places() -> Mapping[str, Sequence[int]]:
+    """Return for each name and pattern that rules use the places of those rules."""
+    found: dict[str, list[int]] = {}
+    for place, rule in enumerate(RULES):
+        for what in rule.what:
+            found.setdefault(what, []).append(place)
+    return found
+
+
+_RULES_OF = _places()
+_PATTERNS = tuple((what, places) for what, places in _RULES_OF.items() if _head(what) != what)
+_FETCHES = frozenset({"PC", "misaligned PC"})
+"""No pattern is about these: nothing has been decoded yet."""
+
+
 @lru_cache(maxsize=4096)
 def about(name: str, generic_name: str, is_read: bool | None) -> tuple[Rule, ...]:
     """Return the rules about a subject, in order."""
+    places = {*_RULES_OF.get(name, ()), *_RULES_OF.get(generic_name, ())}
+    if name not in _FETCHES:
+        for what, found in _PATTERNS:
+            if _matches(name, what) or _matches(generic_name, what):
+                places.update(found)
+    opposite = None if is_read is None else ("write" if is_read else "read")
 
     def is_meant(rule: Rule) -> bool:
-        if rule.fact is not Fact.ANY and is_read is None:
-            return False
-        if is_read is not None and rule.access == ("write" if is_read else "read"):
-            return False
-        if name in ("PC", "misaligned PC"):
-            return name in rule.what
-        return any(_matches(name, what) or _matches(generic_name, what) for what in rule.what)
+        return (rule.fact is Fact.ANY or is_read is not None) and rule.access != opposite
 
-    return tuple(filter(is_meant, RULES))
+    return tuple(rule for rule in (RULES[place] for place in sorted(places)) if is_meant(rule))
 
 
 @lru_cache(maxsize=8192)
@@ -199,9 +217,11 @@ def subject_of(request: Request) -> Subject:
 
 
 def values_of(context: Context) -> tuple[int, ...]:
-    """Return the control registers, PSTATE and PE as one tuple, in the order of `_index`."""
+    """Return the control registers, PSTATE, PE and the fine-grained traps as one tuple, in the order of `_PLACES`."""
     hcr, *others = context.controls
     if "VHE" not in context.features:
         hcr &= ~_E2H
+    if "NoEL3" in context.features:
+        others[_SCR_EL3] |= _FGT_ENABLES
     state = context.event_register | context.interrupt_pending << 1 | context.timeout_expired << 2
-    return (hcr, *others, context.pstate, state)
+    return (hcr, *others, context.pstate, state, *context.fine_grained)

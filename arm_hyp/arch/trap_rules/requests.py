@@ -38,7 +38,19 @@ class Controls(NamedTuple):
     icc_sre_el2: int = 0
 
 
+class FineGrained(NamedTuple):
+    """The values of the registers of FEAT_FGT and FEAT_HCX, which no model of this machine claims."""
+
+    hfgrtr_el2: int = 0
+    hfgwtr_el2: int = 0
+    hfgitr_el2: int = 0
+    hdfgrtr_el2: int = 0
+    hdfgwtr_el2: int = 0
+    hcrx_el2: int = 0
+
+
 RESET_CONTROLS = Controls()
+NO_FINE_GRAINED = FineGrained()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Context:
     features: frozenset[str] = frozenset()
     pstate: int = 0
     timeout_expired: bool = False
+    fine_grained: FineGrained = NO_FINE_GRAINED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import product
+from typing import TypeVar
 
 import pytest
-from traps_support import ALL_FEATURES, REQUESTS, TGE, WORDS, instruction, open_controls
+from traps_support import ALL_FEATURES, REQUESTS, TGE, WORDS, instruction, open_controls, open_fine_grained
 
 from arm_hyp.arch import id_policy, sysregs
 from arm_hyp.arch.instructions import InstructionKind, SystemInstruction
 from arm_hyp.arch.registers import REGISTERS
-from arm_hyp.arch.traps import RULES, Bits, Context, Controls, Outcome, Request, Rule, decide, rules_about
+from arm_hyp.arch.traps import RULES, Bits, Context, Controls, FineGrained, Outcome, Request, Rule, decide, rules_about
 
 
 def all_requests() -> Iterator[tuple[str, Request]]:
@@ -32,10 +33,11 @@ def all_requests() -> Iterator[tuple[str, Request]]:
     yield from REQUESTS.items()
 
 
+T = TypeVar("T", Controls, FineGrained)
 ALL_REQUESTS = dict(all_requests())
 
 
-def with_bits(controls: Controls, condition: Bits, value: int) -> Controls:
+def with_bits(controls: T, condition: Bits, value: int) -> T:
     """Set the fields of a condition, first named most significant."""
     register = condition.register.removesuffix("_E2H").lower()
     number = getattr(controls, register)
@@ -65,15 +67,18 @@ def features_for(rule: Rule) -> frozenset[str]:
 
 def context_for(rule: Rule, el: int, choice: dict[Bits, int]) -> Context:
     controls, state, pstate = open_controls(mode_for(rule)), {}, 0
+    fine_grained = open_fine_grained()
     for condition, value in choice.items():
         if condition.register == "PE":
             flags = {"EventRegister": "event_register", "InterruptPending": "interrupt_pending"}
             state[flags.get(condition.fields, "timeout_expired")] = bool(value)
         elif condition.register == "PSTATE":
             pstate |= value << {"IL": 20, "M": 0}[condition.fields]
+        elif condition.register.lower() in FineGrained._fields:
+            fine_grained = with_bits(fine_grained, condition, value)
         else:
             controls = with_bits(controls, condition, value)
-    return Context(el, controls, features=features_for(rule), pstate=pstate, **state)
+    return Context(el, controls, features=features_for(rule), pstate=pstate, fine_grained=fine_grained, **state)
 
 
 def width(condition: Bits) -> int:

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 import trap_cases_el1
 import trap_cases_el2
+import trap_cases_fgt
 from trap_cases import TrapCase
 from traps_support import expected_esr, request
 
 from arm_hyp.arch.traps import RULES, decide
 
-CASES = [*trap_cases_el1.CASES, *trap_cases_el2.CASES]
+CASES = [*trap_cases_el1.CASES, *trap_cases_el2.CASES, *trap_cases_fgt.CASES]
 JUDGED_BY_ORACLES = Path(__file__).parents[2] / "fixtures" / "rules-judged-by-oracles.txt"
 
 

@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
-from traps_support import ALL_FEATURES, MODES, open_controls
+from traps_support import ALL_FEATURES, MODES, open_controls, open_fine_grained
 
-from arm_hyp.arch.traps import Context, Controls
+from arm_hyp.arch.traps import Context, Controls, FineGrained
 
 _STATES = {"event": "event_register", "pending": "interrupt_pending", "expired": "timeout_expired"}
+T = TypeVar("T", Controls, FineGrained)
 _FIELD = re.compile(r"(\w+)<(\d+)(?::(\d+))?>=(\d+)")
 
 
@@ -49,7 +51,7 @@ class TrapCase:
     def context(self, *without: str) -> Context:
         """Build the state of the case, without some of its conditions."""
         controls, pstate, features = open_controls(MODES[self.mode]), self.el << 2 | (self.el > 0), ALL_FEATURES
-        state = {}
+        state, fine_grained = {}, open_fine_grained()
         for condition in (*self.conditions, *self.irrelevant):
             if condition in without:
                 continue
@@ -59,9 +61,11 @@ class TrapCase:
                 features = features | {condition[1:]} if condition[0] == "+" else features - {condition[1:]}
             elif condition.startswith("PSTATE"):
                 pstate = _with_field(pstate, condition)
+            elif condition.partition("<")[0].lower() in FineGrained._fields:
+                fine_grained = _with_control(fine_grained, condition)
             else:
                 controls = _with_control(controls, condition)
-        return Context(self.el, controls, features=features, pstate=pstate, **state)
+        return Context(self.el, controls, features=features, pstate=pstate, fine_grained=fine_grained, **state)
 
 
 def _with_field(value: int, condition: str) -> int:
@@ -75,7 +79,7 @@ def _with_field(value: int, condition: str) -> int:
     return changed
 
 
-def _with_control(controls: Controls, condition: str) -> Controls:
+def _with_control(controls: T, condition: str) -> T:
     name = condition.partition("<")[0].lower()
     return controls._replace(**{name: _with_field(getattr(controls, name), condition)})
 

@@ -7,6 +7,7 @@ from arm_hyp.arch.instructions import SystemInstruction, decode_system
 from arm_hyp.arch.traps import (
     Controls,
     DataAccess,
+    FineGrained,
     FpAccess,
     InstructionFetch,
     OtherInstruction,
@@ -39,10 +40,23 @@ def open_controls(mode: int = 0) -> Controls:
         cntkctl_el1=bits(0, 1, 8, 9),
         sctlr_el1=sctlr | bits(9),
         sctlr_el2=sctlr,
-        scr_el3=0x30531 | bits(25, 21),  # EnSCXT FIEN
+        scr_el3=0x30531 | bits(25, 21, 38, 43, 44),  # EnSCXT FIEN HXEn TCR2En SCTLR2En
         pmuserenr_el0=1,
         icc_sre_el1=1,
         icc_sre_el2=bits(0, 3),
+    )
+
+
+def open_fine_grained() -> FineGrained:
+    """Values with which nothing traps once SCR_EL3.FGTEn and HXEn are 1: the bits that trap as 0 are 1."""
+    system = bits(*range(50, 64)) & ~bits(51)
+    return FineGrained(
+        hfgrtr_el2=system,
+        hfgwtr_el2=system,
+        hfgitr_el2=bits(*range(55, 60)),
+        hdfgrtr_el2=bits(59, 60, 61, 62),
+        hdfgwtr_el2=bits(60, 61, 62),
+        hcrx_el2=bits(14, 15),
     )
 
 
@@ -124,6 +138,7 @@ def expected_esr(text: str, ec: int) -> int:
     iss = {
         0x01: wfx | (3 << 5 | 1 << 2 if text in ("wfit", "wfet") else 0),  # RN <9:5>, RV <2>
         0x07: 1 << 24 | 0xE << 20,
+        0x15: 1,
         0x17: 1,
         0x1A: {"eret": 0, "eretaa": 2, "eretab": 3}.get(text, 0),
         0x24: 0x21 | (1 << 6 if text.startswith("str") else 0),
