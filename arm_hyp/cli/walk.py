@@ -154,7 +154,7 @@ def _run_to_point(runner: Runner, asked: Asked, settings: Settings) -> None:
     answer = runner.send(Run(limit, settings.until))
     if settings.until and answer["status"] != 0:
         raise UserError(f"--until {settings.until}", answer["text"], "give a text that the console will show")
-    if answer["reason"] != "limit" and not settings.until:
+    if answer["n"] < limit and asked.n is not None and not settings.until:
         print(f"the run ended before: {answer['text']}; {answer['n']:,} instructions", file=sys.stderr)
 
 

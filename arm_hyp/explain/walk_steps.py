@@ -48,7 +48,7 @@ def nodes_of(asked: Question) -> tuple[Node, ...]:
     nodes = [_stage1(asked)]
     if walk.stage2 is not None:
         nodes.append(_stage2(walk.stage2, "Stage 2", is_folded=False))
-    elif asked.regime is Regime.EL10 and not asked.has_stage2:
+    elif isinstance(walk.result, Translated) and asked.regime is Regime.EL10:
         nodes.append(Node("stage", "Stage 2 is off (HCR_EL2.VM and DC are 0): this is the physical address"))
     if isinstance(walk.result, Translated) and walk.own is not None:
         nodes.append(_both(asked, walk.own, walk.result))
@@ -251,9 +251,9 @@ def _stage2_result(walk: Walk, result: Translated) -> Node:
 def _size(result: Translated) -> str:
     if not result.block_bytes:
         return ""
-    run = f", one of a run of {size_text(result.contiguous_bytes)}"
+    run = f", contiguous with others to {size_text(result.contiguous_bytes)}"
     is_run = result.contiguous_bytes > result.block_bytes
-    return f", in a block of {size_text(result.block_bytes)}{run if is_run else ''}"
+    return f", in {size_text(result.block_bytes)} mapped as one{run if is_run else ''}"
 
 
 def _result_facts(result: Translated) -> dict[str, Fact]:

@@ -1,6 +1,6 @@
 """Why an instruction trapped, or did not: one sentence that names the deciding control bit.
 
-Read `arch/traps.py` and `events.py` before this file, `comparison.py` after it. An `ExceptionTaken` holds the control
+Read `asked.py` and `events.py` before this file, `comparison.py` after it. An `ExceptionTaken` holds the control
 registers at that moment, so the rules can be asked again, long after the run: the sentence comes from the rule that
 decides, and from nothing that was written down for this event.
 """
@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Final
 
 from arm_hyp.arch import id_policy, sysregs, traps
-from arm_hyp.arch.instructions import decode_system, is_fp_simd, is_sve, mnemonic
 from arm_hyp.arch.registers.hypervisor import HCR_EL2
 from arm_hyp.arch.syndromes import EC, one_line
-from arm_hyp.arch.traps import Considered, Context, Controls, Outcome, Request, Verdict
+from arm_hyp.arch.traps import Considered, Context, Controls, Outcome, Verdict
 from arm_hyp.events import ExceptionTaken, NotWaited, Waited
+from arm_hyp.explain.asked import instruction_name, request_of
 
 _WORDS: Final = {"wfi": 0xD503_207F, "wfe": 0xD503_205F}
 _CALLS: Final = frozenset({EC.SVC64, EC.HVC64, EC.BRK})
@@ -39,30 +39,6 @@ def why_trapped(event: ExceptionTaken, model: str = "a72", gic: int = 2) -> str:
     if verdict is None or verdict.esr is None or verdict.esr >> 26 != event.ec:
         return f"{_place(event)} goes to EL{event.to_el}: {_syndrome(event)}; no trap control decides that."
     return _sentence(event, verdict)
-
-
-def request_of(word: int | None) -> Request | None:
-    """Return what the trap rules are asked about an instruction word, or None if they have no say in it."""
-    if word is None:
-        return None
-    system = decode_system(word)
-    if system is not None:
-        return system
-    if is_sve(word):
-        return traps.SveAccess()
-    return traps.FpAccess() if is_fp_simd(word) else None
-
-
-def instruction_name(word: int | None) -> str:
-    """Return a short name of an instruction for a sentence: `WFI`, `MSR TCR_EL1, X0`, `an FP or SIMD instruction`."""
-    if word is None:
-        return "an instruction that cannot be fetched"
-    system = decode_system(word)
-    if system is not None:
-        return mnemonic(system).upper()
-    if is_sve(word):
-        return "an SVE instruction"
-    return "an FP or SIMD instruction" if is_fp_simd(word) else f"the instruction {word:#010x}"
 
 
 def _place(event: ExceptionTaken) -> str:
