@@ -104,8 +104,10 @@ class VcpuTimers:
     # --- state -------------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Disable both timers, as a reset of the CPU does."""
-        self.restore({"virtual": [0, 0, False], "physical": [0, 0, False]})
+        """Disable both timers, as a reset of the CPU does: their lines fall. The vCPU is on no CPU."""
+        for timer in (self.virtual, self.physical):
+            timer.ctl = timer.cval = 0
+            timer.settle()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state."""
@@ -113,10 +115,9 @@ class VcpuTimers:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back; the vGIC restores its lines itself."""
-        for timer, (ctl, cval, level) in ((self.virtual, state["virtual"]), (self.physical, state["physical"])):
-            timer.ctl, timer.cval, timer.level = ctl, cval, level
-            timer.settle()
+        for timer, saved in ((self.virtual, state["virtual"]), (self.physical, state["physical"])):
+            timer.ctl, timer.cval, timer.level, timer.deadline_tick = saved
 
 
-def _state(timer: Timer) -> list[int | bool]:
-    return [timer.ctl, timer.cval, timer.level]
+def _state(timer: Timer) -> list[int | bool | None]:
+    return [timer.ctl, timer.cval, timer.level, timer.deadline_tick]
