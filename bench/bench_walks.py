@@ -6,6 +6,7 @@ Read `arm_hyp/arch/translation/combined.py` before this file. Four levels in eac
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -30,7 +31,7 @@ TABLES_2 = (0x20_0000, 0x20_1000, 0x20_2000, 0x20_3000)
 def tables() -> dict[int, int]:
     """Map VA 0 to IPA 0x104000 by a page of stage 1, and all those IPAs to themselves by pages of stage 2."""
     words = {address: following | 3 for address, following in zip(TABLES_1, (*TABLES_1[1:], 0x10_4740), strict=True)}
-    words |= {address: following | 3 for address, following in zip(TABLES_2, TABLES_2[1:], strict=False)}
+    words |= {address: following | 3 for address, following in pairwise(TABLES_2)}
     return words | {TABLES_2[3] + 8 * page: page << 12 | 0x7FF for page in range(0x100, 0x105)}
 
 

@@ -146,7 +146,7 @@ def test_at_agrees_with_the_walk(model: str, tmp_path: Path) -> None:
             address = start + 8 * (4 * number + place)
             par = int.from_bytes(runner.machine.read_memory(address, 8), "little")
             ours = par_el1(walk(va, access, el, view.registers, view.read64).result)
-            # SH <8:7> aside: the core reports the descriptor's, see "shareability in PAR_EL1" in the comparison of walks.
+            # SH <8:7> aside: the core reports the descriptor's, see the deviations of tests/differential/test_walks.py.
             assert par & ~0x180 == ours & ~0x180, f"{va:#x} EL{el} {access}: {par:#x}, walk {ours:#x}"
             kinds.add(par & 1)
     assert kinds == {0, 1}
