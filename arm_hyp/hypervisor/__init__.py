@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         WfxExit,
     )
     from arm_hyp.hypervisor.guest_memory import GuestMemoryError
-    from arm_hyp.hypervisor.registry import Hypercall, SysregAccess, handler, hypercall, mmio, sysreg
+    from arm_hyp.hypervisor.student.registry import Hypercall, SysregAccess, handler, hypercall, mmio, sysreg
     from arm_hyp.hypervisor.vcpu import Vcpu
     from arm_hyp.hypervisor.vm import Vm
     from arm_hyp.hypervisor.vm_bus import MmioAccess
@@ -66,7 +66,10 @@ _ELSEWHERE: Final = {
     "MmioAccess": "hypervisor.vm_bus",
     "Vcpu": "hypervisor.vcpu",
     "Vm": "hypervisor.vm",
-} | dict.fromkeys(("Hypercall", "SysregAccess", "handler", "hypercall", "mmio", "sysreg"), "hypervisor.registry")
+    **dict.fromkeys(
+        ("Hypercall", "SysregAccess", "handler", "hypercall", "mmio", "sysreg"), "hypervisor.student.registry"
+    ),
+}
 """The module of each name that is not in `exits`."""
 
 

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from arm_hyp.machine.virtio.drive import BlockBackend
 
 DEFAULT_WEIGHT: Final = 1024
-"""The weight of a VM that says nothing, as that of a Linux task at nice 0. A VM with twice as much runs twice as long."""
+"""The weight of a VM that says nothing, as that of a Linux task at nice 0. Twice as much makes it run twice as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmConfiguration:
     """One VM. CPU model and GIC are the machine's.
 
-    `plan` says what lies where in the VM's IPA space, where vCPU 0 starts at EL1, and what its registers hold. `pins` are
-    the physical CPUs that its vCPUs may run on; none: all of them. Memory in bytes, `rtc_epoch_s` in Unix seconds.
+    `plan` says what lies where in the VM's IPA space, where vCPU 0 starts at EL1, and what its registers hold. `pins`
+    are the physical CPUs that its vCPUs may run on; none: all of them. Memory in bytes, `rtc_epoch_s` in Unix seconds.
     """
 
     name: str

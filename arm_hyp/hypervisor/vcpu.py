@@ -15,7 +15,8 @@ from arm_hyp.arch.exceptions import Kind, enter
 from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.pstate import PSTATE_IL, PSTATE_SS
 from arm_hyp.arch.syndromes import EC, encode_abort, encode_unknown
-from arm_hyp.hypervisor import guest_memory, plain_data, vcpu_registers
+from arm_hyp.hypervisor import guest_memory, vcpu_registers
+from arm_hyp.hypervisor.student import plain_data
 from arm_hyp.hypervisor.vcpu_registers import PC, PSTATE
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from arm_hyp.hypervisor import plain_data
 from arm_hyp.hypervisor.configuration import VmConfiguration
 from arm_hyp.hypervisor.guest_memory import IpaMemory
 from arm_hyp.hypervisor.handlers.calls import GuestCalls
@@ -19,6 +18,7 @@ from arm_hyp.hypervisor.stage2.dirty import MemorySlot
 from arm_hyp.hypervisor.stage2.geometry import choose_geometry
 from arm_hyp.hypervisor.stage2.mapper import Stage2
 from arm_hyp.hypervisor.stage2.paging import PagedMemory
+from arm_hyp.hypervisor.student import plain_data
 from arm_hyp.hypervisor.vcpu import Vcpu
 from arm_hyp.hypervisor.vgic.vgic import Vgic
 from arm_hyp.hypervisor.vm_bus import VmBus

@@ -29,7 +29,7 @@ from arm_hyp.runner.settings import apply_setting, apply_vcpu_setting, parse_set
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.hypervisor import Hypervisor
-    from arm_hyp.hypervisor.student import StudentCode
+    from arm_hyp.hypervisor.student.code import StudentCode
     from arm_hyp.hypervisor.vm import Vm
 
 __all__ = ["Configuration", "Edit", "Message", "Read", "Restore", "Run", "Runner", "Snapshot", "Step", "Type"]
@@ -66,8 +66,8 @@ class Runner:
     def _start_vms(self, made: Configuration, handlers: str, sink: EventSink | None) -> None:
         from arm_hyp.hypervisor.dispatch import dispatch  # here: a bare machine starts sooner without these
         from arm_hyp.hypervisor.hypervisor import Hypervisor
-        from arm_hyp.hypervisor.loading import load_handlers
-        from arm_hyp.hypervisor.student import StudentCode
+        from arm_hyp.hypervisor.student.loading import load_handlers
+        from arm_hyp.hypervisor.student.code import StudentCode
 
         self._student = StudentCode(load_handlers(handlers), dispatch) if handlers else None
         vms = [vm_configuration(made, vm) for vm in self.vms]
@@ -139,7 +139,7 @@ class Runner:
         """Run to an end; a failure of the user's handlers is one."""
         if self._student is None:
             return self.machine.run(limit)
-        from arm_hyp.hypervisor.failures import HandlerFailure
+        from arm_hyp.hypervisor.student.failures import HandlerFailure
 
         try:
             return self.machine.run(limit)

@@ -10,8 +10,8 @@ from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor import handler, hypercall
-from arm_hyp.hypervisor.loading import load_handlers
-from arm_hyp.hypervisor.registry import Handlers, Misuse
+from arm_hyp.hypervisor.student.loading import load_handlers
+from arm_hyp.hypervisor.student.registry import Handlers, Misuse
 
 IMPORTS = "from arm_hyp.hypervisor import EC, handler, hypercall, mmio, sysreg\n"
 

@@ -14,9 +14,9 @@ from arm_hyp.errors import UserError
 from arm_hyp.hypervisor import EC
 from arm_hyp.hypervisor.dispatch import dispatch
 from arm_hyp.hypervisor.exits import SyncExit
-from arm_hyp.hypervisor.failures import HandlerFailure
-from arm_hyp.hypervisor.loading import load_handlers
-from arm_hyp.hypervisor.student import StudentCode
+from arm_hyp.hypervisor.student.code import StudentCode
+from arm_hyp.hypervisor.student.failures import HandlerFailure
+from arm_hyp.hypervisor.student.loading import load_handlers
 from arm_hyp.kvm_events import HandlerOutput
 
 IMPORTS = "from arm_hyp.hypervisor import *\n"

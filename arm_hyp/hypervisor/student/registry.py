@@ -1,7 +1,7 @@
 """What a user's module registers: the four decorators, and the handlers that they collect.
 
-Read `hypervisor/exits.py` before this file, `hypervisor/loading.py` (how a module gets here) and
-`hypervisor/student.py` (how its handlers are called) after it. `docs/handlers.md` is the guide for users.
+Read `hypervisor/exits.py` before this file, `hypervisor/student/loading.py` (how a module gets here) and
+`hypervisor/student/code.py` (how its handlers are called) after it. `docs/handlers.md` is the guide for users.
 
     @handler(EC.WFX)            f(vcpu, exit[, next]) -> None
     @sysreg("MIDR_EL1")         f(vcpu, access[, next]) -> int for a read, None for a write

@@ -1,6 +1,6 @@
 """A user's file made into handlers: a new module every time, an empty registry, and one line for whatever is wrong.
 
-Read `hypervisor/registry.py` and `hypervisor/guard.py` before this file, `hypervisor/student.py` after it.
+Read `registry.py` and `guard.py` before this file, `code.py` after it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from types import ModuleType
 
 from arm_hyp.errors import UserError
-from arm_hyp.hypervisor.failures import Problem
-from arm_hyp.hypervisor.guard import Guard
-from arm_hyp.hypervisor.registry import Handlers, Misuse, registering
+from arm_hyp.hypervisor.student.failures import Problem
+from arm_hyp.hypervisor.student.guard import Guard
+from arm_hyp.hypervisor.student.registry import Handlers, Misuse, registering
 
 _NAME = "arm_hyp_handlers_"
 

@@ -1,7 +1,6 @@
 """A user's handlers in front of the default ones: what is called, with what, and what may come back.
 
-Read `hypervisor/registry.py`, `hypervisor/guard.py` and `hypervisor/plain_data.py` before this file,
-`hypervisor/dispatch.py` (the default handlers) beside it. The first of these that is there is asked, and its `next`
+Read the other files of this package before this one, `hypervisor/dispatch.py` (the default handlers) beside it. The first of these that is there is asked, and its `next`
 reaches those behind:
 
     @handler(EC.X)  ->  @sysreg, @hypercall  ->  the default handler by class  ->  @mmio  ->  the device
@@ -19,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.errors import UserError
-from arm_hyp.hypervisor import plain_data
 from arm_hyp.hypervisor.exits import DataAbortExit, HvcExit, SmcExit, SyncExit, SysregExit
-from arm_hyp.hypervisor.failures import HandlerFailure, Place, Problem, report
-from arm_hyp.hypervisor.guard import Guard, caller
-from arm_hyp.hypervisor.registry import ARGUMENTS, Handlers, Hypercall, Registered, SysregAccess
+from arm_hyp.hypervisor.student import plain_data
+from arm_hyp.hypervisor.student.failures import HandlerFailure, Place, Problem, report
+from arm_hyp.hypervisor.student.guard import Guard, caller
+from arm_hyp.hypervisor.student.registry import ARGUMENTS, Handlers, Hypercall, Registered, SysregAccess
 from arm_hyp.kvm_events import HandlerOutput
 
 if TYPE_CHECKING:

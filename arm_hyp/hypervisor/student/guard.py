@@ -1,6 +1,6 @@
 """The guard around a user's code: a budget of bytecodes, what it prints caught, and its exceptions made into problems.
 
-Read `hypervisor/failures.py` before this file, `hypervisor/student.py` after it.
+Read `hypervisor/student/failures.py` before this file, `hypervisor/student/code.py` after it.
 
 A handler that loops for ever is found by counting the bytecodes that it runs (`sys.settrace`), so at the same place on
 every host. All Python code counts that is called from it, but for this package's own. What the count cannot see: one
@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import arm_hyp
-from arm_hyp.hypervisor.failures import Place, Problem, in_words, last_place, mend_for
+from arm_hyp.hypervisor.student.failures import Place, Problem, in_words, last_place, mend_for
 from arm_hyp.machine.seams import BusError
 
 BUDGET: Final = 3_000_000

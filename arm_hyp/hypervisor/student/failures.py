@@ -1,6 +1,6 @@
 """What a user's handler did wrong: where, at which exit, what it most likely forgot, and how to mend it.
 
-Read `hypervisor/guard.py`, which finds most of it, before this file; `hypervisor/student.py` after it.
+Read `hypervisor/student/guard.py`, which finds most of it, before this file; `hypervisor/student/code.py` after it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """State of a user's code that can come back: plain data, and a watch over what is not.
 
-Read this before `hypervisor/student.py`. `vcpu.data`, `vm.data` and the globals of a user's modules are carried by
+Read this before `hypervisor/student/code.py`. `vcpu.data`, `vm.data` and the globals of a user's modules are carried by
 snapshots, so they must be plain: None, bool, int, float, str, bytes, and list, tuple, dict, set, frozenset of these.
 Functions, classes and modules may be there too, as long as nothing in them changes.
 
