@@ -1,7 +1,7 @@
 """A user's handlers in front of the default ones: what is called, with what, and what may come back.
 
-Read the other files of this package before this one, `hypervisor/dispatch.py` (the default handlers) beside it. The first of these that is there is asked, and its `next`
-reaches those behind:
+Read the other files of this package before this one, `hypervisor/dispatch.py` (the default handlers) beside it. The
+first of these that is there is asked, and its `next` reaches those behind:
 
     @handler(EC.X)  ->  @sysreg, @hypercall  ->  the default handler by class  ->  @mmio  ->  the device
 
