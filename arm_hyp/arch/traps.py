@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from arm_hyp.arch.syndromes import encode_unknown
 from arm_hyp.arch.trap_rules import RULES, Bits, Outcome, Rule
 from arm_hyp.arch.trap_rules.esr import ALIGNMENT_FAULT, SYNDROMES
-from arm_hyp.arch.trap_rules.lookup import HCR_INDEX, TGE, about, plan, subject_of, values_of
+from arm_hyp.arch.trap_rules.lookup import HCR_INDEX, TGE, about, field_of, plan, subject_of, values_of
 from arm_hyp.arch.trap_rules.requests import (
     FIRMWARE_SCR_EL3,
     Context,
@@ -62,6 +62,7 @@ __all__ = [
     "SveAccess",
     "Verdict",
     "decide",
+    "field_of",
     "rules_about",
     "why_no_rule",
 ]

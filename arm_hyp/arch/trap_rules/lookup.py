@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from arm_hyp.arch import sysregs
-from arm_hyp.arch.bitfields import Register
+from arm_hyp.arch.bitfields import Field, Register
 from arm_hyp.arch.instructions import InstructionKind, SystemInstruction, pstate_field
 from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.arch.trap_rules import PE, RULES, Bits, Fact, Outcome, Rule
@@ -131,8 +131,14 @@ class Compiled(NamedTuple):
     shown: tuple[_Shown, ...]
 
 
+@cache
+def field_of(layout: str, name: str) -> Field:
+    """Return a field that a rule names, of a register's layout, PSTATE or PE. Raises: KeyError."""
+    return _LAYOUTS[layout].field(name)
+
+
 def _check(bits: Bits) -> _Check:
-    fields = [_LAYOUTS[bits.register].field(name) for name in bits.fields.split(",")]
+    fields = [field_of(bits.register, name) for name in bits.fields.split(",")]
     wanted = set()
     for value in bits.values:
         rest, masked = value, 0

@@ -10,7 +10,8 @@ from arm_hyp.arch.registers.hypervisor import HCR_EL2
 from arm_hyp.arch.syndromes import encode_hvc, encode_svc, encode_sysreg, encode_unknown, encode_wfx
 from arm_hyp.arch.sysregs import by_name
 from arm_hyp.events import ExceptionTaken, NotWaited, RecordingSink, Waited
-from arm_hyp.explain.why import bits_that_let_pass, deciding_rule, instruction_name, why_not, why_trapped
+from arm_hyp.explain.asked import instruction_name
+from arm_hyp.explain.why import bits_that_let_pass, deciding_rule, why_not, why_trapped
 from arm_hyp.machine.machine import Machine
 
 WFI, HVC, SVC, UDF = 0xD503_207F, 0xD400_00A2, 0xD400_0001, 0

@@ -1,0 +1,125 @@
+"""An example for a trap rule: an instruction that it decides, and the settings with which it does.
+
+Read `verdicts.py` before this file, `bits.py` after it. An example is never guessed: the rules are asked, and it counts
+only if this very rule decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from arm_hyp.arch import id_policy, sysregs, traps
+from arm_hyp.arch.traps import Context, Rule
+from arm_hyp.explain.asked import after_reset, with_field
+from arm_hyp.explain.verdicts import explain_trap
+
+EXAMPLES: Final = {
+    "WFI": ("wfi", 0xD503_207F),
+    "WFE": ("wfe", 0xD503_205F),
+    "WFIT": ("wfit x0", 0xD503_1020),
+    "WFET": ("wfet x0", 0xD503_1000),
+    "SVC": ("svc #0", 0xD400_0001),
+    "HVC": ("hvc #0", 0xD400_0002),
+    "SMC": ("smc #0", 0xD400_0003),
+    "ERET": ("eret", 0xD69F_03E0),
+    "FP access": ("fadd d0, d1, d2", 0x1E62_2820),
+    "SVE access": ("ptrue p0.b", 0x2518_E3E0),
+    "DAIFSet (immediate)": ("msr daifset, #2", 0xD503_42DF),
+    "PAuth IA": ("paciza x0", 0xDAC1_23E0),
+    "PAuth IB": ("pacizb x0", 0xDAC1_27E0),
+    "PAuth DA": ("pacdza x0", 0xDAC1_2BE0),
+    "PAuth DB": ("pacdzb x0", 0xDAC1_2FE0),
+    "PAuth GA": ("pacga x0, x1, x2", 0x9AC2_3020),
+}
+"""An instruction for each subject of rules that is not a register or operation."""
+
+
+_TRIED_NAMES: Final = 12
+_LEVELS: Final = (1, 0, 2)
+"""The levels at which to look for an example, the most usual first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An instruction that a rule decides: its text and level, the settings, and the sentence about it.
+
+    `features` are those that this machine does not have and the rule needs.
+    """
+
+    instruction: str
+    word: int
+    el: int
+    settings: tuple[str, ...]
+    features: tuple[str, ...]
+    sentence: str
+
+
+def example_of(rule: Rule, names: Sequence[str], model: str, gic: int) -> Example | None:
+    """Find an instruction about one of `names` that this rule decides; None where no word alone is one."""
+    candidates = _candidates(rule, names)
+    for features in _feature_sets(rule):
+        for el in (el for el in _LEVELS if el in rule.els):
+            context = _with_conditions(after_reset(el, model, 3 if "GICv3" in features else gic, features), rule)
+            for text, word in candidates:
+                story = explain_trap(context, word, text)
+                if story.rule == rule.id:
+                    settings = tuple(
+                        f"{layout.removesuffix('_E2H')}.{field}={v}" for layout, field, v in _settings(rule)
+                    )
+                    return Example(text, word, el, settings, tuple(sorted(features)), story.sentence)
+    return None
+
+
+def _candidates(rule: Rule, names: Sequence[str]) -> list[tuple[str, int]]:
+    directions = [is_read for is_read in (False, True) if rule.access != ("write" if is_read else "read")]
+    found = (word_of(name, is_read) for name in names[:_TRIED_NAMES] for is_read in directions)
+    return [each for each in found if each is not None]
+
+
+def _feature_sets(rule: Rule) -> Iterator[frozenset[str]]:
+    """Give what to ask with: this machine as it is, then with the rule's feature, then with each feature by itself."""
+    needed = frozenset(name for name in rule.feature.split("+") if name and name[0] != "!")
+    yield frozenset()
+    if needed:
+        yield needed
+    for name in sorted(id_policy.RULES):
+        if "-" not in name:
+            yield needed | {name}
+
+
+def word_of(name: str, is_read: bool) -> tuple[str, int] | None:
+    """Return an instruction about a name that rules use, as text and word; None where there is none to show."""
+    if name in EXAMPLES:
+        return EXAMPLES[name]
+    try:
+        op0, op1, crn, crm, op2 = sysregs.parse_name(name)
+    except KeyError:
+        return None
+    if op0 == 1:
+        return _operation(name, 0xD508_0000 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5)
+    word = 0xD500_0000 | is_read << 21 | op0 << 19 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5
+    return (f"mrs x0, {name}" if is_read else f"msr {name}, x0"), word
+
+
+def _operation(name: str, word: int) -> tuple[str, int]:
+    if sysregs.operation_by_name(name).takes_register:
+        return f"{name.lower()}, x0", word
+    return name.lower(), word | 31
+
+
+def _settings(rule: Rule) -> Iterator[tuple[str, str, int]]:
+    """Give layout, field and value of what a rule asks for, by the first value of each condition."""
+    for bits in rule.bits:
+        value = bits.values[0]
+        for name in reversed(bits.fields.split(",")):
+            field = traps.field_of(bits.register, name)
+            yield bits.register, name, value & field.max
+            value >>= field.width_bits
+
+
+def _with_conditions(context: Context, rule: Rule) -> Context:
+    for layout, field, value in _settings(rule):
+        context = with_field(context, layout, field, value)
+    return context
