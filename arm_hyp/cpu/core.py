@@ -288,8 +288,9 @@ class Core:
             self.native.stop()
 
     def discount(self, started: int = 1) -> None:
-        """Take back the count of the instruction that was started but does not retire."""
+        """Take back the count of the instruction that was started but does not retire, and the time that it took."""
         self._discount += started
+        self.counters.time_passed(-started)
 
     def fail(self, error: BaseException) -> None:
         """Keep an error that must not pass through C; `run` raises it."""

@@ -22,6 +22,20 @@ READS = """
     subs x11, x11, #1
     b.ne 1b
 """
+FAULTS = f"""
+    ldr x9, ={VECTORS:#x}
+    msr vbar_el2, x9
+    mov x10, #0
+    mov x11, #40
+    3: udf #0
+    mrs x1, cntpct_el0
+    mrs x2, cntvct_el0
+    add x10, x10, x1
+    subs x11, x11, #1
+    b.ne 3b
+"""
+STEP_OVER = "mrs x12, elr_el2\n add x12, x12, #4\n msr elr_el2, x12\n eret"
+"""Instructions that fault do not retire: no time passes."""
 OFFSET = "mov x9, #100\n msr cntvoff_el2, x9\n"
 HOST = "mrs x9, hcr_el2\n orr x9, x9, #1 << 34\n msr hcr_el2, x9\n isb\n"
 TO_EL1 = "adr x9, el1\n msr elr_el2, x9\n mov x9, #0x3c5\n msr spsr_el2, x9\n eret\n el1:\n"
@@ -30,6 +44,7 @@ GUESTS = {
     "EL2 host": (OFFSET + READS + HOST + READS, {"model": "max"}),
     "EL1": (OFFSET + "mov x9, #3\n msr cnthctl_el2, x9\n" + TO_EL1 + READS, {}),
     "EL1 from the start": (READS, {"start_el": 1}),
+    "EL2 with faults": (FAULTS, {}),
     "EL1 of the second CPU's machine": (READS, {"cpus": 2}),
 }
 
@@ -41,7 +56,8 @@ def registers(made):
 def ended(guest, sink, step=0):
     source, options = GUESTS[guest]
     conduit = "hvc" if options.get("start_el") == 1 else "smc"
-    made = machine(source + POWER_OFF.replace("smc", conduit), sink, **options)
+    handlers = ".ltorg\n" + vectors(sync_same=STEP_OVER)
+    made = machine(source + POWER_OFF.replace("smc", conduit) + handlers, sink, **options)
     while step and not made.step(step):
         pass
     assert made.run(100_000).reason == "guest"
