@@ -55,15 +55,15 @@ _start: adr     x0, el1_vectors
 
 code:   ret
 
-mmu_on: adr     x0, table
-        msr     ttbr0_el1, x0
-        ldr     x0, =1 << 23 | 3 << 12 | 1 << 10 | 1 << 8 | 32
-        msr     tcr_el1, x0             // EPD1, Inner Shareable, write-back, T0SZ: 4 GiB
+mmu_on: tlbi    vmalle1
         mov     x0, #0xff
         msr     mair_el1, x0            // 0: Normal, write-back; 1: Device-nGnRnE
-        isb
-        tlbi    vmalle1
+        ldr     x0, =1 << 23 | 3 << 12 | 1 << 10 | 1 << 8 | 32
+        msr     tcr_el1, x0             // EPD1, Inner Shareable, write-back, T0SZ: 4 GiB
+        adr     x0, table
+        msr     ttbr0_el1, x0
         dsb     nsh
+        isb
         ldr     x0, =0x30d01805         // RES1, I, C, M
         msr     sctlr_el1, x0
         isb

@@ -83,6 +83,15 @@ def test_positions_and_time_never_go_back(case: VmCase):
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize("list_registers", [1, 2, 4, 16])
+@pytest.mark.parametrize("gic", [2, 3])
+def test_interrupts_come_in_the_same_order_with_any_number_of_list_registers(gic: int, list_registers: int):
+    _, hypervisor, outcome, _ = run(VmCase("", "31-many-spis", gic=gic, list_registers=list_registers))
+    assert (outcome.reason, outcome.status) == ("guest", 0), outcome.text
+    expected = sorted(range(32, 64), key=lambda intid: (intid * 7 % 31, intid))
+    assert [*hypervisor.vms[0].read_ipa(0x4020_0000, 33)] == [*expected, 0]
+
+
 # --- who watches changes nothing --------------------------------------------------------------------------------------
 
 

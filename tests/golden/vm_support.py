@@ -45,6 +45,7 @@ CASES = (
     *_both_gics("28-vm-smp-2cpus", "28-vm-smp", vcpus=2, cpus=2),
     VmCase("29-mmio-forms", "29-mmio-forms"),
     VmCase("30-vm-lazy-fp", "30-vm-lazy-fp", vcpus=2),
+    *_both_gics("31-many-spis", "31-many-spis"),
 )
 
 
