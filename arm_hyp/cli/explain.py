@@ -1,6 +1,6 @@
-"""`arm-hyp explain esr VALUE`: show a syndrome register as a tree, field by field.
+"""`arm-hyp explain trap`, `bit`, `insn`, `esr`: why something traps, what a bit catches, what a syndrome says.
 
-Read `arch/syndromes.py` before this file: everything that is printed comes from there.
+Read `cli/explain_trap.py`, `cli/explain_rules.py` and `cli/explain_tree.py` before this file, which joins them.
 """
 
 from __future__ import annotations
@@ -8,23 +8,25 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
 
 from arm_hyp.arch import sysregs
-from arm_hyp.arch.syndromes import SyndromeTree, decode_esr
+from arm_hyp.arch.syndromes import decode_esr
+from arm_hyp.cli.explain_rules import bit, insn
+from arm_hyp.cli.explain_trap import show, trap
+from arm_hyp.cli.explain_tree import UNWRAPPED_COLUMNS, render_tree
 from arm_hyp.errors import UserError
 
-UNWRAPPED_COLUMNS = 400
-"""Wide enough for every line: into a pipe or a file each node is one line."""
+__all__ = ["UNWRAPPED_COLUMNS", "app", "parse_value"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+app.command()(trap)
+app.command()(bit)
+app.command()(insn)
 
 
 @app.callback()
 def explain() -> None:
-    """Explain a syndrome register's value, field by field."""
+    """Explain why an instruction traps or not, what a control bit catches, or what a syndrome says."""
 
 
 @app.command()
@@ -35,11 +37,7 @@ def esr(
     """Decode an ESR_ELx value into its fields, each with its meaning."""
     if el not in ("1", "2", "3"):
         raise UserError(f"--el {el}", "exceptions are taken to EL1, EL2 or EL3", "give --el 1, --el 2 or --el 3")
-    tree = _render(decode_esr(parse_value(value), int(el), sysregs.name_of))
-    console = Console()
-    if not console.is_terminal:
-        console.width = UNWRAPPED_COLUMNS
-    console.print(tree)
+    show(render_tree(decode_esr(parse_value(value), int(el), sysregs.name_of)))
 
 
 def parse_value(text: str) -> int:
@@ -54,31 +52,3 @@ def parse_value(text: str) -> int:
     if not 0 <= number < 1 << 64:
         raise UserError(f"ESR value {text!r}", "does not fit in 64 bits", "ESR_ELx holds 0 to 0xffffffffffffffff")
     return number
-
-
-def _render(node: SyndromeTree) -> Tree:
-    tree = Tree(_label(node), guide_style="dim")
-    for child in node.children:
-        _add(tree, child)
-    return tree
-
-
-def _add(parent: Tree, node: SyndromeTree) -> None:
-    branch = parent.add(_label(node))
-    for child in node.children:
-        _add(branch, child)
-
-
-def _label(node: SyndromeTree) -> Text:
-    bits = f"<{node.msb}>" if node.msb == node.lsb else f"<{node.msb}:{node.lsb}>"
-    quiet = "dim" if node.is_res0 and not node.value else ""
-    label = Text(style=quiet)
-    label.append(node.name, "bold red" if node.is_res0 and node.value else quiet or "bold cyan")
-    label.append(f" {bits} ", "dim")
-    label.append(_number(node), quiet or "yellow")
-    return label.append(f"  {node.meaning}")
-
-
-def _number(node: SyndromeTree) -> str:
-    width = node.msb - node.lsb + 1
-    return f"0b{node.value:0{width}b}" if width <= 6 else f"0x{node.value:x}"

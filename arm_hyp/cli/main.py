@@ -36,7 +36,9 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "run": Command("arm_hyp.cli.run", "Run a guest: assembly, ELF, arm64 Image, raw binary or flash."),
-    "explain": Command("arm_hyp.cli.explain", "Explain a syndrome register's value, field by field.", is_group=True),
+    "explain": Command(
+        "arm_hyp.cli.explain", "Say why an instruction traps, what a bit catches, what a syndrome says.", is_group=True
+    ),
     "walk": Command("arm_hyp.cli.walk", "Show how an address is translated at a point of a run, step by step."),
     "demo": Command("arm_hyp.cli.demo", "Show the first trap: WFI, HCR_EL2.TWI clear and set."),
     "doctor": Command("arm_hyp.cli.doctor", "Check versions, and that the core behaves as expected."),

@@ -16,9 +16,9 @@ from arm_hyp.arch.instructions import decode_system
 from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.arch.syndromes import ec_name
 from arm_hyp.arch.trap_rules import PE, Fact
-from arm_hyp.arch.traps import RULES, Controls, FineGrained, OtherInstruction, Outcome, Rule
+from arm_hyp.arch.traps import RULES, Context, Controls, FineGrained, OtherInstruction, Outcome, Rule
 from arm_hyp.errors import UserError
-from arm_hyp.explain.asked import instruction_name, request_of
+from arm_hyp.explain.asked import instruction_name, layout_name, request_of
 from arm_hyp.explain.examples import EXAMPLES, Example, example_of
 from arm_hyp.explain.verdicts import in_sentence
 
@@ -82,17 +82,26 @@ class InstructionStory:
 def find_bit(text: str) -> tuple[str, Field]:
     """Return the layout and field that `REG.FIELD` names. Raises: UserError with near names."""
     register, _, name = text.partition(".")
-    register = register.upper()
+    layout, found = find_layout(register.upper(), text, name)
+    return layout, traps.field_of(layout, found)
+
+
+def find_layout(register: str, thing: str, field: str = "", context: Context | None = None) -> tuple[str, str]:
+    """Return the layout of a register and the name of a field of it, in any case; `context` says which layout counts.
+
+    Without a field: the register alone is checked. Raises: UserError about `thing`, with near names.
+    """
     if register not in _ASKED_FOR:
         near = get_close_matches(register, sorted(_ASKED_FOR), n=3)
-        raise UserError(text, f"no trap rule asks for a register {register or '?'}", _near(near, sorted(_ASKED_FOR)))
-    layouts = [each for each in (register, f"{register}_E2H") if each in REGISTERS or each == "PE"]
-    fields = {field.name: (layout, field) for layout in reversed(layouts) for field in _fields(layout)}
-    found = {known.upper(): fields[known] for known in fields}.get(name.upper())
-    if found is None:
-        near = get_close_matches(name, list(fields), n=3) or list(fields)
-        raise UserError(text, f"{register} has no field {name or '?'}", _near(near, list(fields)))
-    return found
+        raise UserError(thing, f"no trap rule asks for a register {register or '?'}", _near(near, sorted(_ASKED_FOR)))
+    first = register if context is None else layout_name(register, context)
+    layouts = [first, *(each for each in (register, f"{register}_E2H") if each in REGISTERS and each != first)]
+    fields = {each.name: layout for layout in reversed(layouts) for each in _fields(layout)}
+    found = next((name for name in fields if name.upper() == field.upper()), None)
+    if found is None and (field or "." in thing):
+        near = get_close_matches(field, list(fields), n=3)
+        raise UserError(thing, f"{register} has no field {field or '?'}", _near(near, list(fields)))
+    return (fields[found], found) if found else (first, "")
 
 
 def _fields(layout: str) -> tuple[Field, ...]:

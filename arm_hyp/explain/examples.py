@@ -61,14 +61,12 @@ def example_of(rule: Rule, names: Sequence[str], model: str, gic: int) -> Exampl
     candidates = _candidates(rule, names)
     for features in _feature_sets(rule):
         for el in (el for el in _LEVELS if el in rule.els):
-            context = _with_conditions(after_reset(el, model, 3 if "GICv3" in features else gic, features), rule)
+            before = after_reset(el, model, 3 if "GICv3" in features else gic, features)
+            context = _with_conditions(before, rule)
             for text, word in candidates:
                 story = explain_trap(context, word, text)
                 if story.rule == rule.id:
-                    settings = tuple(
-                        f"{layout.removesuffix('_E2H')}.{field}={v}" for layout, field, v in _settings(rule)
-                    )
-                    return Example(text, word, el, settings, tuple(sorted(features)), story.sentence)
+                    return Example(text, word, el, _changed(before, rule), tuple(sorted(features)), story.sentence)
     return None
 
 
@@ -117,6 +115,15 @@ def _settings(rule: Rule) -> Iterator[tuple[str, str, int]]:
             field = traps.field_of(bits.register, name)
             yield bits.register, name, value & field.max
             value >>= field.width_bits
+
+
+def _changed(before: Context, rule: Rule) -> tuple[str, ...]:
+    """Write down the settings that a rule needs, without those that a machine has after reset."""
+    return tuple(
+        f"{layout.removesuffix('_E2H')}.{field}={value}"
+        for layout, field, value in _settings(rule)
+        if with_field(before, layout, field, value) != before
+    )
 
 
 def _with_conditions(context: Context, rule: Rule) -> Context:

@@ -170,19 +170,16 @@ def in_sentence(name: str) -> str:
 
 
 def _passes(place: str, request: Request, context: Context, verdict: Verdict) -> str:
+    """Name the bits that would have to be different; the regime in which a rule counts is in the chain."""
     if isinstance(request, SystemInstruction) and request.kind in _CALLS:
         level = _call_level(request.kind, context)
         return f"{place} is {_CALLS[request.kind]}: it is taken to EL{level}, and no control bit has to ask for it."
-    asked = [one for one in verdict.considered if one.rule.bits and one.rule.outcome is Outcome.TRAP]
-    failing = [str(_own_failure(one)) for one in asked if one.rule.target_el == 2]
-    if not asked or not failing:
+    steps = [step_of(one) for one in verdict.considered if one.rule.outcome is Outcome.TRAP]
+    own = [step.conditions[-1] for step in steps if step.conditions and not step.conditions[-1].holds]
+    failing = [str(one) for one in own if one.register not in ("PSTATE", "SCR_EL3")]
+    if not failing:
         return f"{place} does not trap: no rule that could trap it applies."
-    return f"{place} does not trap: {'; '.join(failing[:2])}{'; ...' if len(failing) > 2 else ''}."
-
-
-def _own_failure(considered: Considered) -> Condition:
-    """Return the last condition that does not hold: those before it say in which regime a rule counts."""
-    return [one for one in step_of(considered).conditions if not one.holds][-1]
+    return f"{place} does not trap: {' and '.join(dict.fromkeys(failing))}."
 
 
 def _call_level(kind: InstructionKind, context: Context) -> int:
