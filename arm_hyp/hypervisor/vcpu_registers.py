@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from arm_hyp.arch.registers.hypervisor import HCR_EL2
 
 if TYPE_CHECKING:
+    from arm_hyp.hypervisor.host_cpu import HostCpu
     from arm_hyp.hypervisor.vcpu import Vcpu
 
 PC, PSTATE = "PC", "PSTATE"
@@ -60,8 +61,8 @@ EL2_OF_VCPU: Final = {
 def read(vcpu: Vcpu, name: str) -> int:
     """Read a register of a vCPU. Raises: KeyError, with near names, if it has none of that name."""
     name = _known(vcpu, name)
-    cpu = vcpu.cpu
-    if cpu is None or (name[0] == "Q" and cpu.fp_owner is not vcpu):
+    cpu = _holder(vcpu, name)
+    if cpu is None:
         return vcpu.context[name]
     if name in (PC, PSTATE):
         return vcpu.pc if name == PC else vcpu.pstate
@@ -74,8 +75,8 @@ def write(vcpu: Vcpu, name: str, value: int) -> None:
     bits = 128 if name[0] == "Q" else 64
     if not isinstance(value, int) or not 0 <= value < 1 << bits:
         raise ValueError(f"{value!r} does not fit into the {bits} bits of {name}")
-    cpu = vcpu.cpu
-    if cpu is None or (bits == 128 and cpu.fp_owner is not vcpu):
+    cpu = _holder(vcpu, name)
+    if cpu is None:
         vcpu.context[name] = value
     elif name == PC:
         vcpu.pc = value
@@ -83,6 +84,14 @@ def write(vcpu: Vcpu, name: str, value: int) -> None:
         vcpu.pstate = value
     else:
         cpu.registers.write(name, value)
+
+
+def _holder(vcpu: Vcpu, name: str) -> HostCpu | None:
+    """Return the CPU that has a register; None for the context. Vectors stay in a CPU until another vCPU uses them."""
+    if name[0] != "Q":
+        return vcpu.cpu
+    home = vcpu.vm.hypervisor.cpus[vcpu.home]
+    return home if home.fp_owner is vcpu else None
 
 
 def _known(vcpu: Vcpu, name: str) -> str:
