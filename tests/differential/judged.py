@@ -33,13 +33,18 @@ def is_witnessed(instruction: SystemInstruction) -> bool:
     return kind in (InstructionKind.WFI, InstructionKind.HVC, InstructionKind.SMC)
 
 
+def asked_controls(case: Case) -> Controls:
+    """Return the control registers of a case as the rules ask for them."""
+    return Controls(**{name: getattr(case.controls, name) for name in _ASKED})
+
+
 def deciding_rule(case: Case) -> str | None:
     """Return the rule that decides a case of the generator, or None: loads and stores, and what no rule stops."""
     request = FpAccess() if case.kind == "fp" else decode_system(case.word)
     if request is None:
         return None
-    controls = Controls(**{name: getattr(case.controls, name) for name in _ASKED})
-    rule = decide(request, Context(case.el, controls, features=FEATURES, pstate=case.controls.spsr)).rule
+    context = Context(case.el, asked_controls(case), features=FEATURES, pstate=case.controls.spsr)
+    rule = decide(request, context).rule
     return rule.id if rule else None
 
 

@@ -2,7 +2,8 @@
 
 Read `arm_hyp/arch/traps.py` and `arm_hyp/cpu/native.py` before. No site is planted here, so what is seen is the core's
 native decision. Only what the core gets right is asked (`judged.is_witnessed`, `HCR_BITS`); the rest is for
-`test_qemu.py` and for cases by hand in `tests/unit/arch/`. `LONG=1` asks 100,000 cases, `SEED=n` others.
+`test_qemu.py` and for cases by hand in `tests/unit/arch/`. `LONG=1` asks 100,000 cases,
+`CASES=1000000` so many, `SEED=n` others.
 
 Ref: ADR 002 (the architecture model decides, the core is a witness).
 """
@@ -27,7 +28,7 @@ from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 
 SEED = int(os.environ.get("SEED", "20262"))
-COUNT = 100_000 if os.environ.get("LONG") == "1" else 2_000
+COUNT = int(os.environ.get("CASES") or (100_000 if os.environ.get("LONG") == "1" else 2_000))
 BASE = 0x4000_0000
 SPIN = 0x1400_0000
 LOADED = ("cptr_el2", "mdcr_el2", "cnthctl_el2", "cntkctl_el1", "sctlr_el1", "sctlr_el2", "pmuserenr_el0", "hcr_el2")

@@ -1,6 +1,7 @@
 """The same binary on QEMU and on our machine: what the guest's own vectors saw must be equal.
 
-Read `generator.py`, `oracles.py` and `deviations.py` before. `SEED=n` chooses other cases.
+Read `generator.py`, `oracles.py` and `deviations.py` before. `SEED=n` chooses other cases,
+`QEMU_CASES=100000` asks for so many more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from oracles import QEMU, Dump, qemu_is_installed, run_ours, run_qemu
 SEED = int(os.environ.get("SEED", "20260"))
 CASES_IN_AN_IMAGE = 2000
 LONG_CASES = 10_000
+MORE_CASES = int(os.environ.get("QEMU_CASES", "0"))
 
 pytestmark = pytest.mark.qemu
 
@@ -61,6 +63,12 @@ def test_five_hundred_cases_end_in_the_same_exceptions() -> None:
 @pytest.mark.long
 def test_ten_thousand_cases_end_in_the_same_exceptions() -> None:
     _compare(SEED + 1, LONG_CASES)
+
+
+@pytest.mark.skipif(not MORE_CASES, reason="QEMU_CASES=n asks for n more cases")
+def test_as_many_cases_as_asked_for_end_in_the_same_exceptions() -> None:
+    for at in range(0, MORE_CASES, LONG_CASES):
+        _compare(SEED + 2 + at, min(LONG_CASES, MORE_CASES - at))
 
 
 @pytest.fixture(scope="module")
