@@ -13,6 +13,7 @@ from arm_hyp.cpu.context import El1Contexts, exit_registers, return_registers
 from arm_hyp.cpu.core import Core
 from arm_hyp.hypervisor.exits import Syndrome
 from arm_hyp.hypervisor.physical_gic import PhysicalGic, PhysicalGicv2, PhysicalGicv3
+from arm_hyp.hypervisor.vcpu import State
 from arm_hyp.hypervisor.vcpu_registers import CPTR_TFP, EL2_OF_VCPU, HCR_HOST, PC, PSTATE
 from arm_hyp.hypervisor.vgic.interfaces import Gicv2Interface, Gicv3Interface, VirtualCpuInterface
 from arm_hyp.machine.bus import Bus
@@ -85,14 +86,22 @@ class HostCpu:
         self.vcpu, vcpu.cpu, vcpu.home = vcpu, self, self.index
         registers.load(context, vectors=False)
         for name in EL2_OF_VCPU:
-            registers.write(name, context[name])
-        registers.write("VTCR_EL2", int(vcpu.vm.stage2.vtcr))
-        registers.write("VTTBR_EL2", vcpu.vm.vttbr_on(self.index))
-        registers.write("CNTVOFF_EL2", vcpu.vm.cntvoff)
+            self._change(name, context[name] & ~self._not_trapped(vcpu, name))
+        self._change("VTCR_EL2", int(vcpu.vm.stage2.vtcr))
+        self._change("VTTBR_EL2", vcpu.vm.vttbr_on(self.index))
+        self._change("CNTVOFF_EL2", vcpu.vm.cntvoff)
         self.return_registers.write(context[PC], context[PSTATE])
-        self._trap_fp(self.fp_owner is not vcpu)
         vcpu.timers.load(self)
         vcpu.vm.vgic.load(vcpu.index, self.interface)
+
+    def _not_trapped(self, vcpu: Vcpu, name: str) -> int:
+        """Return the bits that a register of EL2 loses: CPTR_EL2.TFP, if the FP registers here are the vCPU's."""
+        return CPTR_TFP if name == "CPTR_EL2" and self.fp_owner is vcpu else 0
+
+    def _change(self, name: str, value: int) -> None:
+        """Write a register of EL2 if it holds another value: most writes have effects that cost more than the look."""
+        if self.registers.read(name) != value:
+            self.registers.write(name, value)
 
     def put(self) -> None:
         """Take the vCPU off the CPU: its registers are in its context from now on."""
@@ -114,7 +123,7 @@ class HostCpu:
             self.save_fp()
             self.registers.load_vectors(vcpu.context)
             self.fp_owner = vcpu
-        self._trap_fp(False)
+        self._change("CPTR_EL2", self.registers.read("CPTR_EL2") & ~CPTR_TFP)
 
     def save_fp(self) -> None:
         """Take the FP registers out of the core into the context of their owner."""
@@ -122,12 +131,15 @@ class HostCpu:
             self.fp_owner.context |= self.registers.save_vectors()
             self.fp_owner = None
 
-    def _trap_fp(self, traps: bool) -> None:
-        """Set CPTR_EL2.TFP, or clear it. Only a change is written: code that uses FP is translated anew for it."""
-        old = self.registers.read("CPTR_EL2")
-        new = old | CPTR_TFP if traps else old & ~CPTR_TFP
-        if new != old:
-            self.registers.write("CPTR_EL2", new)
+    def forget_fp(self, vcpu: Vcpu) -> None:
+        """Drop the FP registers of a vCPU that is reset: those in its context count from now on."""
+        if self.fp_owner is vcpu:
+            self.fp_owner = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no vCPU runs here. One that waits may be loaded all the same: nobody else needed the place."""
+        return self.vcpu is None or self.vcpu.state is not State.RUNNING
 
     # --- exits -------------------------------------------------------------------------------------------------------
 

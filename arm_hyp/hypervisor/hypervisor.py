@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from arm_hyp.arch.exceptions import Kind
 from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import ExceptionTaken, Waited
 from arm_hyp.hypervisor.configuration import VmConfiguration
 from arm_hyp.hypervisor.dispatch import dispatch
@@ -151,7 +152,7 @@ class Hypervisor:
             self._choose(cpu)
             cpu.set_deadline(self._next_tick(cpu))
         vcpu = cpu.vcpu
-        if vcpu is None:
+        if vcpu is None or cpu.is_idle:
             cpu.core.waiting = "wfi"
             cpu.core.emit(Waited, instruction="wfi")
             return
@@ -171,22 +172,25 @@ class Hypervisor:
         return self.machine.clock.now_ns
 
     def _choose(self, cpu: HostCpu) -> None:
-        """Load the vCPU that the scheduler wants on a CPU, if it is another."""
+        """Let the vCPU run that the scheduler wants on a CPU. One that waits stays loaded until the place is needed."""
         current, now_ns = cpu.vcpu, self._now_ns
         chosen = self.scheduler.next(cpu.index, current, now_ns)
-        if chosen is current:
-            return
-        if current is not None:
+        if current is not None and chosen is not current:
             if current.state is State.RUNNING:
                 ran_ns = self.scheduler.stop(current, State.READY, now_ns)
                 current.emit(VcpuPreempted, reason="its slice is over", ran_ns=ran_ns)
-            cpu.put()
-        if chosen is not None:
-            self._fetch_fp(chosen, cpu)
-            cpu.load(chosen)
-            waited_ns = self.scheduler.run(chosen, now_ns)
-            chosen.vm.calls.pvtime.update(chosen, waited_ns)
-            chosen.emit(VcpuRunning, waited_ns=waited_ns)
+            if chosen is not None or current.state is not State.BLOCKED:
+                cpu.put()
+        if chosen is not None and chosen.state is State.READY:
+            self._run(chosen, cpu, now_ns)
+
+    def _run(self, vcpu: Vcpu, cpu: HostCpu, now_ns: int) -> None:
+        if cpu.vcpu is not vcpu:
+            self._fetch_fp(vcpu, cpu)
+            cpu.load(vcpu)
+        waited_ns = self.scheduler.run(vcpu, now_ns)
+        vcpu.vm.calls.pvtime.update(vcpu, waited_ns)
+        vcpu.emit(VcpuRunning, waited_ns=waited_ns)
 
     def _fetch_fp(self, vcpu: Vcpu, to: HostCpu) -> None:
         """Fetch the FP registers of a vCPU that are still in another CPU than the one that it is to run on."""
@@ -202,10 +206,15 @@ class Hypervisor:
             vcpu.emit(VcpuBlocked, reason=reason)
 
     def yielded(self, vcpu: Vcpu) -> None:
-        """Let those run first that wait for the CPU of a vCPU."""
-        if vcpu.cpu is not None and vcpu.state is State.RUNNING and self.scheduler.waiting(vcpu.cpu.index):
-            self.scheduler.give_way(vcpu, vcpu.cpu.index, self._now_ns)
-            vcpu.cpu.must_choose = True
+        """Let those run first that wait for the CPU of a vCPU; if there are none, let the other CPUs run."""
+        cpu = vcpu.cpu
+        if cpu is None or vcpu.state is not State.RUNNING:
+            return
+        if self.scheduler.waiting(cpu.index):
+            self.scheduler.give_way(vcpu, cpu.index, self._now_ns)
+            cpu.must_choose = True
+        elif len(self.cpus) > 1:
+            cpu.core.request_stop(Stop.YIELDED)
 
     def start(self, vcpu: Vcpu) -> None:
         """Let a vCPU run that was off."""
@@ -233,7 +242,7 @@ class Hypervisor:
     def _notify(self, vcpu: Vcpu) -> None:
         """Have a CPU look for something to run, an idle one if there is any that may run this vCPU."""
         allowed = [cpu for cpu in self.cpus if self.scheduler.may_run(vcpu, cpu.index)]
-        best = min(allowed, key=lambda cpu: (cpu.vcpu is not None, cpu.index != vcpu.home))
+        best = min(allowed, key=lambda cpu: (not cpu.is_idle, cpu.index != vcpu.home))
         self._interrupt(best)
 
     def _interrupt(self, cpu: HostCpu) -> None:

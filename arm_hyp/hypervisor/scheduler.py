@@ -51,7 +51,9 @@ class Scheduler:
         return self._accounts[vcpu]
 
     def may_run(self, vcpu: Vcpu, cpu: int) -> bool:
-        """Tell whether a vCPU may run on a CPU."""
+        """Tell whether a vCPU may run on a CPU. One that is still loaded somewhere can run only there."""
+        if vcpu.cpu is not None:
+            return vcpu.cpu.index == cpu
         pins = self._accounts[vcpu].pins
         return not pins or cpu in pins
 
