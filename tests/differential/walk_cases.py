@@ -22,9 +22,10 @@ _FRAMES = 128
 class CaseMaker:
     """A source of cases for one CPU model, the same for the same seed."""
 
-    def __init__(self, model: str, seed: int) -> None:
+    def __init__(self, model: str, seed: int, has_16kb: bool = True) -> None:
         self._rng = random.Random(f"{model} {seed}")
         self._has_vhe = model == "max"
+        self._tg0, self._tg1 = ((0, 1, 2), (1, 2, 3)) if has_16kb else ((0, 1), (2, 3))
         self._features = id_policy.features(model, 3)
 
     def chance(self, probability: float) -> bool:
@@ -91,18 +92,18 @@ class CaseMaker:
 
     def _tcr_two_ranges(self) -> int:
         bits = self._rng.getrandbits
-        tcr = TCR_EL1.of(T0SZ=self._txsz(), T1SZ=self._txsz(), TG0=self.one_of((0, 1, 2)), TG1=self.one_of((1, 2, 3)))
+        tcr = TCR_EL1.of(T0SZ=self._txsz(), T1SZ=self._txsz(), TG0=self.one_of(self._tg0), TG1=self.one_of(self._tg1))
         tcr = tcr.replace(IPS=self.one_of((2, 4, 5)), TBI0=bits(1), TBI1=bits(1), HPD0=bits(1), HPD1=bits(1))
         return int(tcr.replace(EPD0=self.chance(0.05), EPD1=self.chance(0.05), TBID0=bits(1), TBID1=bits(1)))
 
     def _tcr_single_range(self) -> int:
         bits = self._rng.getrandbits
-        tcr = TCR_EL2.of(T0SZ=self._txsz(), TG0=self.one_of((0, 1, 2)), PS=self.one_of((2, 4, 5)))
+        tcr = TCR_EL2.of(T0SZ=self._txsz(), TG0=self.one_of(self._tg0), PS=self.one_of((2, 4, 5)))
         return int(tcr.replace(TBI=bits(1), HPD=bits(1), TBID=bits(1)))
 
     def _vtcr(self) -> int:
         while True:
-            tg0, sl0, t0sz = self.one_of((0, 1, 2)), self.one_of((0, 1, 2)), self._rng.randrange(16, 40)
+            tg0, sl0, t0sz = self.one_of(self._tg0), self.one_of((0, 1, 2)), self._rng.randrange(16, 40)
             granule_bits = GRANULE_BITS_TG0[tg0]
             start = START_LEVELS[granule_bits][sl0]
             legal = start is not None and is_legal_stage2(granule_bits, 64 - t0sz, start, 44)
