@@ -22,7 +22,7 @@ from arm_hyp.arch.translation import (
     Walk,
 )
 from arm_hyp.arch.translation.attributes import decode_stage1, decode_stage2
-from arm_hyp.arch.translation.descriptors import layout_of_descriptor
+from arm_hyp.arch.translation.descriptors import InvalidDescriptor, layout_of_descriptor
 from arm_hyp.explain.walk_reasons import base_register, size_field
 from arm_hyp.explain.walk_words import (
     Fact,
@@ -163,7 +163,7 @@ def _found(walk: Walk, step: Step) -> str:
     if step.descriptor is None:
         return "it cannot be read"
     if step.kind is StepKind.INVALID:
-        return f"{step.descriptor:#x}, invalid"
+        return f"{step.descriptor:#x}, {InvalidDescriptor.TYPE.text(step.descriptor & 3)}"
     what = "a table" if step.kind is StepKind.TABLE else f"a {step.kind.value} of {size_text(1 << step.lsb)}"
     return f"{step.descriptor:#x}, {what} at {_address_in(walk, step):#x}"
 

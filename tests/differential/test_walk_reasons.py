@@ -18,7 +18,7 @@ from arm_hyp.explain.walk_reasons import Failed, failed, reason
 from arm_hyp.explain.walks import explain_walk
 
 SEED = int(os.environ.get("SEED", "5"))
-COUNT = 60_000 if os.environ.get("LONG") == "1" else 6_000
+COUNT = 60_000 if os.environ.get("LONG") == "1" else 3_000
 _RAM_BYTES: Final = 8 << 20
 
 

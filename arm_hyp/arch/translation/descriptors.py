@@ -58,7 +58,7 @@ class InvalidDescriptor(Register):
     """A descriptor that ends the walk in a translation fault."""
 
     IGNORED = Field(63, 2, meaning="ignored: free for software")
-    TYPE = Field(1, 0, {0: "invalid", 1: "block, which is nothing at this level", 2: "invalid", 3: "table or page"})
+    TYPE = Field(1, 0, {0: "invalid", 1: "a block where none can be", 2: "invalid", 3: "invalid"})
 
 
 class Stage2Table(Descriptor):
