@@ -216,6 +216,7 @@ class Vcpu:
     def power_on(self, entry: int, context_id: int) -> None:
         """Start a vCPU that is off, in its reset state, at a guest physical address, with X0 = `context_id`."""
         self.context = self._reset_context | {PC: entry, PSTATE: BOOT_PSTATE, "X0": context_id}
+        self.vm.hypervisor.cpus[self.home].forget_fp(self)
         self.debug.clear()
         self.timers.reset()
         self.vm.hypervisor.start(self)
