@@ -16,7 +16,7 @@ class Fake:
     """A vCPU as the scheduler knows it: something with a state."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.state = name, State.READY
+        self.name, self.state, self.cpu = name, State.READY, None
 
 
 class Bench:
