@@ -99,6 +99,9 @@ class Duel:
         made = [] if attacker is None else [_attacker(attacker, shape.vcpus)]
         self.hypervisor = Hypervisor(self.machine, [*made, _configuration("victim", victim(shape.gic), 1)])
         self.hypervisor.scheduler.slice_ns = SLICE_NS
+        self.machine.input = self.hypervisor.inputs
+        if attacker is not None:
+            self.hypervisor.inputs.feed(b"typed" * 1000)
 
     @property
     def victim(self) -> Vm:

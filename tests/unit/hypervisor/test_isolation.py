@@ -11,8 +11,11 @@ from attack_support import VM_BYTES, Duel, Shape, check_hypervisor, check_victim
 from victim_program import BASE
 
 from arm_hyp.cpu.assembler import assemble
+from arm_hyp.hypervisor.guest_memory import IpaMemory
+from arm_hyp.hypervisor.stage2.allocator import OutOfPhysicalMemory
 from arm_hyp.hypervisor.vcpu import State
 from arm_hyp.machine import board
+from arm_hyp.machine.seams import BusError
 
 _START_OTHERS = """
     mov x20, #3
@@ -33,7 +36,7 @@ NEIGHBOURS = {
     "yields for ever": "1: yield\n wfe\n b 1b\n",
     "resets for ever": "mov x1, #200\n1: subs x1, x1, #1\n b.ne 1b\n ldr x0, =0x84000009\n hvc #0\n",
     "resets for ever by SMC": "mov x1, #200\n1: subs x1, x1, #1\n b.ne 1b\n ldr x0, =0x84000009\n smc #0\n",
-    "no RAM left": "ldr x1, =0x40000000\n1: str x1, [x1]\n add x1, x1, #0x1000\n b 1b\n",
+    "touches all of its RAM": "ldr x1, =0x40100000\n1: str x1, [x1]\n add x1, x1, #0x1000\n b 1b\n",
     # RAM above its code, RAM below it, then registers of all devices; and all again.
     "scribbles over its IPA space": """
     adr x0, vectors
@@ -230,3 +233,32 @@ def test_pages_that_are_copied_on_write_hide_what_the_other_writes(cpus: int) ->
     for theirs, ours in ((0x4030_0000, BASE), (0x4031_0000, 0x4020_0000)):
         copy, original = duel.attacker.stage2.lookup(theirs), duel.victim.stage2.lookup(ours)
         assert copy is not None and original is not None and copy.pa_of(theirs) != original.pa_of(ours)
+
+
+@pytest.mark.parametrize("mebibytes", [4, 5, 6, 7])
+@pytest.mark.parametrize("neighbour", ["touches all of its RAM", SCRIBBLER])
+def test_a_machine_with_less_ram_than_its_vms_ends_those_that_ask_for_more(neighbour: str, mebibytes: int) -> None:
+    duel = meet(neighbour, Shape(memory_bytes=mebibytes << 20))
+    assert duel.run(at_least=60_000).reason in ("limit", "guest")
+    check_hypervisor(duel)
+    assert duel.victim.end is not None
+    if duel.victim.end.reason == "off":
+        check_but_for_faults(duel)  # it may have got pages where blocks were to be had before
+    else:
+        assert duel.victim.end.text.startswith("no memory")
+
+
+def test_a_device_that_finds_no_page_for_its_dma_ends_the_vm() -> None:
+    """A device may access memory while no exit is handled: as something is typed, or time passes."""
+    duel = meet("quiet", Shape())
+    with pytest.raises(OutOfPhysicalMemory):
+        while True:
+            duel.hypervisor.allocator.allocate(board.PAGE_BYTES)
+    memory = IpaMemory(duel.attacker)
+    memory.write(BASE, b"there")
+    with pytest.raises(BusError):
+        memory.write(0x4030_0000, b"not there")
+    assert duel.attacker.end is not None and duel.attacker.end.text.startswith("no memory")
+    with pytest.raises(BusError):
+        memory.read(0x4030_0000, 1)
+    assert duel.run().reason == "guest"  # the victim, too, finds no page
