@@ -48,7 +48,7 @@ class Asked(NamedTuple):
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def walk_(
     ctx: typer.Context,
-    va: Annotated[str, typer.Argument(metavar="VA", help="The virtual address. It comes first, then FILE.")],
+    va: Annotated[str, typer.Argument(metavar="VA FILE", help="The virtual address comes first, then what runs.")],
     at: Annotated[
         str | None, typer.Option(help="Exception level of the access: EL0, EL1 or EL2. [default: the present one]")
     ] = None,

@@ -5,6 +5,7 @@ Read `explain/walk_words.py` and `arch/translation/descriptors.py` before this f
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from arm_hyp.arch.bitfields import FieldValue
@@ -180,22 +181,39 @@ def _fields(walk: Walk, step: Step) -> tuple[Node, ...]:
     """Return the fields of a descriptor, most significant first."""
     if step.descriptor is None:
         return ()
-    parameters = walk.parameters
-    regime = parameters.regime if isinstance(parameters, Stage1Parameters) else None
-    rows = layout_of_descriptor(step.kind, regime)(step.descriptor).describe()
-    return tuple(_field(_placed(row, walk, step)) for row in rows)
+    lsb, parameters = _address_lsb(walk, step), walk.parameters
+    if isinstance(parameters, Stage1Parameters):
+        return _described(step.descriptor, step.kind, lsb, parameters.regime, parameters.mair)
+    return _described(step.descriptor, step.kind, lsb, None, 0)
 
 
-def _placed(row: FieldValue, walk: Walk, step: Step) -> FieldValue:
-    """Give two fields what only the walk knows: where the address begins, and what MAIR says of an index."""
-    if row.name == "ADDRESS":
-        return FieldValue("ADDRESS", row.msb, _address_lsb(walk, step), _address_in(walk, step), row.meaning)
-    if row.name == "AttrIndx" and isinstance(walk.parameters, Stage1Parameters):
-        attribute = walk.parameters.mair >> 8 * row.value & 0xFF
-        name = "MAIR_EL1" if walk.parameters.regime is Regime.EL10 else "MAIR_EL2"
-        text = f"{name}.Attr{row.value} is {attribute:#04x}: {memory_attribute(attribute)}"
-        return FieldValue(row.name, row.msb, row.lsb, row.value, text)
-    return row
+@lru_cache(maxsize=512)
+def _described(descriptor: int, kind: StepKind, lsb: int, regime: Regime | None, mair: int) -> tuple[Node, ...]:
+    """Do what `_fields` does; walks of one guest meet the same descriptors again and again."""
+    nodes: list[Node] = []
+    for row in layout_of_descriptor(kind, regime)(descriptor).describe():
+        if row.name == "ADDRESS":
+            nodes += map(_field, _address_rows(row, descriptor, lsb))
+        elif row.name == "AttrIndx":
+            nodes.append(_field(_with_mair(row, regime, mair)))
+        else:
+            nodes.append(_field(row))
+    return tuple(nodes)
+
+
+def _address_rows(row: FieldValue, descriptor: int, lsb: int) -> list[FieldValue]:
+    """Return the address, which begins where a block or table of that size does, and what is wrongly set below it."""
+    mask = (1 << row.msb + 1) - 1
+    rows = [FieldValue(row.name, row.msb, lsb, descriptor & mask & -1 << lsb, row.meaning)]
+    below = (descriptor & (1 << lsb) - 1) >> row.lsb
+    return [*rows, FieldValue("RES0", lsb - 1, row.lsb, below, "should be zero, and is ignored")] if below else rows
+
+
+def _with_mair(row: FieldValue, regime: Regime | None, mair: int) -> FieldValue:
+    """Say what MAIR_ELx has at an index."""
+    attribute, name = mair >> 8 * row.value & 0xFF, "MAIR_EL1" if regime is Regime.EL10 else "MAIR_EL2"
+    text = f"{name}.Attr{row.value} is {attribute:#04x}: {memory_attribute(attribute)}"
+    return FieldValue(row.name, row.msb, row.lsb, row.value, text)
 
 
 def _field(row: FieldValue) -> Node:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from arm_hyp.arch.registers.translation import SHAREABILITY, memory_attribute
 from arm_hyp.arch.translation import (
     Access,
+    Fault,
+    FaultKind,
     MemoryAttributes,
     Permissions,
     Regime,
@@ -93,7 +95,10 @@ def at_instruction(asked: Question) -> str:
 
 
 def par_after_at(asked: Question) -> int | None:
-    """Return PAR_EL1 as that AT leaves it; None for what AT cannot ask: fetches, and accesses under PAN."""
-    if asked.access.is_fetch or asked.access.pan:
-        return None
-    return par_el1(asked.walk.result)
+    """Return PAR_EL1 as that AT leaves it.
+
+    None for what AT cannot ask (fetches, accesses under PAN), and for an external abort: AT takes it as an exception.
+    """
+    result = asked.walk.result
+    is_abort = isinstance(result, Fault) and result.kind is FaultKind.EXTERNAL_ON_WALK
+    return None if is_abort or asked.access.is_fetch or asked.access.pan else par_el1(result)

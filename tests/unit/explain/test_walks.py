@@ -109,6 +109,13 @@ def test_fields_are_named_with_their_bits_and_meaning() -> None:
         assert text in fields
 
 
+def test_address_bits_below_a_block_are_shown_if_set() -> None:
+    fields = texts(tell(memory(stage1=DATA_IPA | 1 << 13 | LEAF)), "field")
+    assert "ADDRESS <47:21> 0x400000  output address" in fields
+    assert "RES0 <20:12> 0x2  should be zero, and is ignored" in fields
+    assert not any(text.startswith("RES0") for text in texts(tell(memory()), "field"))
+
+
 def test_concatenated_tables_and_the_upper_range_are_told() -> None:
     wide = tell(
         {S2_TABLE + 8: 0x4000_0000 | S2_LEAF}, va=0x4000_0000, sctlr_el1=0, vtcr_el2=1 << 31 | 4 << 16 | 64 | 24
@@ -164,6 +171,7 @@ def test_at_gives_the_same_in_par_el1() -> None:
     assert texts(tell(memory(data=0), el=0), "par")[0].startswith("AT S12E0R leaves PAR_EL1 = 0xa0d")
     assert texts(tell({}, el=2, sctlr_el1=0), "par")[0].startswith("AT S1E2R leaves PAR_EL1 =")
     assert texts(tell(memory(), FETCH), "par") == []
+    assert texts(tell({}), "par") == []
 
 
 # --- faults -----------------------------------------------------------------------------------------------------------
