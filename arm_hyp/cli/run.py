@@ -135,6 +135,10 @@ def run(
     ] = False,
     trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
     trace_format: Annotated[str, _option(help="text, jsonl, or kvm (as ftrace prints it).", panel=_RUN)] = "text",
+    check: Annotated[
+        str,
+        _option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", panel=_RUN, metavar="CODES"),
+    ] = "none",
 ) -> None:
     """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input.
 
@@ -189,12 +193,21 @@ def run(
         has_statistics=stat,
         counts_exceptions=bool(images) and not any(_is_kernel(read_file(image)) for image in images),
         input_path=input_,
+        checks=_parse_checks(check),
         wants_terminal=_shows_any(configuration)
         and (console is not None or bool(configuration.vms) or not is_assembly),
     )
     # Another command that takes the same options, as `arm-hyp walk` does, gives itself as the context's object.
     use = ctx.obj or _run_session
     raise typer.Exit(use(configuration, settings))
+
+
+def _parse_checks(text: str) -> frozenset[str]:
+    if text == "none":
+        return frozenset()
+    from arm_hyp.explain.checkers.watch import parse_codes  # here: a run without them starts sooner
+
+    return parse_codes(text)
 
 
 def _run_session(configuration: Configuration, settings: Settings) -> int:

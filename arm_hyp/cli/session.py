@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from arm_hyp.cli.consoles import Consoles, coloured
 from arm_hyp.cli.exit_statistics import print_exits
@@ -26,6 +26,9 @@ from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration, virtual_machines
 from arm_hyp.runner.runner import Run, Runner, Type
+
+if TYPE_CHECKING:
+    from arm_hyp.cli.checks import Checks
 
 _STANDARD: Final = "-"
 _BY_SIGNAL: Final = 128
@@ -45,6 +48,7 @@ class Settings:
     counts_exceptions: bool = True
     input_path: str | None = None
     wants_terminal: bool = True
+    checks: frozenset[str] = frozenset()
 
 
 class _HandlersPrints:
@@ -73,7 +77,7 @@ class Session:
         counts = settings.has_statistics or settings.counts_exceptions
         has_handlers = bool(configuration.hypervisor)
         listens = (
-            counts or has_handlers or settings.trace is not None
+            counts or has_handlers or settings.trace is not None or bool(settings.checks)
         )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
         self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put)
@@ -81,6 +85,12 @@ class Session:
         self._listening: tuple[EventSink, ...] = (self._statistics,) if counts else ()
         if has_handlers:
             self._listening += (_HandlersPrints(self._consoles.flush),)
+        self._checks: Checks | None = None
+        if settings.checks:
+            from arm_hyp.cli.checks import Checks  # here: a run that nobody checks starts sooner
+
+            self._checks = Checks(self._runner, settings.checks, self._consoles.flush)
+            self._listening += (self._checks.watch,)
 
     def run(self) -> int:
         """Run to the end, print what is to be told on standard error, and return the exit status."""
@@ -182,7 +192,7 @@ class Session:
         if self._settings.has_statistics:
             for line in speed_lines(answer["n"], answer["time_ns"], host_s):
                 print(line, file=sys.stderr)
-        for line in self._ends():
+        for line in (*self._ends(), *(self._checks.summary() if self._checks is not None else ())):
             print(line, file=sys.stderr)
         print(f"{answer['text']}; {answer['n']:,} instructions", file=sys.stderr)
 

@@ -120,7 +120,7 @@ _OF_INTERRUPTS: Final = (
         written, or until a guest ends a list register with HW = 1 that names it. Neither happened before the run ended.
         """,
         symptom="The interrupt comes exactly once, and never again; GICD_ISACTIVER shows it.",
-        remedy="Write ICC_DIR_EL1 (GICC_DIR) after EOIR, or give the guest the interrupt with HW = 1, or clear EOImode.",
+        remedy="Write ICC_DIR_EL1 (GICC_DIR) after EOIR, give the guest the interrupt with HW = 1, or clear EOImode.",
         not_seen="It is judged at the end of the run, and only once the handler has returned.",
         references=("IHI 0069 4.1.1, priority drop and deactivation", "IHI 0048 3.2.1", "ICC_CTLR_EL1.EOImode"),
     ),

@@ -38,7 +38,7 @@ class Handled(NamedTuple):
 
 
 class Frames:
-    """The handlers that run on one CPU at one level, the innermost last, each by a number of its own and its ELR_ELx."""
+    """The handlers that run on one CPU at one level, the innermost last: each by its number and its ELR_ELx."""
 
     def __init__(self) -> None:
         self._frames: list[tuple[int, int]] = []
@@ -65,7 +65,7 @@ class Frames:
 class Interrupts:
     """Follows each interrupt from its acknowledge to the return of its handler."""
 
-    codes: ClassVar = ("HYP008", "HYP010")
+    codes: ClassVar[tuple[str, ...]] = ("HYP008", "HYP010")
 
     def __init__(self, witness: Witness, report: Report) -> None:
         self._witness, self._report, self._loaded = witness, report, Loaded()

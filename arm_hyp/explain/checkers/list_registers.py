@@ -28,7 +28,7 @@ def _written(event: _Access) -> int:
 class ListRegisters:
     """Compares what list registers held at the exit with what EL2 writes there, if it has not looked."""
 
-    codes: ClassVar = ("HYP007", "HYP009")
+    codes: ClassVar[tuple[str, ...]] = ("HYP007", "HYP009")
 
     def __init__(self, witness: Witness, report: Report) -> None:
         self._witness, self._report = witness, report

@@ -34,7 +34,7 @@ class Context(NamedTuple):
 class Returns:
     """Judges each pair of an exception and an ERET."""
 
-    codes: ClassVar = ("HYP001", "HYP002", "HYP003", "HYP004")
+    codes: ClassVar[tuple[str, ...]] = ("HYP001", "HYP002", "HYP003", "HYP004")
 
     def __init__(self, witness: Witness, report: Report) -> None:
         self._report = report

@@ -25,7 +25,7 @@ _EL3: Final = 6
 class Vectors:
     """Knows who has written a vector base, and reads the instructions that were UNDEFINED."""
 
-    codes: ClassVar = ("HYP005", "HYP006")
+    codes: ClassVar[tuple[str, ...]] = ("HYP005", "HYP006")
 
     def __init__(self, witness: Witness, report: Report) -> None:
         self._report, self._loaded = report, Loaded()
