@@ -16,6 +16,13 @@ from arm_hyp.explain.checkers.vcpus import Cpu, Loaded
 from arm_hyp.kvm_events import KvmEntry
 
 _VECTORS_BYTES: Final = 0x800
+_LEVELS_WRITTEN: Final = {
+    ("VBAR_EL1", 1): (1,),
+    ("VBAR_EL1", 2): (1, 2),
+    ("VBAR_EL12", 2): (1,),
+    ("VBAR_EL2", 2): (2,),
+}
+"""By the register's name and the level that writes it."""
 _REGISTER_MOVES: Final = frozenset({InstructionKind.MSR, InstructionKind.MRS})
 _UNKNOWN: Final = 0
 _EL3: Final = 6
@@ -29,7 +36,7 @@ class Vectors:
 
     def __init__(self, witness: Witness, report: Report) -> None:
         self._report, self._loaded = report, Loaded()
-        self._written: set[Cpu] = set()
+        self._written: set[tuple[Cpu, int]] = set()  # by whom, and of which level
         self._reported: set[tuple[Cpu, int]] = set()
 
     def handlers(self) -> Mapping[type[Event], Hear]:
@@ -37,18 +44,17 @@ class Vectors:
         return {RegisterAccess: self._accessed, ExceptionTaken: self._taken, KvmEntry: self._loaded.enter}
 
     def _accessed(self, event: RegisterAccess) -> None:
-        """Simplified: any write of a VBAR counts for all levels, and of VBAR_EL1 for all contexts of a CPU."""
-        if event.register.startswith("VBAR_") and not event.is_read:
-            self._written.add(self._loaded.at(event))
+        """Simplified: VBAR_EL1 by its name at EL2 counts for both levels, whether HCR_EL2.E2H redirects it or not."""
+        if not event.is_read:
+            levels = _LEVELS_WRITTEN.get((event.register, event.el), ())
+            self._written.update((self._loaded.at(event), level) for level in levels)
 
     def _taken(self, event: ExceptionTaken) -> None:
         if event.ec == _UNKNOWN and event.instruction is not None:
             self._undefined(event, event.instruction)
-        who = self._loaded.at(event)
-        if event.python or event.vector >= _VECTORS_BYTES or who in self._written:
-            return
-        if (who, event.to_el) not in self._reported:
-            self._reported.add((who, event.to_el))
+        key = self._loaded.at(event), event.to_el
+        if event.vector < _VECTORS_BYTES and not event.python and key not in self._written | self._reported:
+            self._reported.add(key)
             text = f"nobody has written VBAR_EL{event.to_el}, so the exception enters at {event.vector:#x}"
             self._report("HYP005", event, f"{text}, where no handler is")
 
