@@ -18,6 +18,7 @@ from arm_hyp.arch.translation import (
     Fault,
     FaultKind,
     Regime,
+    Stage1Parameters,
     Step,
     StepKind,
     TranslationRegisters,
@@ -191,10 +192,10 @@ def abort_of(fault: Fault, regime: Regime) -> Abort:
 
 def _tsz(asked: Asked) -> int:
     """Return the T0SZ or T1SZ that this walk used, as it was written."""
-    registers, upper = asked.registers, asked.walk.input_address >> 55 & 1
-    if asked.question.startswith("AT S1E2"):
-        return registers.tcr_el2 & 0x3F
-    return registers.tcr_el1 >> 16 * upper & 0x3F
+    parameters, registers = asked.walk.parameters, asked.registers
+    assert isinstance(parameters, Stage1Parameters)
+    tcr = registers.tcr_el1 if parameters.regime is Regime.EL10 else registers.tcr_el2
+    return tcr >> 16 * parameters.is_upper & 0x3F
 
 
 def _is_s1ptw_at_stage_1_level(asked: Asked) -> bool:
@@ -227,28 +228,24 @@ QEMU = (
         lambda asked: not 16 <= _tsz(asked) <= 39 and asked.witness == par_el1(Fault(FaultKind.TRANSLATION, 0, 1)),
         "CONSTRAINED UNPREDICTABLE: QEMU faults at level 0, our walk and the core take the limit instead.",
         "Arm ARM, TCR_EL1.T0SZ; AArch64.S1TxSZFaults",
-        ("a72",),
     ),
     Deviation(
         "HCR_EL2.PTW without stage 2",
         lambda asked: asked.registers.hcr_el2 & 0x1005 == 4 and _says(asked, FaultKind.PERMISSION, is_s1ptw=True),
         "QEMU asks PTW though HCR_EL2.VM is 0, and refuses to walk stage 1.",
         "Arm ARM, HCR_EL2.PTW: it is about stage 2 translation",
-        ("a72",),
     ),
     Deviation(
         "VTCR_EL2.PS below the IPA size",
         _is_small_output,
         "QEMU takes such a VTCR_EL2 for an illegal one; the limits of T0SZ and SL0 come from the implemented PA size.",
         "Arm ARM, AArch64.S2MinTxSZ, AArch64.S2InvalidSL: AArch64.PAMax()",
-        ("a72",),
     ),
     Deviation(
         "level of a stage 2 fault on a stage 1 walk",
         _is_s1ptw_at_stage_1_level,
         "QEMU reports the level of stage 1 that the walk was at, and for most kinds a translation fault.",
         "Arm ARM, AArch64.S1Walk: the FaultRecord of S2Translate is returned as it is",
-        ("a72",),
     ),
     _BLOCKS,
     _RES0,
