@@ -65,7 +65,7 @@ class HostCpu:
         self._exit_registers = exit_registers(core)
         self.vcpu: Vcpu | None = None
         self.fp_owner: Vcpu | None = None
-        self._deadline_tick = _NO_DEADLINE
+        self.deadline_tick = _NO_DEADLINE
         self.is_initialized = False
         self.is_handling = False  # a handler runs, or has failed
         self.must_choose = True  # who runs here, and until when, is to be decided before the next entry
@@ -152,8 +152,8 @@ class HostCpu:
     def set_deadline(self, tick: int | None) -> None:
         """Have CNTHP interrupt this CPU at a tick of the physical counter; None: never."""
         wanted = _NO_DEADLINE if tick is None else tick
-        if wanted != self._deadline_tick:
-            self._deadline_tick = wanted
+        if wanted != self.deadline_tick:
+            self.deadline_tick = wanted
             self.registers.write("CNTHP_CVAL_EL2", wanted)
             self.registers.write("CNTHP_CTL_EL2", 0 if tick is None else _ENABLE)
 
@@ -164,7 +164,7 @@ class HostCpu:
         return {
             "vcpu": None if self.vcpu is None else self.vcpu.name,
             "fp_owner": None if self.fp_owner is None else self.fp_owner.name,
-            "deadline_tick": self._deadline_tick,
+            "deadline_tick": self.deadline_tick,
             "is_initialized": self.is_initialized,
             "must_choose": self.must_choose,
             "is_handling": self.is_handling,
@@ -174,7 +174,7 @@ class HostCpu:
         """Take a state back; the core's registers are the machine's to restore."""
         self.vcpu = vcpus.get(state["vcpu"])
         self.fp_owner = vcpus.get(state["fp_owner"])
-        self._deadline_tick, self.is_initialized = state["deadline_tick"], state["is_initialized"]
+        self.deadline_tick, self.is_initialized = state["deadline_tick"], state["is_initialized"]
         self.must_choose, self.is_handling = state["must_choose"], state["is_handling"]
         if self.vcpu is not None:
             self.vcpu.cpu = self

@@ -151,6 +151,7 @@ class Hypervisor:
             cpu.must_choose = False
             self._choose(cpu)
             cpu.set_deadline(self._next_tick(cpu))
+            self._spread(cpu)
         vcpu = cpu.vcpu
         if vcpu is None or cpu.is_idle:
             cpu.core.waiting = "wfi"
@@ -183,6 +184,13 @@ class Hypervisor:
                 cpu.put()
         if chosen is not None and chosen.state is State.READY:
             self._run(chosen, cpu, now_ns)
+
+    def _spread(self, chosen: HostCpu) -> None:
+        """Have other CPUs share too, which run one vCPU without an end, while any is left that could run there."""
+        end_tick = (self._now_ns + self.scheduler.slice_ns) // NS_PER_TICK
+        for cpu in self.cpus:
+            if cpu is not chosen and cpu.deadline_tick > end_tick and self.scheduler.waiting(cpu.index):
+                self._interrupt(cpu)
 
     def _run(self, vcpu: Vcpu, cpu: HostCpu, now_ns: int) -> None:
         if cpu.vcpu is not vcpu:
