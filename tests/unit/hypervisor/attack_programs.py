@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from attack_support import BASE, VM_BYTES
+from attack_support import VM_BYTES
 from hypothesis import strategies as st
+from victim_program import BASE
 
 from arm_hyp.arch import psci
 from arm_hyp.cpu.assembler import assemble

@@ -1,9 +1,12 @@
 """Guests that attack the hypervisor: it never fails, and the VM beside them never notices.
 
-Read `attack_support.py` and `attack_programs.py` before this file. `LONG=1` asks thousands of cases.
+Read `attack_support.py` and `attack_programs.py` before this file. `LONG=1` asks a hundred times as
+many cases: thousands.
 """
 
 from __future__ import annotations
+
+import os
 
 import pytest
 from attack_programs import EVERYTHING, THEMES, Act, acts_of, program
@@ -11,6 +14,7 @@ from attack_support import Duel, Shape, check_hypervisor, check_victim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+TIMES = 100 if os.environ.get("LONG") == "1" else 1
 shapes = st.builds(
     lambda gic, cpus, vcpus: Shape(gic=gic, cpus=cpus, vcpus=vcpus),
     st.sampled_from((3, 2)),
@@ -38,7 +42,7 @@ def cases(count: int) -> settings:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_an_attack_of_one_kind(theme: str) -> None:
-    @cases(6)
+    @cases(4 * TIMES)
     @given(acts_of(THEMES[theme]), shapes)
     def run(acts: list[Act], shape: Shape) -> None:
         attack(acts, shape)
@@ -46,7 +50,7 @@ def test_an_attack_of_one_kind(theme: str) -> None:
     run()
 
 
-@cases(8)
+@cases(6 * TIMES)
 @given(acts_of(EVERYTHING, 80), shapes)
 def test_an_attack_with_everything(acts: list[Act], shape: Shape) -> None:
     attack(acts, shape)
