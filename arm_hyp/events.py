@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event"):
@@ -83,6 +83,19 @@ class Maintenance(Event, frozen=True, tag="maintenance"):
 
     operation: str
     operand: int
+
+
+class Barrier(Event, frozen=True, tag="barrier"):
+    """A DSB or ISB ran, as it is written in assembly. Only for sinks that ask for it: see `asks`."""
+
+    instruction: str
+
+
+class TranslationWrite(Event, frozen=True, tag="translation_write"):
+    """An MSR writes a register that decides translations and lies in the core. Only for sinks that ask for it."""
+
+    register: str
+    value: int
 
 
 class NotWaited(Event, frozen=True, tag="not_waited"):
@@ -153,6 +166,8 @@ MachineEvent = (
     | ExceptionReturned
     | RegisterAccess
     | Maintenance
+    | Barrier
+    | TranslationWrite
     | NotWaited
     | Waited
     | ConsoleOutput
@@ -181,6 +196,13 @@ def hears(sink: EventSink, kind: type[Event]) -> bool:
         return any(hears(each, kind) for each in sink.sinks)
     interests: frozenset[type[Event]] | None = getattr(sink, "interests", None)
     return interests is None or kind in interests
+
+
+def asks(sink: EventSink, kind: type[Event]) -> bool:
+    """Tell whether a sink names a type in its `interests`. What is told only then stops the core each time."""
+    if isinstance(sink, FanOut):
+        return any(asks(each, kind) for each in sink.sinks)
+    return kind in getattr(sink, "interests", ())
 
 
 class NullSink:

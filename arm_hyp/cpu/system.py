@@ -18,6 +18,7 @@ from arm_hyp.arch.instructions import (
     SystemInstruction,
     decode_system,
     is_fp_simd,
+    mnemonic,
     uses_fp,
 )
 from arm_hyp.arch.pstate import PSTATE_DAIF
@@ -29,7 +30,7 @@ from arm_hyp.cpu.sites import UDF
 from arm_hyp.cpu.stack_moves import StackMove, decode_stack_move
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system_registers import ISR, MPIDR, VBAR
-from arm_hyp.events import Maintenance, NotWaited, RegisterAccess, Waited, hears
+from arm_hyp.events import Barrier, Maintenance, NotWaited, RegisterAccess, TranslationWrite, Waited, asks, hears
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -52,6 +53,11 @@ _TLB: Final = 8
 """CRn of TLBI."""
 _INSTRUCTION_CACHE: Final = frozenset({(7, 1), (7, 5)})
 """(CRn, CRm) of IC IALLUIS, and of IC IALLU and IC IVAU."""
+_DMB: Final = 5
+"""op2 of the one barrier that completes nothing, but orders."""
+_OF_TRANSLATION: Final = frozenset(
+    sysregs.by_name(f"{name}_EL{el}").encoding for name in ("TTBR0", "TTBR1", "TCR", "MAIR") for el in (1, 2)
+) | {sysregs.by_name("VTTBR_EL2").encoding, sysregs.by_name("VTCR_EL2").encoding}
 _DECIDE_FP: Final = frozenset({"cpacr_el1", "cptr_el2", "hcr_el2"})
 """The control registers that decide whether FP traps."""
 _CONTROLS_AT_MOST: Final = 64
@@ -98,6 +104,7 @@ class SystemUnit:
             _K.MRS: self._read,
             _K.MSR_IMM: self._write_pstate,
             _K.SYS: self._operation,
+            _K.BARRIER: self._barrier,
         }
 
     # --- which instructions are sites ------------------------------------------------------------------------
@@ -128,6 +135,8 @@ class SystemUnit:
             return el == 0 or not _writes_masks(instruction)
         if instruction.kind in (_K.MSR, _K.MRS):
             return self._is_register_site(instruction, el, e2h)
+        if instruction.kind is _K.BARRIER:
+            return instruction.op2 != _DMB and asks(self._core.sink, Barrier)
         return instruction.kind is _K.SYS and self._is_told(instruction)
 
     def _is_told(self, instruction: SystemInstruction) -> bool:
@@ -144,9 +153,12 @@ class SystemUnit:
             return True
         if encoding == _DAIF:
             return el == 0
-        if not instruction.is_read and (encoding in ENCODINGS or encoding in VBAR):
+        if not instruction.is_read and (encoding in ENCODINGS or encoding in VBAR or self._is_asked_for(encoding)):
             return True
         return registers.resolve(encoding, instruction.is_read).route != "native"
+
+    def _is_asked_for(self, encoding: Encoding) -> bool:
+        return encoding in _OF_TRANSLATION and asks(self._core.sink, TranslationWrite)
 
     def _traps_fp(self, el: int) -> bool:
         """Tell whether FP traps at a level. The controls that decide it are few, and come back again and again."""
@@ -313,6 +325,11 @@ class SystemUnit:
         core.complete(pc, pstate)
         core.after_change(pstate)
 
+    def _barrier(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        """Tell of a DSB or ISB. Nothing is left to do: the core does everything at once and in order."""
+        self._core.emit(Barrier, instruction=mnemonic(instruction), pc=pc)
+        self._core.complete(pc, pstate)
+
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
         """Do TLB maintenance, or instruction-cache maintenance, of which others must hear.
 
@@ -351,6 +368,11 @@ class SystemUnit:
         core = self._core
         value = core.x(instruction.rt)
         encoding = self._target(instruction, pstate)
+        if self._is_asked_for(encoding):
+            core.emit(TranslationWrite, register=sysregs.name_of(encoding, False), value=value, pc=pc)
+            if encoding == instruction.encoding:
+                core.step_natively()  # with what that does to the core's TLB
+                return
         if encoding == _DAIF:
             self._set_daif(pc, pstate & ~PSTATE_DAIF | value & PSTATE_DAIF)
         elif core.registers.write(encoding, value):

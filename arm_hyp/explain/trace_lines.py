@@ -18,6 +18,7 @@ import msgspec
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import one_line
 from arm_hyp.events import (
+    Barrier,
     ConsoleInput,
     ConsoleOutput,
     DeviceAccess,
@@ -31,6 +32,7 @@ from arm_hyp.events import (
     NotWaited,
     RegisterAccess,
     Started,
+    TranslationWrite,
     Waited,
 )
 from arm_hyp.explain.kvm_lines import TRACEPOINTS, task, text, tracepoint
@@ -159,6 +161,14 @@ def _maintained(event: Maintenance, symbols: SymbolTable | None) -> Words:
     return Words(event.operation.lower(), result=f"operand {event.operand:#x}")
 
 
+def _barrier(event: Barrier, symbols: SymbolTable | None) -> Words:
+    return Words(event.instruction)
+
+
+def _translation_written(event: TranslationWrite, symbols: SymbolTable | None) -> Words:
+    return Words(f"writes {event.register}", result=f"= {event.value:#x}")
+
+
 def _not_waited(event: NotWaited, symbols: SymbolTable | None) -> Words:
     return Words(event.instruction, result=f"goes on: {event.reason}")
 
@@ -266,6 +276,8 @@ _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
     ExceptionReturned: _returned,
     RegisterAccess: _accessed,
     Maintenance: _maintained,
+    Barrier: _barrier,
+    TranslationWrite: _translation_written,
     NotWaited: _not_waited,
     Waited: _waited,
     ConsoleOutput: _printed,
