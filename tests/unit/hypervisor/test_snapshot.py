@@ -1,4 +1,4 @@
-"""The state of a hypervisor: plain data, versioned, complete; `tests/golden/test_vms.py` runs on from it at many points."""
+"""The state of a hypervisor: plain data, versioned, complete; `tests/golden/test_vms.py` runs on from it too."""
 
 from __future__ import annotations
 
