@@ -35,7 +35,7 @@ from arm_hyp.cpu.sites import RamWords, Sites
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system import SystemUnit
 from arm_hyp.cpu.system_registers import SystemRegisters
-from arm_hyp.events import Event, EventSink, ExceptionTaken, InterruptLine, NullSink
+from arm_hyp.events import Barrier, Event, EventSink, ExceptionTaken, InterruptLine, NullSink, asks
 
 X_REGISTERS: Final = tuple(
     [a64.UC_ARM64_REG_X0 + index for index in range(29)] + [a64.UC_ARM64_REG_X29, a64.UC_ARM64_REG_X30]
@@ -187,6 +187,7 @@ class Core:
     def run(self, until_retired: int) -> Stop:
         """Run until `retired` reaches a count, or the core waits, dies or is asked to stop."""
         self._stop = None
+        self.sites.look_everywhere(asks(self.sink, Barrier))
         while self._stop is None:
             if self.waiting and not self.wakes():
                 return Stop.WAITING

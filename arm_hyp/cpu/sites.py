@@ -65,6 +65,7 @@ class Sites:
         self._waiting: dict[int, _Waiting] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
         self._bare: int | None = None
+        self._looks_everywhere = False
         self._pstate = native.batch([a64.UC_ARM64_REG_PSTATE])
         self._fp_blocks: set[tuple[int, int]] = set()
         self.code_pages = CodePages()
@@ -100,7 +101,13 @@ class Sites:
     def _look_at_all(self) -> None:
         """Have the scanner report every block while one of them is special."""
         if self._scanner is not None:
-            self._scanner.report_all(bool(self._patched) or self._bare is not None)
+            self._scanner.report_all(bool(self._patched) or self._bare is not None or self._looks_everywhere)
+
+    def look_everywhere(self, wanted: bool) -> None:
+        """Look at the blocks too that the filter in C passes over: in most of them a barrier is the only site."""
+        if wanted != self._looks_everywhere:
+            self._looks_everywhere = wanted
+            self._look_at_all()
 
     def take_fp_blocks(self) -> list[tuple[int, int]]:
         """Return the blocks that use the FP registers, (physical address, size in bytes), and forget them."""

@@ -8,7 +8,7 @@ from golden_support import BASE, CASES, LIMIT, Case, machine_for
 from golden_support import trace as lines_of
 
 from arm_hyp.cpu.assembler import assemble
-from arm_hyp.events import EventSink, FanOut, RecordingSink
+from arm_hyp.events import Barrier, EventSink, FanOut, RecordingSink, TranslationWrite
 from arm_hyp.explain.checkers import ALL_CODES, RULES, Finding, MachineWitness, Watch
 from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.loader import Segment
@@ -16,6 +16,8 @@ from arm_hyp.machine.machine import Machine
 from arm_hyp.resources import guests_directory
 
 FOLDER = guests_directory() / "checks"
+ON_REQUEST = (Barrier, TranslationWrite)
+"""What is told only while a checker wants it; everybody hears it then."""
 CODES = [rule.code for rule in RULES]
 BREAKS_RULES_ON_PURPOSE = {
     "06-tge": {"HYP003"},
@@ -79,5 +81,6 @@ def test_the_checkers_change_nothing(case: Case):
     unchecked, checked = machine_for(case, alone), machine_for(case, fan)
     unchecked.run(LIMIT)
     watched(checked, fan, beside)
+    beside.events = [event for event in beside.events if not isinstance(event, ON_REQUEST)]
     assert lines_of(beside) == lines_of(alone)
     assert checked.snapshot() == unchecked.snapshot()

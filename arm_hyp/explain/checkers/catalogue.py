@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from arm_hyp.explain.checkers.catalogue_translation import RULES as OF_TRANSLATION
 from arm_hyp.explain.checkers.model import Rule
 
 _OF_CONTROL_FLOW: Final = (
@@ -149,5 +150,5 @@ _OF_INTERRUPTS: Final = (
     ),
 )
 
-RULES: Final[tuple[Rule, ...]] = (*_OF_CONTROL_FLOW, *_OF_INTERRUPTS)
+RULES: Final[tuple[Rule, ...]] = (*_OF_CONTROL_FLOW, *_OF_INTERRUPTS, *OF_TRANSLATION)
 BY_CODE: Final = {rule.code: rule for rule in RULES}

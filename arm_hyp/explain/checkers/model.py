@@ -48,6 +48,9 @@ class Witness(Protocol):
     def cpus(self) -> int:
         """How many physical CPUs there are."""
 
+    def retired(self, cpu: int) -> int:
+        """Return how many instructions a physical CPU has retired."""
+
     def register(self, cpu: int, name: str) -> int:
         """Return a system register of a physical CPU; one that it does not have reads as zero."""
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from arm_hyp.errors import UserError
 from arm_hyp.events import Event
+from arm_hyp.explain.checkers.barriers import Barriers
 from arm_hyp.explain.checkers.catalogue import BY_CODE, RULES
 from arm_hyp.explain.checkers.interrupts import Interrupts
 from arm_hyp.explain.checkers.list_registers import ListRegisters
@@ -17,7 +18,7 @@ from arm_hyp.explain.checkers.model import Checker, Finding, Hear, Place, Witnes
 from arm_hyp.explain.checkers.returns import Returns
 from arm_hyp.explain.checkers.vectors import Vectors
 
-CHECKERS: Final[tuple[type[Checker], ...]] = (Returns, Vectors, ListRegisters, Interrupts)
+CHECKERS: Final[tuple[type[Checker], ...]] = (Returns, Vectors, ListRegisters, Interrupts, Barriers)
 ALL_CODES: Final = frozenset(rule.code for rule in RULES)
 
 

@@ -33,6 +33,10 @@ class MachineWitness:
         """How many physical CPUs there are."""
         return len(self._cores)
 
+    def retired(self, cpu: int) -> int:
+        """Return how many instructions a physical CPU has retired."""
+        return self._cores[cpu].retired
+
     def register(self, cpu: int, name: str) -> int:
         """Return a system register of a physical CPU; one that it does not have reads as zero."""
         return self._cores[cpu].registers.read(sysregs.by_name(name).encoding) or 0
