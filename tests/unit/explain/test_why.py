@@ -63,7 +63,7 @@ CASES = (
          (("CPTR_EL2", 1 << 10), ("CPACR_EL1", 3 << 20))),
     Case(HVC, HCR_EL2.of(RW=1), ("HVC #", "is a call to EL2")),
     Case(SVC, HCR_EL2.of(RW=1), ("SVC #", "is a system call: it is taken to EL1")),
-    Case(UDF, HCR_EL2.of(RW=1), ("The instruction 0x00000000 at EL1 goes to EL1", "no trap control decides")),
+    Case(UDF, HCR_EL2.of(RW=1), ("The instruction 0x00000000 at EL1 goes to EL1", "no instruction of this machine")),
 )
 
 
