@@ -176,6 +176,14 @@ class Vgic:
 
     # --- for observers -----------------------------------------------------------------------------------------------
 
+    def interrupts(self, vcpu: int) -> list[VgicIrq]:
+        """Return the interrupts as a vCPU sees them: its own, and the shared ones, as of the last `sync`."""
+        return [*self._dist.cpus[vcpu].private, *self._dist.spis]
+
+    def enables(self, vcpu: int) -> tuple[int, int]:
+        """Return GICD_CTLR's group enables <1:0>, and ICH_VMCR_EL2 of a vCPU."""
+        return self._dist.groups, self._dist.cpus[vcpu].current_vmcr()
+
     def dump(self) -> str:
         """Return the whole state in the columns of Linux's `vgic-state`."""
         return debug.dump(self._dist)
