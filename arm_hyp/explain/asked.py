@@ -133,10 +133,24 @@ def with_register(context: Context, register: str, value: int) -> Context:
     if name == "pstate":
         return replace(context, pstate=value)
     if name in Controls._fields:
-        return replace(context, controls=context.controls._replace(**{name: value}))
+        return _with_controls(context, context.controls._replace(**{name: value}))
     if name in FineGrained._fields:
         return replace(context, fine_grained=context.fine_grained._replace(**{name: value}))
     raise KeyError(register)
+
+
+def _with_controls(context: Context, controls: Controls) -> Context:
+    """Do what `replace` does, which is slow: the search for the nearest change does it often."""
+    return Context(
+        context.el,
+        controls,
+        context.event_register,
+        context.interrupt_pending,
+        context.features,
+        context.pstate,
+        context.timeout_expired,
+        context.fine_grained,
+    )
 
 
 def with_field(context: Context, layout: str, field: str, value: int) -> Context:

@@ -86,7 +86,7 @@ def find_bit(text: str) -> tuple[str, Field]:
     return layout, traps.field_of(layout, found)
 
 
-def find_layout(register: str, thing: str, field: str = "", context: Context | None = None) -> tuple[str, str]:
+def find_layout(register: str, thing: str, field: str | None = None, context: Context | None = None) -> tuple[str, str]:
     """Return the layout of a register and the name of a field of it, in any case; `context` says which layout counts.
 
     Without a field: the register alone is checked. Raises: UserError about `thing`, with near names.
@@ -97,11 +97,13 @@ def find_layout(register: str, thing: str, field: str = "", context: Context | N
     first = register if context is None else layout_name(register, context)
     layouts = [first, *(each for each in (register, f"{register}_E2H") if each in REGISTERS and each != first)]
     fields = {each.name: layout for layout in reversed(layouts) for each in _fields(layout)}
+    if field is None:
+        return first, ""
     found = next((name for name in fields if name.upper() == field.upper()), None)
-    if found is None and (field or "." in thing):
+    if found is None:
         near = get_close_matches(field, list(fields), n=3)
         raise UserError(thing, f"{register} has no field {field or '?'}", _near(near, list(fields)))
-    return (fields[found], found) if found else (first, "")
+    return fields[found], found
 
 
 def _fields(layout: str) -> tuple[Field, ...]:
