@@ -133,6 +133,10 @@ def run(
     stat: Annotated[
         bool, _option("--stat", help="Print exceptions, devices, interrupts, exits of VMs and speed.", panel=_RUN)
     ] = False,
+    diagnose: Annotated[
+        bool,
+        _option("--diagnose", help="Say at the end what the guest does, or waits for, however it ended.", panel=_RUN),
+    ] = False,
     trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
     trace_format: Annotated[str, _option(help="text, jsonl, or kvm (as ftrace prints it).", panel=_RUN)] = "text",
     check: Annotated[
@@ -142,7 +146,7 @@ def run(
 ) -> None:
     """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input.
 
-    At a terminal the keys go to the guest; Ctrl-A x ends the run.
+    At a terminal the keys go to the guest; Ctrl-A x ends the run. A run that gets nowhere ends with a diagnosis.
 
     A run is a function of its files, its options and what was typed when.
     """
@@ -191,6 +195,7 @@ def run(
         trace_format=one_of("--trace-format", trace_format, TRACE_FORMATS, "format"),
         is_realtime=realtime,
         has_statistics=stat,
+        always_diagnoses=diagnose,
         counts_exceptions=bool(images) and not any(_is_kernel(read_file(image)) for image in images),
         input_path=input_,
         checks=_parse_checks(check),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from arm_hyp.cli.consoles import Consoles, coloured
+from arm_hyp.cli.diagnosis import Diagnoses
 from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
@@ -45,6 +46,7 @@ class Settings:
     trace_format: str = "text"
     is_realtime: bool = False
     has_statistics: bool = False
+    always_diagnoses: bool = False
     counts_exceptions: bool = True
     input_path: str | None = None
     wants_terminal: bool = True
@@ -82,7 +84,8 @@ class Session:
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
         self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put)
         self._runner.send(Type(typed))
-        self._listening: tuple[EventSink, ...] = (self._statistics,) if counts else ()
+        self._diagnoses = Diagnoses(self._runner, always=settings.always_diagnoses)
+        self._listening: tuple[EventSink, ...] = (self._statistics, self._diagnoses.recent) if counts else ()
         if has_handlers:
             self._listening += (_HandlersPrints(self._consoles.flush),)
         self._checks: Checks | None = None
@@ -121,7 +124,7 @@ class Session:
             try:
                 answer: dict[str, Any] = self._runner.send(Run(self._settings.limit, self._settings.until))
             except KeyboardInterrupt:
-                answer = {"status": _QUIT_STATUS, "text": "interrupted", "n": machine.retired}
+                answer = {"status": _QUIT_STATUS, "reason": "torn", "text": "interrupted", "n": machine.retired}
                 answer["time_ns"] = machine.clock.now_ns
         return answer
 
@@ -134,7 +137,9 @@ class Session:
             return (sys.stdin.fileno() if self._settings.input_path == _STANDARD else None), None
         print("Ctrl-A x ends the run, Ctrl-A h helps", file=sys.stderr)
         stack.enter_context(raw_mode(terminal))
-        return terminal, EscapeKeys(on_quit=self._quit, on_help=self._help, on_next=self._next)
+        return terminal, EscapeKeys(
+            on_quit=self._quit, on_help=self._help, on_next=self._next, on_diagnose=self._diagnose
+        )
 
     def _quit(self) -> None:
         self._runner.machine.request_stop("ended by Ctrl-A x", _QUIT_STATUS)
@@ -150,6 +155,11 @@ class Session:
     def _help(self) -> None:
         self._consoles.flush()
         sys.stderr.write(KEYS)
+        sys.stderr.flush()
+
+    def _diagnose(self) -> None:
+        self._consoles.flush()
+        sys.stderr.write("".join(f"\r\n{line}" for line in self._diagnoses.now()) + "\r\n")
         sys.stderr.flush()
 
     def _signalled(self, number: int) -> None:
@@ -192,7 +202,8 @@ class Session:
         if self._settings.has_statistics:
             for line in speed_lines(answer["n"], answer["time_ns"], host_s):
                 print(line, file=sys.stderr)
-        for line in (*self._ends(), *(self._checks.summary() if self._checks is not None else ())):
+        checked = self._checks.summary() if self._checks is not None else ()
+        for line in (*self._ends(), *checked, *self._diagnoses.at_end(answer)):
             print(line, file=sys.stderr)
         print(f"{answer['text']}; {answer['n']:,} instructions", file=sys.stderr)
 

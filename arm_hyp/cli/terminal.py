@@ -20,8 +20,8 @@ from typing import BinaryIO, Final
 
 ESCAPE: Final = 0x01
 KEYS: Final = (
-    "\r\nCtrl-A x  end the run\r\nCtrl-A n  type to the next VM\r\nCtrl-A h  this list"
-    "\r\nCtrl-A Ctrl-A  send Ctrl-A to the guest\r\n"
+    "\r\nCtrl-A x  end the run\r\nCtrl-A n  type to the next VM\r\nCtrl-A d  what the guest does now"
+    "\r\nCtrl-A h  this list\r\nCtrl-A Ctrl-A  send Ctrl-A to the guest\r\n"
 )
 _BUFFER_BYTES: Final = 4096
 _READ_BYTES: Final = 4096
@@ -60,7 +60,8 @@ class Printer:
 class EscapeKeys:
     """Takes Ctrl-A and the key after it out of what is typed. `on_quit` ends the run, `on_help` lists the keys.
 
-    `on_next(before)` changes to the next VM, once `before` has been typed to this one.
+    `on_next(before)` changes to the next VM, once `before` has been typed to this one. `on_diagnose` says what the
+    guest does.
     """
 
     def __init__(
@@ -68,9 +69,11 @@ class EscapeKeys:
         on_quit: Callable[[], None],
         on_help: Callable[[], None],
         on_next: Callable[[bytes], None] = lambda before: None,
+        on_diagnose: Callable[[], None] = lambda: None,
     ) -> None:
         self._escaped, self._on_next = False, on_next
         self._actions = {ord("x"): on_quit, ord("X"): on_quit, ord("h"): on_help, ord("?"): on_help}
+        self._actions |= {ord("d"): on_diagnose, ord("D"): on_diagnose}
 
     def filter(self, typed: bytes) -> bytes:
         """Return what goes to the guest, or to the last one. An unknown key after Ctrl-A is dropped."""

@@ -4,9 +4,3 @@ Read in this order: `model.py` (what a diagnosis is), `gates.py` (all that can h
 `waiting.py` (a CPU that waits), `observation.py` (what a CPU that runs does next), `loops.py` (the words for a loop),
 `virtual_cpus.py` (vCPUs), `recent.py`, `examination.py`, which puts them together, and `diagnose.py`.
 """
-
-from arm_hyp.explain.diagnosis.diagnose import diagnose
-from arm_hyp.explain.diagnosis.model import Diagnosis
-from arm_hyp.explain.diagnosis.recent import Recent
-
-__all__ = ["Diagnosis", "Recent", "diagnose"]
