@@ -10,7 +10,9 @@ Everything in a `TrapStory` is frozen and plain, so that it can be shown, sent o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from arm_hyp.arch import sysregs, traps
@@ -27,6 +29,8 @@ _CALLS: Final = {
     InstructionKind.SMC: "a call to EL3, where the firmware is",
     InstructionKind.BRK: "a breakpoint",
 }
+_NOT_CONTROLS: Final = frozenset({"PE", "PSTATE", "SCR_EL3"})
+"""What software below EL3 does not choose: not named as the reason why nothing traps."""
 _LEAST_LEVEL: Final = {InstructionKind.SVC: 1, InstructionKind.HVC: 2, InstructionKind.SMC: 3, InstructionKind.BRK: 1}
 
 
@@ -104,19 +108,20 @@ def explain_trap(context: Context, word: int, text: str = "") -> TrapStory:
     request = request_of(word) or OtherInstruction()
     verdict = traps.decide(request, context)
     name = text or instruction_name(word)
+    steps = tuple(map(step_of, verdict.considered))
     ways = nearest(request, context, verdict)
     rule = verdict.rule.id if verdict.rule else None
     return TrapStory(
         name,
         word,
         context.el,
-        _sentence(name, request, context, verdict),
+        _sentence(name, request, context, verdict, steps),
         verdict.outcome.value,
         verdict.target_el,
         verdict.esr,
         rule,
         verdict.is_rerouted,
-        tuple(step_of(considered) for considered in verdict.considered),
+        steps,
         tuple(_alternative(way) for way in ways),
         _syndrome(verdict),
     )
@@ -132,33 +137,37 @@ def step_of(considered: Considered) -> Step:
     """Put a considered rule into plain data."""
     rule = considered.rule
     values = {(register, field): value for register, field, value in considered.bits}
-    conditions = tuple(_condition(bits, values) for bits in rule.bits)
+    conditions = tuple(
+        _condition(bits, tuple(values[bits.register.removesuffix("_E2H"), name] for name in bits.fields.split(",")))
+        for bits in rule.bits
+    )
     return Step(rule.id, considered.applies, rule.text, rule.ref, conditions)
 
 
-def _condition(bits: Bits, values: dict[tuple[str, str], int]) -> Condition:
-    register = bits.register.removesuffix("_E2H")
-    value, width_bits = 0, 0
-    for name in bits.fields.split(","):
+@lru_cache(maxsize=4096)
+def _condition(bits: Bits, values: tuple[int, ...]) -> Condition:
+    joined, width_bits = 0, 0
+    for name, value in zip(bits.fields.split(","), values, strict=True):
         width = traps.field_of(bits.register, name).width_bits
-        value, width_bits = value << width | values[register, name], width_bits + width
-    return Condition(register, bits.fields, value, bits.values, width_bits, value in bits.values)
+        joined, width_bits = joined << width | value, width_bits + width
+    register = bits.register.removesuffix("_E2H")
+    return Condition(register, bits.fields, joined, bits.values, width_bits, joined in bits.values)
 
 
 # --- words
 
 
-def _sentence(name: str, request: Request, context: Context, verdict: Verdict) -> str:
+def _sentence(name: str, request: Request, context: Context, verdict: Verdict, steps: Sequence[Step]) -> str:
     place = f"{in_sentence(name)} at EL{context.el}"
     if verdict.rule is None:
-        return _passes(place, request, context, verdict)
+        return _passes(place, request, context, steps)
     detail = verdict.rule.text.rstrip(".")
     if verdict.outcome is Outcome.NOP:
         return f"{place} does not trap: {detail}."
     rerouted = ", and HCR_EL2.TGE is 1, so what is meant for EL1 goes to EL2" if verdict.is_rerouted else ""
     if verdict.outcome is Outcome.UNDEFINED:
         return f"{place} is UNDEFINED and goes to EL{verdict.target_el}: {detail}{rerouted}."
-    own = step_of(verdict.considered[-1]).conditions[-1:]
+    own = steps[-1].conditions[-1:]
     because = f" because {own[0]}" if own else ""
     return f"{place} traps to EL{verdict.target_el}{because}: {detail}{rerouted}."
 
@@ -169,14 +178,13 @@ def in_sentence(name: str) -> str:
     return f"{name[:1].upper()}{name[1:]}" if first in ("an", "the") else f"{first.upper()}{space}{rest}"
 
 
-def _passes(place: str, request: Request, context: Context, verdict: Verdict) -> str:
+def _passes(place: str, request: Request, context: Context, steps: Sequence[Step]) -> str:
     """Name the bits that would have to be different; the regime in which a rule counts is in the chain."""
     if isinstance(request, SystemInstruction) and request.kind in _CALLS:
         level = _call_level(request.kind, context)
         return f"{place} is {_CALLS[request.kind]}: it is taken to EL{level}, and no control bit has to ask for it."
-    steps = [step_of(one) for one in verdict.considered if one.rule.outcome is Outcome.TRAP]
     own = [step.conditions[-1] for step in steps if step.conditions and not step.conditions[-1].holds]
-    failing = [str(one) for one in own if one.register not in ("PSTATE", "SCR_EL3")]
+    failing = [str(one) for one in own if one.register not in _NOT_CONTROLS]
     if not failing:
         return f"{place} does not trap: no rule that could trap it applies."
     return f"{place} does not trap: {' and '.join(dict.fromkeys(failing))}."
