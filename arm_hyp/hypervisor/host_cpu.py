@@ -110,11 +110,10 @@ class HostCpu:
             return
         vcpu.vm.vgic.put(vcpu.index)
         vcpu.timers.put(self)
-        vectors = {name: value for name, value in vcpu.context.items() if name[0] == "Q"}
         pc, pstate = self.return_registers.read()
         el2 = {name: self.registers.read(name) for name in EL2_OF_VCPU}
         el2["CPTR_EL2"] |= CPTR_TFP
-        vcpu.context = self.registers.save(vectors=False) | vectors | el2 | {PC: pc, PSTATE: pstate}
+        vcpu.context |= self.registers.save(vectors=False) | el2 | {PC: pc, PSTATE: pstate}
         self.vcpu, vcpu.cpu = None, None
 
     def give_fp(self, vcpu: Vcpu) -> None:
@@ -151,10 +150,10 @@ class HostCpu:
 
     def set_deadline(self, tick: int | None) -> None:
         """Have CNTHP interrupt this CPU at a tick of the physical counter; None: never."""
-        wanted = _NO_DEADLINE if tick is None else tick
-        if wanted != self.deadline_tick:
-            self.deadline_tick = wanted
-            self.registers.write("CNTHP_CVAL_EL2", wanted)
+        before, self.deadline_tick = self.deadline_tick, _NO_DEADLINE if tick is None else tick
+        if tick is not None and tick != before:
+            self.registers.write("CNTHP_CVAL_EL2", tick)
+        if (tick is None) is not (before == _NO_DEADLINE):
             self.registers.write("CNTHP_CTL_EL2", 0 if tick is None else _ENABLE)
 
     # --- state -------------------------------------------------------------------------------------------------------
