@@ -47,10 +47,13 @@ def test_the_fields_of_an_event_are_documented(name: str) -> None:
     assert documented()[name] == declared()[name]
 
 
-@pytest.mark.parametrize(("heading", "own"), [
-    ("## Fields of every event", fields(Event) | {"event"}),
-    ("## Events of virtual machines", fields(VmEvent) - fields(Event)),
-])
+@pytest.mark.parametrize(
+    ("heading", "own"),
+    [
+        ("## Fields of every event", fields(Event) | {"event"}),
+        ("## Events of virtual machines", fields(VmEvent) - fields(Event)),
+    ],
+)
 def test_the_fields_of_all_events_are_documented(heading: str, own: set[str]) -> None:
     section = DOCUMENT.partition(heading)[2].partition("\n#")[0]
     assert names_of_first_column(section) == own

@@ -19,8 +19,20 @@ PLACE = {"n": 12, "seq": 2, "cpu": 0, "el": 1, "pc": 0x4008_0030}
 SYMBOLS = SymbolTable((Symbol("guest", 0x4008_0028, 16),))
 
 TRAP = ExceptionTaken(
-    **PLACE, kind="sync", from_el=1, to_el=2, vector=0x4008_0C00, ec=1, esr=encode_wfx(0), far=None, hpfar=None,
-    elr=0x4008_0030, spsr=0x3C5, virtual=False, python=False, instruction=0xD503_207F,
+    **PLACE,
+    kind="sync",
+    from_el=1,
+    to_el=2,
+    vector=0x4008_0C00,
+    ec=1,
+    esr=encode_wfx(0),
+    far=None,
+    hpfar=None,
+    elr=0x4008_0030,
+    spsr=0x3C5,
+    virtual=False,
+    python=False,
+    instruction=0xD503_207F,
     controls={"hcr_el2": int(HCR_EL2.of(TWI=1))},
 )
 RETURN = ExceptionReturned(**PLACE, from_el=2, to_el=1, elr=0x4008_0028, spsr=0x3C5, illegal=None)
@@ -28,32 +40,52 @@ WAIT = Waited(**PLACE, instruction="wfi")
 END = Ended(**PLACE, reason="idle", status=1, text="WFI waits for ever")
 
 LINES: tuple[tuple[Event, str], ...] = (
-    (events.Started(**PLACE, schema=1, model="a72", gic=2, memory_bytes=256 << 20),
-     "      12.2  cpu0 EL1  0x40080030  start: a72, GICv2, 256 MiB"),
-    (TRAP, "      12.2  cpu0 EL1  0x40080030  wfi                     ->  EL2  WFx: trapped WFI (TI=0b00)  "
-           "vector 0x40080c00 (VBAR_EL2+0x400)"),
+    (
+        events.Started(**PLACE, schema=1, model="a72", gic=2, memory_bytes=256 << 20),
+        "      12.2  cpu0 EL1  0x40080030  start: a72, GICv2, 256 MiB",
+    ),
+    (
+        TRAP,
+        "      12.2  cpu0 EL1  0x40080030  wfi                     ->  EL2  WFx: trapped WFI (TI=0b00)  "
+        "vector 0x40080c00 (VBAR_EL2+0x400)",
+    ),
     (RETURN, "      12.2  cpu0 EL1  0x40080030  eret                    ->  EL1  0x40080028 <guest>"),
-    (RegisterAccess(**PLACE, register="HCR_EL2", is_read=False, value=0x80002000),
-     "      12.2  cpu0 EL1  0x40080030  writes HCR_EL2          ->  = 0x80002000"),
-    (events.Maintenance(**PLACE, operation="TLBI VMALLE1", operand=0),
-     "      12.2  cpu0 EL1  0x40080030  tlbi vmalle1            ->  operand 0x0"),
+    (
+        RegisterAccess(**PLACE, register="HCR_EL2", is_read=False, value=0x80002000),
+        "      12.2  cpu0 EL1  0x40080030  writes HCR_EL2          ->  = 0x80002000",
+    ),
+    (
+        events.Maintenance(**PLACE, operation="TLBI VMALLE1", operand=0),
+        "      12.2  cpu0 EL1  0x40080030  tlbi vmalle1            ->  operand 0x0",
+    ),
     (events.Barrier(**PLACE, instruction="dsb ish"), "      12.2  cpu0 EL1  0x40080030  dsb ish"),
-    (events.TranslationWrite(**PLACE, register="TTBR0_EL1", value=0x40200000),
-     "      12.2  cpu0 EL1  0x40080030  writes TTBR0_EL1        ->  = 0x40200000"),
+    (
+        events.TranslationWrite(**PLACE, register="TTBR0_EL1", value=0x40200000),
+        "      12.2  cpu0 EL1  0x40080030  writes TTBR0_EL1        ->  = 0x40200000",
+    ),
     (WAIT, "      12.2  cpu0 EL1  0x40080030  wfi                     ->  the CPU waits"),
-    (events.NotWaited(**PLACE, instruction="wfe", reason="the Event Register was set"),
-     "      12.2  cpu0 EL1  0x40080030  wfe                     ->  goes on: the Event Register was set"),
-    (ConsoleOutput(**PLACE, device="pl011", text='a"\n\xff'),
-     r'      12.2  cpu0 EL1              prints "a\"\n\xff"'),
-    (events.ConsoleInput(**PLACE, device="pl011", text="ls\r", time_ns=100),
-     r'      12.2  cpu0 EL1              pl011 receives "ls\r"'),
+    (
+        events.NotWaited(**PLACE, instruction="wfe", reason="the Event Register was set"),
+        "      12.2  cpu0 EL1  0x40080030  wfe                     ->  goes on: the Event Register was set",
+    ),
+    (ConsoleOutput(**PLACE, device="pl011", text='a"\n\xff'), r'      12.2  cpu0 EL1              prints "a\"\n\xff"'),
+    (
+        events.ConsoleInput(**PLACE, device="pl011", text="ls\r", time_ns=100),
+        r'      12.2  cpu0 EL1              pl011 receives "ls\r"',
+    ),
     (events.InterruptLine(**PLACE, line="IRQ", level=True), "      12.2  cpu0 EL1              IRQ line rises"),
-    (events.DeviceAccess(**PLACE, device="gicd", offset=0x100, size_bytes=4, is_write=True, value=0x8000000),
-     "      12.2  cpu0 EL1  0x40080030  writes gicd+0x100       ->  = 0x8000000 (32-bit)"),
-    (events.FirmwareCall(**PLACE, conduit="smc", function=0x84000000, name="PSCI_VERSION", result=0x10001),
-     "      12.2  cpu0 EL1  0x40080030  smc                     ->  firmware: PSCI_VERSION  returns 0x10001"),
-    (events.FirmwareCall(**PLACE, conduit="smc", function=0x84000002, name="CPU_OFF", result=None),
-     "      12.2  cpu0 EL1  0x40080030  smc                     ->  firmware: CPU_OFF"),
+    (
+        events.DeviceAccess(**PLACE, device="gicd", offset=0x100, size_bytes=4, is_write=True, value=0x8000000),
+        "      12.2  cpu0 EL1  0x40080030  writes gicd+0x100       ->  = 0x8000000 (32-bit)",
+    ),
+    (
+        events.FirmwareCall(**PLACE, conduit="smc", function=0x84000000, name="PSCI_VERSION", result=0x10001),
+        "      12.2  cpu0 EL1  0x40080030  smc                     ->  firmware: PSCI_VERSION  returns 0x10001",
+    ),
+    (
+        events.FirmwareCall(**PLACE, conduit="smc", function=0x84000002, name="CPU_OFF", result=None),
+        "      12.2  cpu0 EL1  0x40080030  smc                     ->  firmware: CPU_OFF",
+    ),
     (END, "      12.2  cpu0 EL1              end (idle, status 1): WFI waits for ever"),
 )
 

@@ -24,9 +24,25 @@ BASE = 0x4008_0000
 
 def taken(**fields: object) -> ExceptionTaken:
     values: dict[str, object] = {
-        "n": 3, "seq": 1, "cpu": 0, "el": 1, "pc": BASE, "kind": "sync", "from_el": 1, "to_el": 2, "vector": 0x400,
-        "ec": 1, "esr": encode_wfx(0), "far": None, "hpfar": None, "elr": BASE, "spsr": 0x3C5, "virtual": False,
-        "python": False, "instruction": WFI, "controls": {},
+        "n": 3,
+        "seq": 1,
+        "cpu": 0,
+        "el": 1,
+        "pc": BASE,
+        "kind": "sync",
+        "from_el": 1,
+        "to_el": 2,
+        "vector": 0x400,
+        "ec": 1,
+        "esr": encode_wfx(0),
+        "far": None,
+        "hpfar": None,
+        "elr": BASE,
+        "spsr": 0x3C5,
+        "virtual": False,
+        "python": False,
+        "instruction": WFI,
+        "controls": {},
     }
     return ExceptionTaken(**(values | fields))  # type: ignore[arg-type]
 
@@ -59,8 +75,12 @@ CASES = (
     Case(MSR_TCR_EL1, HCR_EL2.of(RW=1, TVM=1), ("MSR TCR_EL1, X0 at EL1 traps to EL2", "HCR_EL2.TVM is 1")),
     Case(MRS_PFR0, HCR_EL2.of(RW=1, TID3=1), ("MRS X0, ID_AA64PFR0_EL1 at EL1", "HCR_EL2.TID3 is 1")),
     Case(MSR_VBAR_EL2, HCR_EL2.of(RW=1), ("UNDEFINED and goes to EL1", "higher exception level")),
-    Case(FADD, HCR_EL2.of(RW=1), ("An FP or SIMD instruction at EL1 traps to EL2", "CPTR_EL2.TFP is 1"),
-         (("CPTR_EL2", 1 << 10), ("CPACR_EL1", 3 << 20))),
+    Case(
+        FADD,
+        HCR_EL2.of(RW=1),
+        ("An FP or SIMD instruction at EL1 traps to EL2", "CPTR_EL2.TFP is 1"),
+        (("CPTR_EL2", 1 << 10), ("CPACR_EL1", 3 << 20)),
+    ),
     Case(HVC, HCR_EL2.of(RW=1), ("HVC #", "is a call to EL2")),
     Case(SVC, HCR_EL2.of(RW=1), ("SVC #", "is a system call: it is taken to EL1")),
     Case(UDF, HCR_EL2.of(RW=1), ("The instruction 0x00000000 at EL1 goes to EL1", "no instruction of this machine")),
@@ -95,8 +115,15 @@ def test_a_trap_of_el0_names_el1s_bit_and_the_rerouting() -> None:
     [(HCR_EL2.of(TGE=1), 2, "because HCR_EL2.TGE is 1"), (HCR_EL2(0), 1, "taken to EL1")],
 )
 def test_a_system_call_names_tge_when_el2_takes_it(hcr: int, to_el: int, part: str) -> None:
-    event = taken(el=0, from_el=0, to_el=to_el, ec=0x15, esr=encode_svc(7), instruction=SVC | 7 << 5,
-                  controls={"hcr_el2": int(hcr)})
+    event = taken(
+        el=0,
+        from_el=0,
+        to_el=to_el,
+        ec=0x15,
+        esr=encode_svc(7),
+        instruction=SVC | 7 << 5,
+        controls={"hcr_el2": int(hcr)},
+    )
     assert part in why_trapped(event)
 
 
@@ -106,8 +133,10 @@ def test_a_system_call_names_tge_when_el2_takes_it(hcr: int, to_el: int, part: s
         ({"kind": "irq", "controls": {"hcr_el2": HCR_EL2.of(IMO=1)}}, "HCR_EL2.IMO is 1, so EL2 takes it"),
         ({"kind": "fiq", "controls": {"hcr_el2": HCR_EL2.of(TGE=1)}}, "HCR_EL2.TGE is 1, so EL2 takes it"),
         ({"kind": "irq", "to_el": 1, "controls": {"hcr_el2": 0}}, "HCR_EL2.IMO and TGE are 0, so EL1 takes it"),
-        ({"kind": "irq", "to_el": 1, "virtual": True, "controls": {"hcr_el2": HCR_EL2.of(IMO=1, VI=1)}},
-         "A virtual IRQ is pending and not masked, and HCR_EL2.IMO is 1"),
+        (
+            {"kind": "irq", "to_el": 1, "virtual": True, "controls": {"hcr_el2": HCR_EL2.of(IMO=1, VI=1)}},
+            "A virtual IRQ is pending and not masked, and HCR_EL2.IMO is 1",
+        ),
         ({"kind": "serror", "controls": {"hcr_el2": HCR_EL2.of(AMO=1)}}, "A physical SError is pending; HCR_EL2.AMO"),
     ],
 )
@@ -140,8 +169,12 @@ def test_the_deciding_rule_comes_with_its_bits() -> None:
 
 @pytest.mark.parametrize(
     ("word", "name"),
-    [(WFI, "WFI"), (FADD, "an FP or SIMD instruction"), (None, "an instruction that cannot be fetched"),
-     (0x8B01_0000, "the instruction 0x8b010000")],
+    [
+        (WFI, "WFI"),
+        (FADD, "an FP or SIMD instruction"),
+        (None, "an instruction that cannot be fetched"),
+        (0x8B01_0000, "the instruction 0x8b010000"),
+    ],
 )
 def test_instructions_have_short_names(word: int | None, name: str) -> None:
     assert instruction_name(word) == name
