@@ -13,6 +13,7 @@ import typer
 from msgspec import structs
 
 from arm_hyp.arch.id_policy import LIST_REGISTERS
+from arm_hyp.cli.dumps import parse_dumps
 from arm_hyp.cli.run_options import (
     OF_MACHINE,
     TRACE_FORMATS,
@@ -137,6 +138,10 @@ def run(
         bool,
         _option("--diagnose", help="Say at the end what the guest does, or waits for, however it ended.", panel=_RUN),
     ] = False,
+    dump: Annotated[
+        str,
+        _option(help="Print at the end, of each VM: vcpus, stage2, vgic (with commas).", panel=_RUN, metavar="NAMES"),
+    ] = "",
     trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
     trace_format: Annotated[str, _option(help="text, jsonl, or kvm (as ftrace prints it).", panel=_RUN)] = "text",
     check: Annotated[
@@ -196,6 +201,7 @@ def run(
         is_realtime=realtime,
         has_statistics=stat,
         always_diagnoses=diagnose,
+        dumps=parse_dumps(dump, has_vms=configuration.hypervisor is not None),
         counts_exceptions=bool(images) and not any(_is_kernel(read_file(image)) for image in images),
         input_path=input_,
         checks=_parse_checks(check),

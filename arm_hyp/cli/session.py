@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from arm_hyp.cli.consoles import Consoles, coloured
 from arm_hyp.cli.diagnosis import Diagnoses
+from arm_hyp.cli.dumps import dumps_of
 from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
@@ -47,6 +48,7 @@ class Settings:
     is_realtime: bool = False
     has_statistics: bool = False
     always_diagnoses: bool = False
+    dumps: tuple[str, ...] = ()
     counts_exceptions: bool = True
     input_path: str | None = None
     wants_terminal: bool = True
@@ -202,10 +204,14 @@ class Session:
         if self._settings.has_statistics:
             for line in speed_lines(answer["n"], answer["time_ns"], host_s):
                 print(line, file=sys.stderr)
+        if self._settings.dumps and self._runner.hypervisor is not None:
+            for text in dumps_of(self._runner.hypervisor, self._settings.dumps):
+                print(text, file=sys.stderr)
         checked = self._checks.summary() if self._checks is not None else ()
         for line in (*self._ends(), *checked, *self._diagnoses.at_end(answer)):
             print(line, file=sys.stderr)
-        print(f"{answer['text']}; {answer['n']:,} instructions", file=sys.stderr)
+        separator = "\n" if "\n" in answer["text"] else "; "  # what a failed handler says has several lines
+        print(f"{answer['text']}{separator}{answer['n']:,} instructions", file=sys.stderr)
 
     def _ends(self) -> list[str]:
         """Say how each VM ended, where there are several."""
