@@ -28,7 +28,7 @@ _SHORT_TURN: Final = 32
 _SHORT_SPIN: Final = 256
 """A turn of fewer instructions that ends in a YIELD has only looked, too."""
 SPIN_NS: Final = 4_000
-"""What a YIELD takes when every CPU that runs does nothing but yield: else they would look a thousand times as often."""
+"""What a YIELD takes when every CPU that runs does nothing but yield: else they would look a thousand times more."""
 _AFFINITY: Final = 0xFF_00FF_FFFF
 _HCR_FB: Final = 1 << 9
 

@@ -66,8 +66,8 @@ class Runner:
     def _start_vms(self, made: Configuration, handlers: str, sink: EventSink | None) -> None:
         from arm_hyp.hypervisor.dispatch import dispatch  # here: a bare machine starts sooner without these
         from arm_hyp.hypervisor.hypervisor import Hypervisor
-        from arm_hyp.hypervisor.student.loading import load_handlers
         from arm_hyp.hypervisor.student.code import StudentCode
+        from arm_hyp.hypervisor.student.loading import load_handlers
 
         self._student = StudentCode(load_handlers(handlers), dispatch) if handlers else None
         vms = [vm_configuration(made, vm) for vm in self.vms]
