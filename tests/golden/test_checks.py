@@ -23,6 +23,7 @@ BREAKS_RULES_ON_PURPOSE = {
     "06-tge": {"HYP003"},
     "09-illegal-return": {"HYP003"},
     "11-undefined": {"HYP006"},
+    "12-stale-tlb": {"HYP013"},
 }
 """Guests that show what the hardware does then. Each finding is real."""
 

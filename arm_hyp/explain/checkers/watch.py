@@ -16,9 +16,10 @@ from arm_hyp.explain.checkers.interrupts import Interrupts
 from arm_hyp.explain.checkers.list_registers import ListRegisters
 from arm_hyp.explain.checkers.model import Checker, Finding, Hear, Place, Witness
 from arm_hyp.explain.checkers.returns import Returns
+from arm_hyp.explain.checkers.shadow_tlb import ShadowTlb
 from arm_hyp.explain.checkers.vectors import Vectors
 
-CHECKERS: Final[tuple[type[Checker], ...]] = (Returns, Vectors, ListRegisters, Interrupts, Barriers)
+CHECKERS: Final[tuple[type[Checker], ...]] = (Returns, Vectors, ListRegisters, Interrupts, Barriers, ShadowTlb)
 ALL_CODES: Final = frozenset(rule.code for rule in RULES)
 
 

@@ -1,0 +1,2 @@
+        .equ    WRONG, 0
+        .include "hyp013.inc"

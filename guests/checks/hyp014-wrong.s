@@ -1,0 +1,2 @@
+        .equ    WRONG, 1
+        .include "hyp014.inc"

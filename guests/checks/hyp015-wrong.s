@@ -1,0 +1,2 @@
+        .equ    WRONG, 1
+        .include "hyp015.inc"
