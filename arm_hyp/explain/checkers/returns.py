@@ -19,6 +19,8 @@ _COMPLETED: Final = {EC.SVC64: "SVC", EC.HVC64: "HVC"}
 _DEBUG: Final = frozenset(range(0x30, 0x40))
 _MODE: Final = 0x1F
 """PSTATE.nRW and M <4:0>, as in SPSR_ELx."""
+_NEAR: Final = 8
+"""A handler that returns up to so many bytes further returns to the code that it was taken from."""
 FOR_EVER: Final = 3
 """So many times the same trap, with nothing retired between, is taken as for ever."""
 
@@ -79,7 +81,8 @@ class Returns:
             self._forget(context)
         elif taken is not None and taken.to_el == event.from_el:
             self._judge(taken, event)
-            self._forget(Context(taken.to_el, taken.elr, taken.spsr & _MODE))
+            if 0 <= event.elr - taken.elr <= _NEAR:  # else it is a switch: the context that was left may be resumed
+                self._forget(Context(taken.to_el, taken.elr, taken.spsr & _MODE))
 
     def _forget(self, context: Context) -> None:
         self._left[context] -= 1

@@ -156,7 +156,8 @@ class ShadowTlb:
         for key, root in used:
             if key.space.stage == 2:
                 self._stage2_of[key.space.vmid] = key
-            if key not in self._trees and (wanted(key.space) or key.space.stage == 2):
+            is_wanted = wanted(key.space) or key.space.stage == 2
+            if key not in self._trees and is_wanted and _is_in_use(key.space, event):
                 self._begin(event, key, root)
 
     def _begin(self, event: Event, key: _Key, root: Root) -> None:
@@ -236,6 +237,11 @@ class ShadowTlb:
             if is_there and not stale.was_replaced:
                 self._stale.drop(space, stale)
                 self._report("HYP014", event, f"{_gone(space, stale)}; the code at {event.pc:#x} ran by it")
+
+
+def _is_in_use(space: Space, event: Event) -> bool:
+    """Tell whether tables in a TTBR are in use: those of EL1&0 are not while EL2 prepares them, until its ERET."""
+    return event.el < 2 or space.regime is not Regime.EL10 or isinstance(event, ExceptionReturned)
 
 
 def _serves(space: Space, event: ExceptionReturned) -> bool:
