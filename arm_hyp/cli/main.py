@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
         "arm_hyp.cli.explain", "Say why an instruction traps, what a bit catches, what a syndrome says.", is_group=True
     ),
     "walk": Command("arm_hyp.cli.walk", "Show how an address is translated at a point of a run, step by step."),
+    "whatif": Command("arm_hyp.cli.whatif", "Run a guest without and with a change, and show where the two runs part."),
     "demo": Command("arm_hyp.cli.demo", "Show the first trap: WFI, HCR_EL2.TWI clear and set."),
     "doctor": Command("arm_hyp.cli.doctor", "Check versions, and that the core behaves as expected."),
 }

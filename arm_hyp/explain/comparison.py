@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from arm_hyp.events import Ended, Event, ExceptionReturned, ExceptionTaken, NotWaited, RegisterAccess, Waited
-from arm_hyp.explain.trace_lines import merged, words
-from arm_hyp.explain.why import bits_that_let_pass, deciding_rule
+from arm_hyp.explain.trace_lines import ascii_text, merged, words
+from arm_hyp.explain.why import bits_that_let_pass, deciding_rule, why_trapped
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.symbols import SymbolTable
@@ -93,3 +93,55 @@ def reason(
     name = wait.instruction.upper()
     passed = f"goes on at once ({wait.reason})" if isinstance(wait, NotWaited) else "waits in the CPU itself"
     return f"{name} at EL{wait.el} {passed} while {clear}, and traps to EL{trap.to_el} when {bits}: {text}."
+
+
+def parting(
+    without: Event | None,
+    changed: Event | None,
+    change: Sequence[str],
+    symbols: SymbolTable | None = None,
+    machine: tuple[str, int] = ("a72", 2),
+) -> str:
+    """Say in one sentence where two runs part, and what each does there. None stands for a run that has ended.
+
+    `change` is how the second differs from the first; `machine` is the CPU model and the version of the GIC.
+    """
+    first = min((one for one in (without, changed) if one is not None), key=lambda one: (one.n, one.seq))
+    name = symbols.describe(first.pc) if symbols is not None else ""
+    place = f"{first.pc:#x}{f' <{name}>' if name else ''}, EL{first.el}"
+    told = [_told(one, first, symbols, machine) for one in (without, changed)]
+    count = f"{first.n:,} instruction{'s' * (first.n != 1)}"
+    sides = f"without the change {told[0]}; with {', '.join(change)} {told[1]}"
+    return f"The runs part after {count}, at {place}: {sides}."
+
+
+def _told(event: Event | None, first: Event, symbols: SymbolTable | None, machine: tuple[str, int]) -> str:
+    """Say what a run does where the two part; one whose next event comes later goes on."""
+    if event is None:
+        return "the run has ended"
+    is_there = (event.n, event.seq) == (first.n, first.seq) or (event.pc == first.pc and event.n - first.n <= 1)
+    if not is_there:  # the same instruction may retire in one run, and not in the other
+        return "it goes on"
+    if isinstance(event, ExceptionTaken) and event.kind == "sync":
+        return why_trapped(event, *machine).rstrip(".")
+    said = words(event, symbols)
+    arrow = f" -> EL{said.to}" if said.to is not None else ""
+    return f"{said.what}{arrow}{f': {said.result}' if said.result else ''}"
+
+
+def console_difference(first: str, second: str) -> str:
+    """Say where what two runs printed differs; empty if it does not."""
+    if first == second:
+        return ""
+    at = next((n for n, (one, two) in enumerate(zip(first, second, strict=False)) if one != two), None)
+    start = min(len(first), len(second)) if at is None else at
+    line = first.count("\n", 0, start)
+    lines = [_line(text, line) for text in (first, second)]
+    return f"from line {line + 1} on: {lines[0]} | {lines[1]}"
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.split("\n")
+    return (
+        ascii_text(lines[number]) if number < len(lines) and (lines[number] or number + 1 < len(lines)) else "nothing"
+    )
