@@ -1,6 +1,7 @@
-"""`arm-hyp explain trap`, `bit`, `insn`, `esr`: why something traps, what a bit catches, what a syndrome says.
+"""`arm-hyp explain trap`, `bit`, `insn`, `esr`, `HYP012`: why it traps, what a bit catches, what a syndrome says.
 
-Read `cli/explain_trap.py`, `cli/explain_rules.py` and `cli/explain_tree.py` before this file, which joins them.
+Read `cli/explain_trap.py`, `cli/explain_rules.py`, `cli/explain_code.py` and `cli/explain_tree.py` before this file,
+which joins them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import typer
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import decode_esr
+from arm_hyp.cli.explain_code import CodeGroup, code
 from arm_hyp.cli.explain_rules import bit, insn
 from arm_hyp.cli.explain_trap import show, trap
 from arm_hyp.cli.explain_tree import UNWRAPPED_COLUMNS, render_tree
@@ -18,15 +20,16 @@ from arm_hyp.errors import UserError
 
 __all__ = ["UNWRAPPED_COLUMNS", "app", "parse_value"]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(cls=CodeGroup, add_completion=False, no_args_is_help=True)
 app.command()(trap)
 app.command()(bit)
 app.command()(insn)
+app.command(hidden=True)(code)
 
 
 @app.callback()
 def explain() -> None:
-    """Explain why an instruction traps or not, what a control bit catches, or what a syndrome says."""
+    """Explain why an instruction traps or not, what a control bit catches, what a syndrome says, or a code (HYP012)."""
 
 
 @app.command()

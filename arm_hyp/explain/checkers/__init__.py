@@ -5,7 +5,7 @@ together, `catalogue.py` explains each rule, `code_pages.py` shows it.
 """
 
 from arm_hyp.explain.checkers.catalogue import BY_CODE, RULES
-from arm_hyp.explain.checkers.code_pages import code_as_data, explain_code, is_code
+from arm_hyp.explain.checkers.code_pages import code_as_data, explain_code
 from arm_hyp.explain.checkers.model import Finding, Rule, Witness
 from arm_hyp.explain.checkers.watch import ALL_CODES, Watch, parse_codes
 from arm_hyp.explain.checkers.witness import MachineWitness
@@ -21,6 +21,5 @@ __all__ = [
     "Witness",
     "code_as_data",
     "explain_code",
-    "is_code",
     "parse_codes",
 ]

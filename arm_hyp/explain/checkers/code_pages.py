@@ -22,11 +22,6 @@ _PARTS: Final = (
 )
 
 
-def is_code(text: str) -> bool:
-    """Tell whether a word is meant as a code: HYP and digits, in any case."""
-    return text.upper().startswith("HYP") and text[3:].isdecimal()
-
-
 def rule_of(code: str) -> Rule:
     """Return a rule by its code, in any case. Raises: UserError."""
     rule = BY_CODE.get(code.upper())
@@ -40,18 +35,24 @@ def paragraph(text: str) -> str:
     return " ".join(text.split())
 
 
+def _indented(text: str) -> RenderableType:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text(text), (0, 0, 0, 2), expand=False)
+
+
 def explain_code(code: str) -> RenderableType:
     """Return a rule's page for the terminal. Raises: UserError."""
     from rich.console import Group
-    from rich.padding import Padding
     from rich.text import Text
 
     rule = rule_of(code)
     parts: list[RenderableType] = [Text.assemble((rule.code, "bold red"), "  ", (rule.title, "bold"))]
     for heading, name in _PARTS:
-        parts += [Text(""), Text(heading, style="bold cyan"), Padding(paragraph(getattr(rule, name)), (0, 0, 0, 2))]
+        parts += [Text(""), Text(heading, style="bold cyan"), _indented(paragraph(getattr(rule, name)))]
     parts += [Text(""), Text("Where to read", style="bold cyan")]
-    parts += [Padding(reference, (0, 0, 0, 2)) for reference in rule.references]
+    parts += [_indented(reference) for reference in rule.references]
     return Group(*parts)
 
 
