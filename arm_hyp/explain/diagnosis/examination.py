@@ -15,7 +15,7 @@ from arm_hyp.explain.diagnosis.model import HANGS, Diagnosis, Finding, Kind
 from arm_hyp.explain.diagnosis.observation import Observation, Observer, Watched, places_of
 from arm_hyp.explain.diagnosis.recent import Recent
 from arm_hyp.explain.diagnosis.timers import in_words
-from arm_hyp.explain.diagnosis.waiting import Inputs, due_timers
+from arm_hyp.explain.diagnosis.waiting import Inputs, awaited, due_timers, either
 from arm_hyp.explain.why import why_trapped
 from arm_hyp.hypervisor.vcpu import State
 
@@ -75,7 +75,8 @@ class Examination:
         rest = [one.sentence for one in findings if one is not first]
         refused = self._refused() if first.kind in HANGS else ()
         reasons = (*first.reasons, *rest, *self._ended_vms(), *refused)
-        return Diagnosis(first.kind, first.sentence, reasons, first.advice)
+        advice = "see what the firmware answers, before you wait for what it should do" if refused else first.advice
+        return Diagnosis(first.kind, first.sentence, reasons, advice)
 
     # --- what ended the run ------------------------------------------------------------------------------------------
 
@@ -122,8 +123,11 @@ class Examination:
             return describe_loop(watched.who, loop, self._surroundings(watched, coming))
         share = observation.idle_ns / observation.passed_ns
         if share > _MOSTLY_IDLE:
-            text = f"waits most of the time: {share:.0%} of the next {in_words(observation.passed_ns)} are idle"
-            return Finding("idle", watched.who, text)
+            vcpu = self._vcpus.get(watched.who)
+            core = self._machine.cpus.cores[watched.steps[-1].cpu]
+            inputs = physical_cpus.inputs_of(self._machine, core) if vcpu is None else virtual_cpus.inputs_of(vcpu)
+            text = f"waits most of the time ({share:.0%} of the next {in_words(observation.passed_ns)}), now for "
+            return Finding("idle", watched.who, text + either(awaited(inputs)))
         places = places_of(watched.steps)
         levels = " and ".join(f"EL{el}" for el in sorted({place.el for place in places}))
         text = f"is making progress: its next {len(watched.steps):,} instructions, at {levels}, are at"
@@ -135,7 +139,7 @@ class Examination:
             cause = physical_cpus.held_from(self._machine, core, self._recent, can_be_masked=True)
         else:
             cause = virtual_cpus.held_from(vcpu)
-        held, advice = ("", "") if cause is None else cause
+        held, advice = ("", "") if cause is None else cause[:2]
         machine = self._runner.configuration.cpu, self._runner.configuration.gic
         others, symbols = self._others(watched.who), self._symbols(watched.who)
         return Surroundings(symbols, machine, held, advice, others, self._handler_of(core), coming)

@@ -32,7 +32,6 @@ _DEVICES: Final = {
     board.INTID_HYP_VIRTUAL_TIMER: "the EL2 virtual timer",
     board.INTID_SECURE_TIMER: "the secure timer",
     board.INTID_PMU: "the PMU",
-    board.INTID_PL011: "pl011",
     board.INTID_PL031: "the real-time clock",
     board.INTID_PL061: "the power button",
 }
@@ -85,6 +84,8 @@ def name_of_intid(intid: int) -> str:
     if intid < FIRST_PPI:
         return f"SGI {intid}"
     slot = intid - board.INTID_VIRTIO
+    if intid == board.INTID_PL011:
+        return f"input at the console (pl011, INTID {intid})"
     device = f"virtio {slot}" if 0 <= slot < board.VIRTIO_SLOTS else _DEVICES.get(intid, "")
     return f"{device} (INTID {intid})" if device else f"INTID {intid}"
 

@@ -86,7 +86,7 @@ def _period(steps: Sequence[Step]) -> int:
 def describe_loop(who: str, loop: Loop, around: Surroundings) -> Finding:
     """Say what a loop waits for."""
     text, advice = _what(loop, around)
-    kind: Kind = "lock" if _lock(loop) is not None else "loop"
+    kind: Kind = "progress" if not loop.period else "loop" if _lock(loop) is None else "lock"
     where = "for ever" if loop.period else "and has not left them"
     if around.coming:
         kind, where = "idle", f"until an interrupt comes: {around.coming}"
@@ -141,8 +141,8 @@ def _source(load: Load, symbols: SymbolTable) -> str:
 
 
 def _lock(loop: Loop) -> Load | None:
-    """Return the load-exclusive of a loop whose value never changes."""
-    return next((one for one, all_ in _reads(loop) if one.is_exclusive and len({x.value for x in all_}) == 1), None)
+    """Return the load of a lock whose value never changes."""
+    return next((one for one, all_ in _reads(loop) if one.is_lock and len({x.value for x in all_}) == 1), None)
 
 
 def _steady(loop: Loop) -> Load | None:

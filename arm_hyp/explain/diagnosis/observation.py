@@ -42,12 +42,15 @@ class Place(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What one instruction read: `source` is a device's register, a system register, or an address of RAM."""
+    """What one instruction read: `source` is a device's register, a system register, or an address of RAM.
+
+    `is_lock`: by a load-exclusive or an atomic operation.
+    """
 
     pc: int
     source: str | int
     size_bytes: int
-    is_exclusive: bool
+    is_lock: bool
     value: int
 
 
@@ -184,7 +187,8 @@ class Observer:
         if pa is None or not self._machine.ram_device.contains(pa, access.element_bytes):
             return list
         value = int.from_bytes(self._machine.ram_device.read(pa, access.element_bytes), "little")
-        return lambda: [Load(place.pc, va, access.element_bytes, access.is_exclusive, value)]
+        is_lock = access.is_exclusive or access.is_atomic
+        return lambda: [Load(place.pc, va, access.element_bytes, is_lock, value)]
 
 
 def places_of(steps: list[Step]) -> set[Place]:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from arm_hyp.arch.exceptions import Kind
-from arm_hyp.arch.interrupts import LINE_VIRQ, is_virtual_enabled
 from arm_hyp.arch.load_store import load_store_access
 from arm_hyp.cpu.effective_address import effective_address
 from arm_hyp.cpu.native import READ
 from arm_hyp.explain.diagnosis.gates import interface_of_cpu, interrupts_of_cpu
+from arm_hyp.explain.diagnosis.list_registers import held_virtual
 from arm_hyp.explain.diagnosis.model import Finding
 from arm_hyp.explain.diagnosis.recent import Recent
 from arm_hyp.explain.diagnosis.timers import timer_state
-from arm_hyp.explain.diagnosis.waiting import Cause, Inputs, awaited, held_back, nothing_comes
+from arm_hyp.explain.diagnosis.waiting import Cause, Inputs, awaited, either, held_back, nothing_comes
 from arm_hyp.explain.why import why_trapped
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from arm_hyp.cpu.symbols import SymbolTable
     from arm_hyp.machine.machine import Machine
 
-_HCR_VI: Final = 1 << 7
 _LOOK_BACK: Final = 8
 """So many instructions before a WFE its lock is looked for."""
 
@@ -46,27 +44,20 @@ def inputs_of(machine: Machine, core: Core) -> Inputs:
 def held_from(machine: Machine, core: Core, recent: Recent, *, can_be_masked: bool) -> Cause | None:
     """Say what holds an interrupt back that is on its way to a CPU."""
     inputs = inputs_of(machine, core)
-    cause = _virtual(core) or held_back(inputs, can_be_masked=can_be_masked)
+    interface = machine.board.stateful[f"gic-virtual-{core.index}"].snapshot()
+    cause = held_virtual(core, interface, can_be_masked=can_be_masked) or held_back(inputs, can_be_masked=can_be_masked)
     return None if cause is None else _with_trap(cause, recent)
 
 
-def _virtual(core: Core) -> Cause | None:
-    """Look at virtual interrupts: pending, but not enabled by HCR_EL2.IMO."""
-    hcr, el = core.controls.values.hcr_el2, core.el
-    is_pending = core.lines & LINE_VIRQ or hcr & _HCR_VI
-    if not is_pending or el >= 2 or is_virtual_enabled(Kind.IRQ, el, hcr):
-        return None
-    who = "HCR_EL2.VI is 1" if hcr & _HCR_VI else "a list register is pending"
-    return Cause(f"{who}, but HCR_EL2.IMO is 0, and only with it are there virtual IRQs", "set HCR_EL2.IMO")
-
-
 def _with_trap(cause: Cause, recent: Recent) -> Cause:
-    """Add that software's write to a timer never got there."""
-    for name, trap in recent.trapped.items():
-        if name.split("_")[0] in cause.text and trap.to_el > trap.from_el and f"{name.split('_')[0]}_CTL" in cause.text:
-            text = f"{cause.text}, and its access of {name} at EL{trap.from_el} trapped to EL{trap.to_el}"
-            return Cause(text, f"give it the timer: {why_trapped(trap)}")
-    return cause
+    """Add that what software wrote to a timer never got there."""
+    names = [name for name in recent.trapped if cause.timer and name.startswith(f"{cause.timer}_")]
+    if not names:
+        return cause
+    name = min(names, key=lambda one: "_CTL" not in one)
+    trap = recent.trapped[name]
+    text = f"{cause.text}, as the access of {name} at EL{trap.from_el} went to EL{trap.to_el} instead"
+    return Cause(text, "let it have the timer, or write the register for it", cause.timer, (why_trapped(trap),))
 
 
 def waiting_cpu(machine: Machine, core: Core, symbols: SymbolTable, recent: Recent, others: str, ends: bool) -> Finding:
@@ -77,8 +68,7 @@ def waiting_cpu(machine: Machine, core: Core, symbols: SymbolTable, recent: Rece
     text = f"waits in {name} at EL{core.el} ({place})"
     inputs = inputs_of(machine, core)
     if ends:
-        expected = awaited(inputs)
-        return Finding("idle", who, f"{text} for {' or '.join(expected[:3]) or 'another CPU'}")
+        return Finding("idle", who, f"{text} for {either(awaited(inputs))}")
     lock = _lock_before(machine, core, symbols) if core.waiting == "wfe" else ""
     if lock:
         advice = "have whoever holds the lock store 0 there (STLR), before it waits or goes off"
@@ -89,7 +79,7 @@ def waiting_cpu(machine: Machine, core: Core, symbols: SymbolTable, recent: Rece
             f"no event comes, as {others}", "send one: SEV on another CPU, or an interrupt that is not masked"
         )
     cause = cause or nothing_comes(inputs)
-    return Finding("wait", who, f"{text} for ever: {cause.text}", (), cause.advice)
+    return Finding("wait", who, f"{text} for ever: {cause.text}", cause.reasons, cause.advice)
 
 
 def _lock_before(machine: Machine, core: Core, symbols: SymbolTable) -> str:

@@ -13,7 +13,7 @@ from arm_hyp.arch.registers.gic_virtual import ICH_VMCR_EL2
 from arm_hyp.explain.diagnosis.gates import Interface, Interrupt
 from arm_hyp.explain.diagnosis.model import Finding
 from arm_hyp.explain.diagnosis.timers import TimerState, timer_state
-from arm_hyp.explain.diagnosis.waiting import Cause, Inputs, awaited, held_back, nothing_comes
+from arm_hyp.explain.diagnosis.waiting import Cause, Inputs, awaited, either, held_back, nothing_comes
 from arm_hyp.hypervisor.vcpu import State
 from arm_hyp.machine.timers import ENABLE, IMASK, ISTATUS
 
@@ -76,6 +76,6 @@ def idle_vcpu(vcpu: Vcpu, symbols: SymbolTable, ends: bool) -> Finding:
     text = f"is blocked in WFI at EL{el} ({pc:#x}{f' <{name}>' if name else ''})"
     inputs = inputs_of(vcpu)
     if ends:
-        return Finding("idle", vcpu.name, f"{text} for {' or '.join(awaited(inputs)[:3]) or 'another vCPU'}")
+        return Finding("idle", vcpu.name, f"{text} for {either(awaited(inputs))}")
     cause = held_back(inputs, can_be_masked=False) or nothing_comes(inputs)
     return Finding("wait", vcpu.name, f"{text} for ever: {cause.text}", (), cause.advice)

@@ -24,12 +24,16 @@ from arm_hyp.explain.diagnosis.gates import (
 )
 from arm_hyp.explain.diagnosis.timers import TimerState, in_words, timer_gates
 
+_NAMED = 4
+
 
 class Cause(NamedTuple):
-    """Why an interrupt does not come, and what to do; or which one will."""
+    """Why an interrupt does not come, and what to do. `timer` is the one that is off, `reasons` say more."""
 
     text: str
     advice: str = ""
+    timer: str = ""
+    reasons: tuple[str, ...] = ()
 
 
 class Inputs(NamedTuple):
@@ -50,7 +54,10 @@ def held_back(inputs: Inputs, *, can_be_masked: bool) -> Cause | None:
     by_intid = {one.intid: one for one in inputs.interrupts}
     held = [*_pending(inputs, can_be_masked), *_timers(inputs, by_intid)]
     best = furthest(held)
-    return None if best is None else Cause(_sentence(best, by_intid, inputs.timers), best.advice)
+    if best is None:
+        return None
+    off = next((timer.name for timer in inputs.timers if timer.intid == best.intid and not best.passed), "")
+    return Cause(_sentence(best, by_intid, inputs.timers), best.advice, off)
 
 
 def _pending(inputs: Inputs, can_be_masked: bool) -> Iterator[Held]:
@@ -117,11 +124,17 @@ def awaited(inputs: Inputs) -> list[str]:
     return [*map(str, due_timers(inputs, can_be_masked=False)), *map(name_of_intid, devices)]
 
 
+def either(names: Sequence[str]) -> str:
+    """Return the first of the names, as alternatives."""
+    shown = list(names[:_NAMED])
+    return " or ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]])) or "another CPU"
+
+
 def nothing_comes(inputs: Inputs) -> Cause:
     """Say why nothing will end a wait where no interrupt is under way."""
     devices = [name_of_intid(one.intid) for one in inputs.interrupts if one.intid >= FIRST_SPI and one.enabled]
     if devices:
-        return Cause(f"it waits for {' or '.join(devices[:3])}, and nothing will raise that", "")
+        return Cause(f"it waits for {either(devices)}, and nothing will raise that", "")
     if not any(one.enabled for one in inputs.interrupts if one.intid >= FIRST_PPI):
         return Cause("no timer is on, and no interrupt is enabled", "start a timer, and enable its interrupt")
     return Cause("no timer is on, and no device has raised an interrupt", "start a timer")
