@@ -6,10 +6,14 @@ Guests of `guests/checks/`: `hypNNN-wrong.s` and `hypNNN-right.s`, by the code o
 import pytest
 from golden_support import BASE, CASES, LIMIT, Case, machine_for
 from golden_support import trace as lines_of
+from vm_support import CASES as VM_CASES
+from vm_support import LIMIT as VM_LIMIT
+from vm_support import VmCase, hypervisor_for
 
 from arm_hyp.cpu.assembler import assemble
 from arm_hyp.events import Barrier, EventSink, FanOut, RecordingSink, TranslationWrite
 from arm_hyp.explain.checkers import ALL_CODES, RULES, Finding, MachineWitness, Watch
+from arm_hyp.hypervisor.stage2.tlb import MachineTlb
 from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.loader import Segment
 from arm_hyp.machine.machine import Machine
@@ -85,3 +89,43 @@ def test_the_checkers_change_nothing(case: Case):
     beside.events = [event for event in beside.events if not isinstance(event, ON_REQUEST)]
     assert lines_of(beside) == lines_of(alone)
     assert checked.snapshot() == unchecked.snapshot()
+
+
+# --- virtual machines, and the hypervisor in Python -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", VM_CASES, ids=lambda case: case.name)
+def test_the_hypervisor_in_python_and_its_guests_break_no_rule_and_are_not_changed(case: VmCase):
+    alone, beside = RecordingSink(), RecordingSink()
+    fan = FanOut(beside)  # it hears how the hypervisor is made, too
+    unchecked, checked = hypervisor_for(case, alone), hypervisor_for(case, fan)
+    unchecked.machine.run(VM_LIMIT)
+    watch = Watch(MachineWitness(checked.machine))
+    fan.sinks = (beside, watch)
+    checked.machine.run(VM_LIMIT)
+    assert watch.findings == []
+    beside.events = [event for event in beside.events if not isinstance(event, ON_REQUEST)]
+    assert lines_of(beside) == lines_of(alone)
+    assert checked.snapshot() == unchecked.snapshot()
+    assert checked.machine.snapshot() == unchecked.machine.snapshot()
+
+
+@pytest.mark.parametrize("forgotten", [(), ("TLBI IPAS2E1IS",), ("TLBI VMALLE1IS",)])
+def test_a_hypervisor_that_takes_a_page_and_forgets_a_tlbi_is_found(
+    forgotten: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    fan = FanOut()
+    hypervisor = hypervisor_for(next(case for case in VM_CASES if case.name == "25-demand-paging"), fan)
+    watch = Watch(MachineWitness(hypervisor.machine), {"HYP014"})
+    fan.sinks = (watch,)
+    hypervisor.machine.step(60)
+    execute = MachineTlb._execute
+
+    def forget(tlb: MachineTlb, name: str, operand: int) -> None:
+        if name not in forgotten:
+            execute(tlb, name, operand)
+
+    monkeypatch.setattr(MachineTlb, "_execute", forget)
+    hypervisor.vms[0].stage2.unmap(0x40A0_0000, 2 << 20)  # the guest has used it, and will not again
+    hypervisor.machine.run(VM_LIMIT)
+    assert [finding.code for finding in watch.findings] == (["HYP014"] if forgotten else [])
