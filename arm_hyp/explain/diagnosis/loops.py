@@ -62,7 +62,7 @@ class Loop(NamedTuple):
 def find_loop(watched: Watched) -> Loop | None:
     """Find the loop that a CPU is in: one that repeats exactly, or a tight one that it has not left."""
     period = _period(watched.steps)
-    steps = watched.steps[-3 * period :] if period else watched.steps
+    steps = watched.steps[-3 * period :] if period else watched.steps[len(watched.steps) // 2 :]
     places = sorted(places_of(list(steps)))
     if not steps or not watched.stays or not (period or len(places) <= TIGHT):
         return None
@@ -70,12 +70,15 @@ def find_loop(watched: Watched) -> Loop | None:
 
 
 def _period(steps: Sequence[Step]) -> int:
-    """Return after how many instructions all registers, and all that is read, are the same again; 0 for never."""
+    """Return after how many instructions all registers, and all that is read, are the same again; 0 for never.
+
+    That must hold for the later half of the steps: the loop may have begun in between.
+    """
     keys = [(step.state, step.loads) for step in steps]
     last = len(keys) - 1
     for start in range(last - 1, last // 2, -1):
         length = last - start
-        if keys[start] == keys[last] and all(keys[at] == keys[at - length] for at in range(last, length - 1, -1)):
+        if keys[start] == keys[last] and all(keys[at] == keys[at - length] for at in range(last, last // 2, -1)):
             return length
     return 0
 
