@@ -91,6 +91,23 @@ def test_the_checkers_change_nothing(case: Case):
     assert checked.snapshot() == unchecked.snapshot()
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_cut_at_every_instruction_they_hear_and_find_the_same(case: Case):
+    heard: list[list[str]] = []
+    found: list[list[Finding]] = []
+    for size in (LIMIT, 1):
+        sink, fan = RecordingSink(), FanOut()
+        machine = machine_for(case, fan)
+        watch = Watch(MachineWitness(machine))
+        fan.sinks = (sink, watch)
+        while not machine.step(size) and machine.retired < LIMIT:
+            pass
+        heard.append(lines_of(sink))
+        found.append(watch.findings)
+    assert heard[0] == heard[1]
+    assert found[0] == found[1]
+
+
 # --- virtual machines, and the hypervisor in Python -------------------------------------------------------------------
 
 

@@ -63,9 +63,6 @@ class Witness(Protocol):
     def is_active(self, cpu: int, intid: int) -> bool:
         """Tell whether a physical interrupt is active, or pending and active, as this CPU sees it."""
 
-    def read64(self, pa: int) -> int | None:
-        """Return 8 bytes of RAM; None where there is none."""
-
     def read(self, pa: int, size_bytes: int) -> bytes | None:
         """Return bytes of RAM; None where not all of them are RAM."""
 

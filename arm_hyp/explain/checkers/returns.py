@@ -90,7 +90,8 @@ class Returns:
             del self._left[context]
 
     def _judge(self, taken: ExceptionTaken, back: ExceptionReturned) -> None:
-        el, name = back.from_el, _COMPLETED.get(EC(taken.ec)) if taken.ec is not None else None
+        is_trap = taken.elr == taken.pc  # HFGITR_EL2 traps an SVC with the class of one that has completed
+        el, name = back.from_el, None if taken.ec is None or is_trap else _COMPLETED.get(EC(taken.ec))
         if name is not None and back.elr == taken.elr + 4:
             past = f"ELR_EL{el} was already behind the {name} at {taken.elr - 4:#x}"
             self._report("HYP001", back, f"{past}; 4 was added, and the instruction at {taken.elr:#x} never runs")

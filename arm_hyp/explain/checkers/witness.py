@@ -60,10 +60,6 @@ class MachineWitness:
         word = region.device(cpu).read(base + _ISACTIVER + intid // 32 * 4 - region.base, 4)
         return bool(word >> intid % 32 & 1)
 
-    def read64(self, pa: int) -> int | None:
-        """Return 8 bytes of RAM; None where there is none."""
-        return self._cores[0].ram.read64(pa)
-
     def read(self, pa: int, size_bytes: int) -> bytes | None:
         """Return bytes of RAM; None where not all of them are RAM."""
         start = pa - self._ram.base

@@ -45,10 +45,6 @@ class HandMade:
     def is_active(self, cpu: int, intid: int) -> bool:
         return intid in self.active
 
-    def read64(self, pa: int) -> int | None:
-        data = self.read(pa, 8)
-        return None if data is None else int.from_bytes(data, "little")
-
     def read(self, pa: int, size_bytes: int) -> bytes | None:
         start = pa - RAM
         return bytes(self.memory[start : start + size_bytes]) if 0 <= start <= len(self.memory) - size_bytes else None
