@@ -25,6 +25,11 @@ FOR_EVER: Final = 3
 """So many times the same trap, with nothing retired between, is taken as for ever."""
 
 
+def _completed(event: ExceptionTaken) -> str | None:
+    """Return the name of a call that has completed. Trapped by HFGITR_EL2 it has not: ELR_EL2 is its own address."""
+    return _COMPLETED.get(EC(event.ec)) if event.ec is not None and event.elr != event.pc else None
+
+
 class Context(NamedTuple):
     """Where an exception was taken from, as its target level finds it."""
 
@@ -52,7 +57,7 @@ class Returns:
     def _taken(self, event: ExceptionTaken) -> None:
         self._last[event.cpu] = event
         self._left[Context(event.to_el, event.elr, event.spsr & _MODE)] += 1
-        if event.esr is not None and event.ec not in _DEBUG and event.ec not in _COMPLETED:
+        if event.esr is not None and event.ec not in _DEBUG and _completed(event) is None:
             self._count(event)
 
     def _count(self, event: ExceptionTaken) -> None:
@@ -90,8 +95,7 @@ class Returns:
             del self._left[context]
 
     def _judge(self, taken: ExceptionTaken, back: ExceptionReturned) -> None:
-        is_trap = taken.elr == taken.pc  # HFGITR_EL2 traps an SVC with the class of one that has completed
-        el, name = back.from_el, None if taken.ec is None or is_trap else _COMPLETED.get(EC(taken.ec))
+        el, name = back.from_el, _completed(taken)
         if name is not None and back.elr == taken.elr + 4:
             past = f"ELR_EL{el} was already behind the {name} at {taken.elr - 4:#x}"
             self._report("HYP001", back, f"{past}; 4 was added, and the instruction at {taken.elr:#x} never runs")

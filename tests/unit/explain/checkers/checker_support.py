@@ -58,14 +58,15 @@ def place(n: int = 0, cpu: int = 0, el: int = 2, pc: int = 0x1000) -> dict[str, 
 
 
 def taken(elr: int, ec: int | None = 0x16, *, n: int = 0, cpu: int = 0, **changes: Any) -> ExceptionTaken:
-    """An exception from EL1h to EL2, by default an HVC."""
+    """An exception from EL1h to EL2, by default an HVC: a call that has completed lies before its ELR."""
     fields: dict[str, Any] = dict(
         kind="sync" if ec is not None else "irq", from_el=1, to_el=2, vector=0x4000_0C00, ec=ec,
         esr=None if ec is None else ec << 26, far=None, hpfar=None, elr=elr, spsr=0x3C5, virtual=False, python=False,
         instruction=None, controls={},
     )  # fmt: skip
     fields |= changes
-    return ExceptionTaken(**place(n, cpu, fields["from_el"], elr), **fields)
+    pc = fields.pop("pc", elr - 4 if ec in (0x15, 0x16) else elr)
+    return ExceptionTaken(**place(n, cpu, fields["from_el"], pc), **fields)
 
 
 def returned(elr: int, *, n: int = 0, cpu: int = 0, from_el: int = 2, to_el: int = 1, spsr: int = 0x3C5, pc: int = 8):

@@ -15,6 +15,12 @@ def test_four_behind_a_trapped_instruction_is_right():
     assert found(taken(0x104, WFX), returned(0x108)) == []
 
 
+def test_an_svc_that_hfgitr_el2_traps_has_not_completed():
+    trapped = taken(0x100, SVC, pc=0x100)
+    assert found(trapped, returned(0x104)) == []
+    assert found(*(trapped, returned(0x100)) * 3) == ["HYP002"]
+
+
 def test_behind_an_hvc_may_be_where_another_context_was_left():
     assert found(taken(0x108, IRQ), returned(0x104), taken(0x104, HVC), returned(0x108)) == []
 
