@@ -12,6 +12,7 @@ own constants:
 - `max` claims no SVE: the core raises only part of its access traps. It claims the 16K granule, which the core walks
   but denies, and PMUv3 for Armv8.1 instead of 8.4: no more than our own counters do.
 - ID_AA64PFR0_EL1.GIC is 1 with a GICv3 only: with GICv2 the ICC_* and ICH_* registers are UNDEFINED.
+- `max-fgt` is `max` with FEAT_FGT and FEAT_HCX, which the core lacks: all that they can trap is decided by our rules.
 
 Ref: Arm ARM D17.2 (the ID registers), A2.2 (features by name); Cortex-A72 MPCore TRM, 4.3.
 Simplified: `max` has FEAT_VHE yet says DebugVer = 6, without the v8.1 debug changes, because the core lacks those.
@@ -22,10 +23,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-MODELS = ("a72", "max")
+MODELS = ("a72", "max", "max-fgt")
 GIC_VERSIONS = (2, 3)
 LIST_REGISTERS = 4
 """List registers of the virtual CPU interface unless a machine asks for another number, 1 to 16."""
+
+_COLUMNS = {"a72": 0, "max": 1, "max-fgt": 1}
+"""Where the tables below have the values of a model."""
 
 # register, field, lsb, value on a72, value on max: fields of 4 bits; what is absent is 0 on both.
 _FIELDS = """
@@ -121,6 +125,7 @@ ID_AA64MMFR3_EL1  SCTLRX    4  0 0
 """
 
 _WITH_GICV3 = {("ID_AA64PFR0_EL1", "GIC"): 1}
+_ON_MAX_FGT = {("ID_AA64MMFR0_EL1", "FGT"): 1, ("ID_AA64MMFR1_EL1", "HCX"): 1}
 
 _VALUES = {
     # name: (a72, max). Values of the core, but for those with a reason.
@@ -163,9 +168,8 @@ class IdField:
 
     def value(self, model: str, gic: int) -> int:
         """Return what a machine of this model and GIC version claims in this field."""
-        if gic >= 3 and (self.register, self.name) in _WITH_GICV3:
-            return _WITH_GICV3[self.register, self.name]
-        return self.claims[MODELS.index(model)]
+        others = (_WITH_GICV3 if gic >= 3 else {}) | (_ON_MAX_FGT if model == "max-fgt" else {})
+        return others.get((self.register, self.name), self.claims[_COLUMNS[model]])
 
 
 def _fields() -> dict[tuple[str, str], IdField]:
@@ -211,7 +215,7 @@ def id_value(name: str, model: str, gic: int, list_registers: int = LIST_REGISTE
     if name == "MPIDR_EL1":
         return mpidr(0)
     if name in _VALUES:
-        return _VALUES[name][MODELS.index(model)]
+        return _VALUES[name][_COLUMNS[model]]
     if gic >= 3 and name in _WITH_GICV3_VALUES:
         return _WITH_GICV3_VALUES[name] | list_registers - 1
     if name in _WITH_GICV3_VALUES or (name not in NAMES and not _is_reserved(name)):

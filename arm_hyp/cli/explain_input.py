@@ -18,7 +18,7 @@ from arm_hyp.errors import UserError
 from arm_hyp.explain.asked import after_reset, with_field, with_register
 from arm_hyp.explain.bits import find_layout, missing_reason
 
-CpuOption = Annotated[str, typer.Option("--cpu", help="The CPU model: a72 or max.")]
+CpuOption = Annotated[str, typer.Option("--cpu", help="The CPU model: a72, max or max-fgt.")]
 GicOption = Annotated[
     int | None, typer.Option("--gic", help="The GIC's version, 2 or 3. [default: 3 where asked of it]")
 ]

@@ -69,7 +69,7 @@ def run(
         typer.Argument(help="Assembly (.s, .S), ELF, arm64 Image (also gzip), raw binary, or a file of VMs (.toml)."),
     ] = None,
     el: Annotated[int, _option(help="Exception level that software starts at.", panel=_MACHINE, min=1, max=2)] = 2,
-    cpu: Annotated[str, _option(help="CPU model: a72 or max.", panel=_MACHINE)] = "a72",
+    cpu: Annotated[str, _option(help="CPU model: a72, max or max-fgt.", panel=_MACHINE)] = "a72",
     cpus: Annotated[int, _option(help="How many CPUs.", panel=_MACHINE, min=1, max=8)] = 1,
     memory: Annotated[str, _option(help="RAM, for example 64M or 1G.", panel=_MACHINE)] = "256M",
     gic: Annotated[int, _option(help="Version of the interrupt controller.", panel=_MACHINE, min=2, max=3)] = 2,

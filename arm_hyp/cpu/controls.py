@@ -12,7 +12,7 @@ from typing import Final
 from arm_hyp.arch.control_bits import HCR_E2H
 from arm_hyp.arch.id_policy import event_counters
 from arm_hyp.arch.sysregs import Encoding, by_name
-from arm_hyp.arch.traps import Controls
+from arm_hyp.arch.traps import Controls, FineGrained
 from arm_hyp.cpu.native import NativeCore
 
 HCR_VF, HCR_VI, HCR_VSE = 1 << 6, 1 << 7, 1 << 8
@@ -32,16 +32,23 @@ _CHANGES_TRANSLATION: Final = frozenset({"hcr_el2", "sctlr_el1", "sctlr_el2", "s
 _NOT_IN_CORE: Final = frozenset({"ich_hcr_el2", "icc_sre_el1", "icc_sre_el2"})
 NAMES: Final = Controls._fields
 ENCODINGS: Final[Mapping[Encoding, str]] = {by_name(name).encoding: name for name in NAMES}
+FINE_GRAINED: Final[Mapping[Encoding, str]] = {by_name(name).encoding: name for name in FineGrained._fields}
+"""The registers of FEAT_FGT and FEAT_HCX, where they are claimed. The core has none of them."""
 
 
 class ControlRegisters:
-    """The control registers of one core. `values` is an immutable tuple: a new one for each write."""
+    """The control registers of one core. `values` and `fine_grained` are immutable tuples: new ones for each write.
+
+    `encodings` says which registers of this core are control registers; `fine_grained` counts with FEAT_FGT only.
+    """
 
     def __init__(self, native: NativeCore, features: frozenset[str]) -> None:
         self._native = native
         self.filters: dict[str, Callable[[str, int, int], int]] = {}
         self.watchers: dict[str, Callable[[str], None]] = {}
-        self._shown_of: Controls | None = None
+        self.has_fine_grained = "FGT" in features
+        self.encodings = {**ENCODINGS, **(FINE_GRAINED if self.has_fine_grained else {})}
+        self.fine_grained = FineGrained()  # all of EL2's traps are off after a reset
         self._shown: dict[str, int] = {}
         self._hcr_bits = HCR_BITS | sum(bits for name, bits in HCR_FEATURE_BITS.items() if name in features)
         self._cptr_res1 = CPTR_RES1 | (0 if "SVE" in features else CPTR_TZ)
@@ -52,8 +59,15 @@ class ControlRegisters:
         self.write("cptr_el2", self._cptr_res1)
         self.write("mdcr_el2", event_counters(features))  # HPMN <4:0> resets to PMCR_EL0.N
 
+    @property
+    def all_values(self) -> tuple[Controls, FineGrained]:
+        """All that the trap rules ask for."""
+        return self.values, self.fine_grained
+
     def read(self, name: str) -> int:
         """Return the architectural value of a control register, by its lower-case name."""
+        if name in FineGrained._fields:
+            return int(getattr(self.fine_grained, name))
         value = int(getattr(self.values, name))
         if name == "cptr_el2":
             return value & ~self._cptr_res1 if self.values.hcr_el2 & HCR_E2H else value | self._cptr_res1
@@ -61,6 +75,10 @@ class ControlRegisters:
 
     def write(self, name: str, value: int) -> None:
         """Write a control register: all bits here, what the core can hold there, and the TLB where it matters."""
+        self._shown = {}
+        if name in FineGrained._fields:
+            self.fine_grained = self.fine_grained._replace(**{name: value})
+            return
         if name == "hcr_el2":
             value = value & self._hcr_bits | HCR_RW
         self.values = self.values._replace(**{name: value})
@@ -78,8 +96,8 @@ class ControlRegisters:
 
     def snapshot(self) -> dict[str, int]:
         """Return the values by name. The same dict until a register is written: do not change it."""
-        if self._shown_of is not self.values:
-            self._shown_of, self._shown = self.values, self.values._asdict()
+        if not self._shown:
+            self._shown = self.values._asdict() | (self.fine_grained._asdict() if self.has_fine_grained else {})
         return self._shown
 
     def restore(self, state: Mapping[str, int]) -> None:

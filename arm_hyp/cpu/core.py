@@ -25,6 +25,7 @@ from arm_hyp.cpu.bus_faults import BusFaults, RomStore
 from arm_hyp.cpu.controls import HCR_VIRTUAL, HCR_VSE, ControlRegisters
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
+from arm_hyp.cpu.fine_grained import FineGrainedSites
 from arm_hyp.cpu.maintenance import Maintenance
 from arm_hyp.cpu.mmio import Mmio
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
@@ -83,9 +84,10 @@ class Core:
         self.native.write_cp(_VMPIDR_EL2, id_policy.mpidr(index))
         self.native.write_cp(_VPIDR_EL2, self.native.read_cp(_MIDR_EL1))
         self.controls = ControlRegisters(self.native, self.features)
+        self.controls.write("scr_el3", SCR_EL3_LEAVE[model])
         self.controls.write("hcr_el2", 1 << 31)
         self._reset_fields()
-        self.registers = SystemRegisters(self)
+        self.registers, self.fine_grained = SystemRegisters(self), FineGrainedSites(self)
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
         self.counters = CounterReads(self)
         self.sites = Sites(
@@ -119,6 +121,7 @@ class Core:
         self._stop: Stop | None = None
         self.dead_because = ""
         self.pc_misaligned = self._native_step_wanted = False
+        self._bare_physical: int | None = None
         self._masked = 0  # the interrupt masks of PSTATE, while they hold something back
         self.vbar_written: set[int] = set()
         self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
@@ -187,7 +190,7 @@ class Core:
     def run(self, until_retired: int) -> Stop:
         """Run until `retired` reaches a count, or the core waits, dies or is asked to stop."""
         self._stop = None
-        self.sites.look_everywhere(asks(self.sink, Barrier))
+        self.sites.look_everywhere(self.controls.has_fine_grained or asks(self.sink, Barrier))
         while self._stop is None:
             if self.waiting and not self.wakes():
                 return Stop.WAITING
@@ -232,7 +235,7 @@ class Core:
             count = min(count, plain_length(self.native.fetch_words(pc, LOOKAHEAD_BYTES)) + 1)
         status = self._start(pc, count, self._masked)
         if native_step and not self._only_translated():
-            self._end_native_step(pc)
+            self._end_native_step(pc, entry.level(pstate))
         self._after_start(status)
 
     def _resume_python(self) -> None:
@@ -262,12 +265,16 @@ class Core:
 
     def _translate_bare(self, pc: int) -> None:
         if self.sites.bare != pc:
-            self.sites.bare = pc
+            self.sites.bare, self._bare_physical = pc, self.native.translate(pc)
             self.native.drop_translations(pc, pc + 4)
 
-    def _end_native_step(self, pc: int) -> None:
+    def _end_native_step(self, pc: int, el: int) -> None:
+        """Forget the bare translation, by physical address where an exception led to a level with other tables."""
         self._native_step_wanted, self.sites.bare = False, None
-        self.native.drop_translations(pc, pc + 4)
+        if self.el == el or self._bare_physical is None:
+            self.native.drop_translations(pc, pc + 4)
+        else:
+            self.native.drop_physical(self._bare_physical, 4)
 
     def _start(self, pc: int, count: int, masks: int = 0) -> int:
         if self.sites.pending:

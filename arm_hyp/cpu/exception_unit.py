@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
 
 _COMPLETED: Final = frozenset({syndromes.EC.SVC64, syndromes.EC.HVC64})
-"""These complete: ELR_ELx holds the next instruction's address. (An SMC at EL2 is trapped: not it.)"""
+"""These complete, unless they trap: ELR_ELx holds the next instruction's address. (An SMC at EL2 is trapped: not it.)
+HFGITR_EL2.SVC_EL0 and SVC_EL1 trap an SVC with the class of a call. Ref: AArch64.CheckForSVCTrap."""
 _VBAR_ADDRESS: Final = ~0x7FF & (1 << 64) - 1
 """VBAR_ELx<63:11>; the bits below are RES0 and no part of a vector's address."""
 
@@ -67,7 +68,7 @@ class ExceptionUnit:
     def trap(self, target: int, esr: int, pc: int, far: int | None = None) -> None:
         """Take a synchronous exception by a verdict; the instruction at `pc` does not retire."""
         self._core.discount()
-        self.take(Kind.SYNC, target, esr=esr, elr=pc, far=far)
+        self.take(Kind.SYNC, target, esr=esr, elr=pc, far=far, is_trap=True)
 
     def take_cause(self, cause: Cause, pstate: int, esr: int, *, elr: int, far: int | None = None) -> None:
         """Route a synchronous exception by its cause and take it."""
@@ -84,14 +85,15 @@ class ExceptionUnit:
         elr: int | None = None,
         far: int | None = None,
         virtual: bool = False,
+        is_trap: bool = False,
     ) -> None:
         """Take an exception to `target`: all registers as the architecture says, then Python or the guest's vector.
 
-        `elr` is the preferred return address, the current PC if not given.
+        `elr` is the preferred return address, the current PC if not given. `is_trap`: the instruction has done nothing.
         """
         core = self._core
         values = core.controls.values
-        completed = esr is not None and esr >> 26 in _COMPLETED
+        completed = esr is not None and esr >> 26 in _COMPLETED and not is_trap
         old = self._transfers.before(target)
         if elr is None:
             elr = old.pc

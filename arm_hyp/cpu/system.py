@@ -29,7 +29,7 @@ from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.sites import UDF
 from arm_hyp.cpu.stack_moves import StackMove, decode_stack_move
 from arm_hyp.cpu.stop import Stop
-from arm_hyp.cpu.system_registers import ISR, MPIDR, VBAR
+from arm_hyp.cpu.system_registers import ISR, MPIDR, TRANSLATION, VBAR
 from arm_hyp.events import Barrier, Maintenance, NotWaited, RegisterAccess, TranslationWrite, Waited, asks, hears
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _K: Final = InstructionKind
 Plan = Callable[[int, int], None]
 """`plan(pc, pstate)` does an instruction."""
+Executor = Callable[[SystemInstruction, int, int], None]
 _DECIDES: Final = 0x0010_000C
 """What of PSTATE a decision depends on: IL <20> and EL <3:2>."""
 _DECIDED_EACH_TIME: Final = frozenset({_K.WFI, _K.WFE, _K.WFIT, _K.WFET})
@@ -55,9 +56,6 @@ _INSTRUCTION_CACHE: Final = frozenset({(7, 1), (7, 5)})
 """(CRn, CRm) of IC IALLUIS, and of IC IALLU and IC IVAU."""
 _DMB: Final = 5
 """op2 of the one barrier that completes nothing, but orders."""
-_OF_TRANSLATION: Final = frozenset(
-    sysregs.by_name(f"{name}_EL{el}").encoding for name in ("TTBR0", "TTBR1", "TCR", "MAIR") for el in (1, 2)
-) | {sysregs.by_name("VTTBR_EL2").encoding, sysregs.by_name("VTCR_EL2").encoding}
 _DECIDE_FP: Final = frozenset({"cpacr_el1", "cptr_el2", "hcr_el2"})
 """The control registers that decide whether FP traps."""
 _CONTROLS_AT_MOST: Final = 64
@@ -86,12 +84,12 @@ class SystemUnit:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._plans_of: dict[traps.Controls, dict[tuple[int, int], Plan]] = {}
+        self._plans_of: dict[tuple[traps.Controls, traps.FineGrained], dict[tuple[int, int], Plan]] = {}
         self._plans: dict[tuple[int, int], Plan] = {}
         self._site_words: dict[tuple[int, bool, bool], _SiteWords] = {}
         self._fp_traps: dict[tuple[int, int, int, int], bool] = {}
         self._fp_trapped: tuple[bool, ...] = ()  # at EL0, EL1, EL2: what the translations were made for
-        self._execute: dict[InstructionKind, Callable[[SystemInstruction, int, int], None]] = {
+        self._execute: dict[InstructionKind, Executor] = {
             _K.WFI: self._wait,
             _K.WFE: self._wait,
             _K.WFIT: self._wait,
@@ -127,6 +125,9 @@ class SystemUnit:
         instruction = decode_system(word)
         if instruction is None:
             return may_misalign_sp(word)
+        return self._is_site(instruction, el, e2h) or self._core.fine_grained.is_site(instruction, el)
+
+    def _is_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
         if instruction.kind in _ALWAYS:
             return True
         if instruction.kind is _K.YIELD:
@@ -158,7 +159,7 @@ class SystemUnit:
         return registers.resolve(encoding, instruction.is_read).route != "native"
 
     def _is_asked_for(self, encoding: Encoding) -> bool:
-        return encoding in _OF_TRANSLATION and asks(self._core.sink, TranslationWrite)
+        return encoding in TRANSLATION and asks(self._core.sink, TranslationWrite)
 
     def _traps_fp(self, el: int) -> bool:
         """Tell whether FP traps at a level. The controls that decide it are few, and come back again and again."""
@@ -189,7 +190,7 @@ class SystemUnit:
         """Take up the plans that were made under these controls: a hypervisor goes to and fro between a few."""
         if len(self._plans_of) > _CONTROLS_AT_MOST:
             self._plans_of.clear()
-        self._plans = self._plans_of.setdefault(self._core.controls.values, {})
+        self._plans = self._plans_of.setdefault(self._core.controls.all_values, {})
 
     def _fp_may_have_changed(self) -> None:
         """Have the blocks that use FP translated anew, if it traps elsewhere than before."""
@@ -205,12 +206,7 @@ class SystemUnit:
         values = core.controls.values
         wakes = interrupts.wfi_wakes(core.lines, el, pstate, values.hcr_el2, values.scr_el3)
         context = traps.Context(
-            el=el,
-            controls=values,
-            event_register=core.event_register,
-            interrupt_pending=wakes,
-            features=core.features,
-            pstate=pstate,
+            el, values, core.event_register, wakes, core.features, pstate, fine_grained=core.controls.fine_grained
         )
         return traps.decide(subject, context)  # type: ignore[arg-type]
 
@@ -244,12 +240,17 @@ class SystemUnit:
             return partial(self._hlt, instruction), True
         lasts = instruction.kind not in _DECIDED_EACH_TIME
         verdict = self._decide(instruction, el, pstate)
-        executor = self._execute.get(instruction.kind)
         if verdict.outcome in (Outcome.TRAP, Outcome.UNDEFINED):
             return partial(self._obey, verdict), lasts
-        if executor is None:
-            return self._core.exceptions.undefined, lasts
-        return partial(executor, instruction), lasts
+        executor = self._executor(instruction, el)
+        return self._core.exceptions.undefined if executor is None else partial(executor, instruction), lasts
+
+    def _executor(self, instruction: SystemInstruction, el: int) -> Executor | None:
+        core = self._core
+        is_e2h = bool(core.controls.values.hcr_el2 & _HCR_E2H)
+        if core.fine_grained.is_site(instruction, el) and not self._is_site(instruction, el, is_e2h):
+            return core.fine_grained.execute
+        return self._execute.get(instruction.kind)
 
     def _step(self, pc: int, pstate: int) -> None:
         self._core.step_natively()

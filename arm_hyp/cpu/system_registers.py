@@ -14,7 +14,6 @@ from unicorn import UcError
 from arm_hyp.arch import interrupts, sysregs
 from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.sysregs import Encoding
-from arm_hyp.cpu.controls import ENCODINGS
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
 VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
 ISR: Final = Encoding(3, 0, 12, 1, 0)
 MPIDR: Final = Encoding(3, 0, 0, 0, 5)
+TRANSLATION: Final = frozenset(
+    sysregs.by_name(f"{name}_EL{el}").encoding for name in ("TTBR0", "TTBR1", "TCR", "MAIR") for el in (1, 2)
+) | {sysregs.by_name("VTTBR_EL2").encoding, sysregs.by_name("VTCR_EL2").encoding}
+"""What is written to change a translation."""
 
 
 class RegisterPort(NamedTuple):
@@ -46,7 +49,7 @@ class SystemRegisters:
 
     def read(self, encoding: Encoding) -> int | None:
         """Read a system register as software would get it, checks aside; None if this machine has none there."""
-        control = ENCODINGS.get(encoding)
+        control = self._core.controls.encodings.get(encoding)
         if control is not None:
             return self._core.controls.read(control)
         if encoding == MPIDR:
@@ -84,7 +87,7 @@ class SystemRegisters:
     def write(self, encoding: Encoding, value: int) -> bool:
         """Write a system register with all its effects; False if this machine has none there to write."""
         core = self._core
-        control = ENCODINGS.get(encoding)
+        control = core.controls.encodings.get(encoding)
         if control is not None:
             old = core.controls.read(control)
             core.controls.write_by_software(control, value)

@@ -9,6 +9,7 @@ field of it by name, whichever of its parts holds it: a control register, PSTATE
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -100,6 +101,12 @@ def after_reset(el: int, model: str = "a72", gic: int = 2, more_features: frozen
     values |= {"hcr_el2": HCR_EL2.of(RW=1), "scr_el3": firmware} | (_GICV3_CONTROLS if gic >= 3 else {})
     controls = Controls(**{name: int(value) for name, value in values.items()})
     return Context(el, controls, features=features, pstate=0x3C0 | el << 2 | (el > 0))
+
+
+def recorded_controls(controls: Mapping[str, int]) -> tuple[Controls, FineGrained]:
+    """Return the control registers that an event holds by name, and the fine-grained traps; what it lacks is 0."""
+    known = {name: value for name, value in controls.items() if name in Controls._fields}
+    return Controls(**known), FineGrained(**{name: controls.get(name, 0) for name in FineGrained._fields})
 
 
 def layout_name(register: str, context: Context) -> str:

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from arm_hyp.arch import id_policy, traps
 from arm_hyp.arch.registers.hypervisor import HCR_EL2
 from arm_hyp.arch.syndromes import EC
-from arm_hyp.arch.traps import Considered, Context, Controls, Outcome, Verdict
+from arm_hyp.arch.traps import Considered, Context, Outcome, Verdict
 from arm_hyp.events import ExceptionTaken, NotWaited, Waited
-from arm_hyp.explain.asked import instruction_name, request_of
+from arm_hyp.explain.asked import instruction_name, recorded_controls, request_of
 from arm_hyp.explain.why_faults import NamedBit, alignment_requests, why_faulted
 
 _WORDS: Final = {"wfi": 0xD503_207F, "wfe": 0xD503_205F}
@@ -46,11 +46,11 @@ def why(event: ExceptionTaken, model: str = "a72", gic: int = 2) -> Why:
     """Say why this exception was taken, and which control bits decide it."""
     if event.kind != "sync":
         return _why_interrupted(event)
-    if event.ec in _CALLS:
-        return _why_called(event)
     verdict = _ask_again(event, _features(model, gic))
     if verdict is not None:
         return _by_rule(event, verdict)
+    if event.ec in _CALLS:
+        return _why_called(event)
     reason = why_faulted(event)
     return Why(f"{_place(event)} goes to EL{event.to_el}: {reason.text}.", reason.bits)
 
@@ -62,8 +62,8 @@ def _place(event: ExceptionTaken) -> str:
 
 def _ask_again(event: ExceptionTaken, features: frozenset[str]) -> Verdict | None:
     """Return the verdict that agrees with what happened, or None: then no trap rule decided it."""
-    controls = Controls(**{name: value for name, value in event.controls.items() if name in Controls._fields})
-    context = Context(event.from_el, controls, features=features, pstate=event.spsr)
+    controls, fine_grained = recorded_controls(event.controls)
+    context = Context(event.from_el, controls, features=features, pstate=event.spsr, fine_grained=fine_grained)
     for request in (*alignment_requests(event), request_of(event.instruction)):
         verdict = None if request is None else traps.decide(request, context)
         if verdict is not None and verdict.esr is not None and verdict.esr >> 26 == event.ec:
@@ -150,7 +150,8 @@ def bits_that_let_pass(event: Waited | NotWaited, controls: Mapping[str, int], m
     request = request_of(_WORDS.get(event.instruction))
     if request is None:
         return ""
-    known = Controls(**{name: value for name, value in controls.items() if name in Controls._fields})
-    verdict = traps.decide(request, Context(event.el, known, features=_features(model, gic)))
+    known, fine_grained = recorded_controls(controls)
+    context = Context(event.el, known, features=_features(model, gic), fine_grained=fine_grained)
+    verdict = traps.decide(request, context)
     asked = [one for one in verdict.considered if one.rule.outcome is Outcome.TRAP and one.rule.target_el == 2]
     return _in_words(bit for one in asked for bit in _own_bits(one))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import msgspec
 
+from arm_hyp.arch import id_policy
 from arm_hyp.arch.id_policy import LIST_REGISTERS
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.configuration import DEFAULT_WEIGHT, VmConfiguration
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 Console = Literal["pl011", "virtio", "none"]
 
-CPU_MODELS: Final = ("a72", "max")
+CPU_MODELS: Final = id_policy.MODELS
 CONSOLES: Final = ("pl011", "virtio", "none")
 _DRIVE_MODES: Final = {"": False, "cow": False, "ro": True}
 HYPERVISOR_BYTES: Final = 32 << 20
@@ -172,7 +173,7 @@ def describe_board(made: Configuration) -> BoardDescription:
         el=cast(Literal[1, 2], made.el),
         memory_bytes=made.memory_bytes,
         bootargs=made.append,
-        has_el2_virtual_timer=made.cpu == "max",
+        has_el2_virtual_timer=id_policy.has_feature("VHE", made.cpu, made.gic),
         has_flash=made.bios is not None,
     )
 

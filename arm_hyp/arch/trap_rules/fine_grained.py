@@ -1,8 +1,8 @@
 """Rules of FEAT_FGT and FEAT_HCX: the fine-grained traps, and what HCRX_EL2 traps.
 
 Read `arch/registers/fine_grained.py` (the table of bits) and `trap_rules/el2_controls.py` before,
-`trap_rules/el3_controls.py` after. No model of this machine claims these features, so they decide nothing in a run; the
-rules are for those who ask what a newer CPU would do.
+`trap_rules/el3_controls.py` after. Only the model max-fgt claims these features; for the others the rules say what a
+newer CPU would do.
 
 They come after the controls of HCR_EL2 and the like, as in the access pseudocode of each register. SCR_EL3.FGTEn and
 HXEn switch them on; where EL3 is not implemented, both count as 1 (see `lookup.values_of`).

@@ -39,7 +39,7 @@ class Controls(NamedTuple):
 
 
 class FineGrained(NamedTuple):
-    """The values of the registers of FEAT_FGT and FEAT_HCX, which no model of this machine claims."""
+    """The values of the registers of FEAT_FGT and FEAT_HCX, which only the model max-fgt claims."""
 
     hfgrtr_el2: int = 0
     hfgwtr_el2: int = 0

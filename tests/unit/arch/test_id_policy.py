@@ -115,6 +115,13 @@ def test_features_follow_from_the_values():
     assert not absent & features("max", 3)
 
 
+@pytest.mark.parametrize("gic", [2, 3])
+def test_max_fgt_is_max_with_two_more_features(gic):
+    assert features("max-fgt", gic) == features("max", gic) | {"FGT", "HCX"}
+    assert id_value("ID_AA64MMFR0_EL1", "max-fgt", gic) ^ id_value("ID_AA64MMFR0_EL1", "max", gic) == 1 << 56
+    assert id_value("ID_AA64MMFR1_EL1", "max-fgt", gic) ^ id_value("ID_AA64MMFR1_EL1", "max", gic) == 1 << 40
+
+
 @pytest.mark.parametrize(("model", "gic"), MACHINES)
 def test_later_features_need_their_forerunners(model, gic):
     pairs = [("PAN2", "PAN"), ("DPB2", "DPB"), ("NV2", "NV"), ("PMUv3p4", "PMUv3p1"), ("PMUv3p1", "PMUv3")]
@@ -147,8 +154,7 @@ CODE = 0x1000
 
 def core_at_el2(model: str) -> Any:
     uc = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
-    names = {"a72": arm64_const.UC_CPU_ARM64_A72, "max": arm64_const.UC_CPU_ARM64_MAX}
-    uc.ctl_set_cpu_model(names[model])
+    uc.ctl_set_cpu_model(arm64_const.UC_CPU_ARM64_A72 if model == "a72" else arm64_const.UC_CPU_ARM64_MAX)
     uc.ctl_set_tlb_mode(unicorn.UC_TLB_CPU)
     uc.mem_map(0, 0x20000)
     write_raw(uc, SCR_EL3, 0x531)
@@ -179,6 +185,8 @@ MORE_THAN_THE_CORE = {
     # (register, field): why we claim more than the core's constant, or otherwise
     ("ID_AA64PFR0_EL1", "GIC"): "our own GICv3",
     ("ID_AA64MMFR0_EL1", "TGran16"): "the walker does 16K, see the test below",
+    ("ID_AA64MMFR0_EL1", "FGT"): "max-fgt: our rules decide all that it can trap",
+    ("ID_AA64MMFR1_EL1", "HCX"): "max-fgt: likewise",
 }
 
 

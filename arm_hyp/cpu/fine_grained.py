@@ -1,0 +1,56 @@
+"""What FEAT_FGT and FEAT_HCX make decidable: the core has no such traps, so what they name is decided by our rules.
+
+Read `arch/trap_rules/fine_grained.py` and `cpu/controls.py` before this file, `cpu/system.py` after it. On a CPU that
+claims the features, all that one of their bits can trap is a site at EL0 and EL1, whatever the bits say: hypervisors
+change them at each entry of a guest. What the rules let pass is done here as the core alone would have done it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from arm_hyp.arch import syndromes, traps
+from arm_hyp.arch.exceptions import Cause
+from arm_hyp.arch.instructions import InstructionKind, SystemInstruction
+
+if TYPE_CHECKING:
+    from arm_hyp.cpu.core import Core
+
+_FEATURES: Final = frozenset({"FGT", "HCX"})
+
+
+@lru_cache(maxsize=4096)
+def is_governed(instruction: SystemInstruction) -> bool:
+    """Tell whether a rule of FEAT_FGT or FEAT_HCX is about an instruction."""
+    return any(not _FEATURES.isdisjoint(rule.feature.split("+")) for rule in traps.rules_about(instruction))
+
+
+class FineGrainedSites:
+    """The instructions of one core that are sites for the fine-grained traps alone."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def is_site(self, instruction: SystemInstruction, el: int) -> bool:
+        """Tell whether one of the traps can be about this instruction at this level."""
+        return self._core.controls.has_fine_grained and el < 2 and is_governed(instruction)
+
+    def execute(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        """Do what was let pass: reads and calls at once (they come often), all else by the core."""
+        if instruction.kind is InstructionKind.SVC:
+            esr = syndromes.encode_svc(instruction.imm)
+            self._core.exceptions.take_cause(Cause.SVC, pstate, esr, elr=pc + 4)
+        elif instruction.kind is InstructionKind.MRS:
+            self._read(instruction, pc, pstate)
+        else:
+            self._core.step_natively()
+
+    def _read(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
+        core = self._core
+        value = core.registers.read(instruction.encoding)
+        if value is None:
+            core.step_natively()
+            return
+        core.set_x(instruction.rt, value)
+        core.complete(pc, pstate)
