@@ -55,6 +55,7 @@ class ShadowTlb:
         self._witness, self._report = witness, report
         self._trees: dict[_Key, TableTree] = {}
         self._live: dict[int, frozenset[_Key]] = {}  # by CPU
+        self._asid_of_upper: dict[tuple[Space, Tables], int | None] = {}
         self._stage2_of: dict[int | None, _Key] = {}  # by VMID
         self._stale = StaleEntries()
         self._in_python: set[int] = set()
@@ -151,7 +152,7 @@ class ShadowTlb:
 
     def _use(self, event: Event, registers: TranslationRegisters, wanted: Callable[[Space], bool]) -> None:
         """Take up the tables that a CPU uses now."""
-        used = [(_Key(root.space, root.asid, root.tables), root) for root in roots(registers)]
+        used = [(self._key(root), root) for root in roots(registers)]
         self._live[event.cpu] = frozenset(key for key, _ in used)
         for key, root in used:
             if key.space.stage == 2:
@@ -159,6 +160,17 @@ class ShadowTlb:
             is_wanted = wanted(key.space) or key.space.stage == 2
             if key not in self._trees and is_wanted and _is_in_use(key.space, event):
                 self._begin(event, key, root)
+
+    def _key(self, root: Root) -> _Key:
+        """Name the tables in use. Those of TTBR1 that serve several ASIDs are a kernel's, global: kept once.
+
+        Simplified: their entries that are not global count as global.
+        """
+        place = root.space, root.tables
+        if root.space.is_upper and self._asid_of_upper.setdefault(place, root.asid) != root.asid:
+            self._asid_of_upper[place] = None
+        asid = self._asid_of_upper[place] if root.space.is_upper else root.asid
+        return _Key(root.space, asid, root.tables)
 
     def _begin(self, event: Event, key: _Key, root: Root) -> None:
         tree = TableTree(key.tables, key.space.stage, root.first, key.asid, self._reader(key.space))

@@ -211,6 +211,22 @@ def test_a_page_of_the_kernel_may_be_invalidated_later():
     assert codes(made, sets(made, LEVEL3, 0), TO_EL0) == []
 
 
+def kernel(asid: int) -> TranslationRegisters:
+    """The upper half alone: TTBR1_EL1, with the ASID in TTBR0_EL1."""
+    tcr = 1 << 7 | 32 << 16 | 2 << 30
+    return TranslationRegisters(hcr_el2=1 << 31, sctlr_el1=1, tcr_el1=tcr, ttbr0_el1=asid << 48, ttbr1_el1=ROOT)
+
+
+def test_a_kernel_has_the_same_tables_with_every_asid():
+    made = machine(kernel(1), A | USER)
+    other = switches(made, kernel(2))
+    assert codes(made, other, TO_EL0, sets(made, LEVEL3, B | USER), ended(el=1)) == ["HYP013"]
+    made = machine(kernel(1), A | USER)
+    flush = tlbi("VMALLE1IS", el=1), barrier("dsb ish", el=1)
+    steps = switches(made, kernel(2)), TO_EL0, sets(made, LEVEL3, 0), *flush, sets(made, LEVEL3, B | USER), ended(el=1)
+    assert codes(made, *steps) == []
+
+
 def test_code_that_runs_where_nothing_is_mapped():
     made = machine(process(), A | USER)
     made.cpus = 2
