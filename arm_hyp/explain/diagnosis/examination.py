@@ -48,11 +48,12 @@ class Examination:
     def _alive(self) -> Diagnosis:
         waiting = {one.who: one for one in self._waiting(ends=True)}
         due = min((due for inputs in self._inputs() for due in due_timers(inputs, can_be_masked=True)), default=None)
-        observation = Observer(self._runner, 0 if due is None else due.ns).observe()
+        observer = Observer(self._runner, 0 if due is None else due.ns)
+        observation = observer.observe()
         if observation.ended:
             return self._ends(observation.retired)
         coming = "" if due is None or observation.outlasted else str(due)
-        running = {one.who: self._running(one, observation, coming) for one in observation.watched}
+        running = {one.who: self._running(one, observer, observation, coming) for one in observation.watched}
         return self._sum_up([*(waiting | running).values()])
 
     def _inputs(self) -> list[Inputs]:
@@ -117,21 +118,27 @@ class Examination:
 
     # --- who runs ----------------------------------------------------------------------------------------------------
 
-    def _running(self, watched: Watched, observation: Observation, coming: str) -> Finding:
+    def _running(self, watched: Watched, observer: Observer, observation: Observation, coming: str) -> Finding:
         loop = find_loop(watched)
         if loop is not None:
             return describe_loop(watched.who, loop, self._surroundings(watched, coming))
         share = observation.idle_ns / observation.passed_ns
         if share > _MOSTLY_IDLE:
-            vcpu = self._vcpus.get(watched.who)
-            core = self._machine.cpus.cores[watched.steps[-1].cpu]
-            inputs = physical_cpus.inputs_of(self._machine, core) if vcpu is None else virtual_cpus.inputs_of(vcpu)
-            text = f"waits most of the time ({share:.0%} of the next {in_words(observation.passed_ns)}), now for "
-            return Finding("idle", watched.who, text + either(awaited(inputs)))
+            text = f"waits most of the time ({share:.0%} of the next {in_words(observation.passed_ns)})"
+            return Finding("idle", watched.who, f"{text}{self._awaited(watched, observer)}")
         places = places_of(watched.steps)
         levels = " and ".join(f"EL{el}" for el in sorted({place.el for place in places}))
         text = f"is making progress: its next {len(watched.steps):,} instructions, at {levels}, are at"
         return Finding("progress", watched.who, f"{text} {len(places):,} places")
+
+    def _awaited(self, watched: Watched, observer: Observer) -> str:
+        """Say what a CPU waits for when it waits the next time; of a vCPU, what could end a wait now."""
+        core, vcpu = self._machine.cpus.cores[watched.steps[-1].cpu], self._vcpus.get(watched.who)
+        if vcpu is None and not observer.run_to_wait(core):
+            return ""
+        inputs = physical_cpus.inputs_of(self._machine, core) if vcpu is None else virtual_cpus.inputs_of(vcpu)
+        names = awaited(inputs)
+        return f", next for {either(names)}" if names else ""
 
     def _surroundings(self, watched: Watched, coming: str) -> Surroundings:
         core, vcpu = self._machine.cpus.cores[watched.steps[-1].cpu], self._vcpus.get(watched.who)

@@ -32,6 +32,9 @@ APART_AT_MOST: Final = 4_000_000
 APART_WITH_EVENTS: Final = 8_000
 """The same for CPUs that take exceptions or talk to devices all the time, which takes a hundred times as long."""
 
+TO_WAIT: Final = 20_000
+"""Within so many instructions a CPU that is idle most of the time should wait again."""
+
 
 class Place(NamedTuple):
     """An instruction that ran, and at which level."""
@@ -122,6 +125,15 @@ class Observer:
         if sum(bool(step.events) for step in steps) * 64 > len(steps):
             return APART_WITH_EVENTS
         return min(max(APART, 2 * self._due_ns // LOOKS), APART_AT_MOST)
+
+    def run_to_wait(self, core: Core) -> bool:
+        """Run on until a CPU waits; False if that takes too long."""
+        self._listen(NullSink())
+        for _ in range(TO_WAIT):
+            if core.waiting or self._ended:
+                return True
+            self._ended = self._machine.step(1)
+        return False
 
     def _leavers(self, places: dict[str, set[Place]], apart: int) -> set[str]:
         """Tell who is seen elsewhere than at the places that it was seen at, after a long way."""

@@ -1,0 +1,84 @@
+"""`arm-hyp whatif`: side by side or below each other, as JSON, and bad input in one line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from arm_hyp.resources import guests_directory
+
+WFI = str(guests_directory() / "02-wfi.s")
+TWI = ("--set", "HCR_EL2.TWI=1")
+
+
+def whatif(*arguments: str, columns: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "arm_hyp.cli.main", "whatif", *arguments]
+    environment = {**os.environ, "NO_COLOR": "1"} | ({"COLUMNS": str(columns)} if columns else {})
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+
+def test_wide_screens_have_the_runs_side_by_side():
+    done = whatif(WFI, *TWI, columns=100)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("The runs part after 10 instructions, at 0x40080028 <el1>, EL1: ")
+    assert any("without the change" in line and "HCR_EL2.TWI=1" in line and line[0] == "╭" for line in lines)
+    assert max(map(len, lines)) <= 100
+    assert lines[-1] == 'The console differs from line 1 on: nothing | "trapped WFI"'
+
+
+def test_narrow_screens_have_them_below_each_other():
+    lines = whatif(WFI, *TWI, columns=80).stdout.splitlines()
+    titles = [line for line in lines if line.startswith("╭")]
+    assert ["without the change" in line for line in titles] == [True, False]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_ends_are_told():
+    text = " ".join(whatif(WFI, *TWI, columns=80).stdout.replace("│", " ").split())
+    assert "the end: WFI waits for ever: no interrupt is enabled that could end it (status 1), 11 instructions" in text
+    assert "the end: the guest powered off (PSCI SYSTEM_OFF) (status 0), 153 instructions" in text
+
+
+def test_json_has_everything():
+    found = json.loads(whatif(WFI, *TWI, "--json", "--events", "2").stdout)
+    assert found["has_parted"] and found["change"] == ["HCR_EL2.TWI=1"]
+    assert found["sentence"].startswith("The runs part after 10 instructions")
+    assert [event["event"] for event in found["first"]] == ["waited", "exception_taken"]
+    assert [event["event"] for event in found["changed"]["events"]] == ["exception_taken", "console_output"]
+    assert found["without"]["end"]["reason"] == "idle" and found["changed"]["end"]["status"] == 0
+
+
+def test_settings_of_both_runs_and_options_of_run():
+    guest = str(guests_directory() / "03-wfe.s")
+    same = whatif(guest, "--both", "X19=1", "--set", "X28=1", "--gic", "3")
+    assert same.stdout.startswith("Both runs do the same: ")
+    assert "WFE waits for ever" in same.stdout
+
+
+def test_a_guest_that_takes_the_setting_back_is_told():
+    done = whatif(str(guests_directory() / "hangs" / "timer-trap.s"), "--both", "X19=1", "--set", "HCR_EL2.TWE=1")
+    assert done.stdout.replace("\n", " ").startswith(
+        "Both runs do the same, because the guest takes back what was set: after 6 instructions, at 0x40080014, it "
+        "writes 0x80000000 to HCR_EL2."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((WFI,), "--set"),
+        ((WFI, "--set", "HCR_EL2.NONE=1"), "no field NONE"),
+        ((WFI, *TWI, "--until", "x"), "--until"),
+        ((WFI, *TWI, "--trace", "-"), "--trace"),
+        ((WFI, *TWI, "--gic", "4"), "--gic"),
+        (("nowhere.s", *TWI), "does not exist"),
+        ((*TWI,), "nothing to run"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, expected):
+    done = whatif(*arguments)
+    assert done.returncode == 2, done.stdout
+    assert expected in done.stderr and len(done.stderr.strip().splitlines()) == 1

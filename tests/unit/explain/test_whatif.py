@@ -1,0 +1,128 @@
+"""Where two runs part, the sentence, what each did next, and the ends; and runs that do the same."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.errors import UserError
+from arm_hyp.events import ConsoleOutput, ExceptionTaken, RegisterAccess, Waited
+from arm_hyp.explain.comparison import console_difference, parting
+from arm_hyp.explain.whatif import WhatIf, is_same, what_if
+from arm_hyp.resources import guests_directory
+from arm_hyp.runner.runner import Configuration
+
+LIMIT = 100_000
+
+
+def compare(guest: str, *change: str, limit: int = LIMIT, shown: int = 8, **options: Any) -> tuple[WhatIf, SymbolTable]:
+    image = str(guests_directory() / f"{guest}.s")
+    return what_if(Configuration(image=image, memory_bytes=8 << 20, **options), change, limit, shown=shown)
+
+
+def test_the_runs_part_at_the_wfi_that_traps():
+    result, symbols = compare("02-wfi", "HCR_EL2.TWI=1")
+    assert result.has_parted
+    waited, trapped = result.first
+    assert isinstance(waited, Waited) and isinstance(trapped, ExceptionTaken)
+    assert parting(*result.first, result.change, symbols) == (
+        "The runs part after 10 instructions, at 0x40080028 <el1>, EL1: without the change wfi: the CPU waits; with "
+        "HCR_EL2.TWI=1 WFI at EL1 traps to EL2 because HCR_EL2.TWI is 1: HCR_EL2.TWI traps a WFI that would wait from "
+        "EL1 and EL0."
+    )
+    assert (result.without.end.reason, result.changed.end.reason) == ("idle", "guest")
+    assert (result.without.end.status, result.changed.end.status) == (1, 0)
+    assert result.changed.end.consoles == ("trapped WFI\nno second trap\n",)
+
+
+def test_what_each_run_does_next_is_kept_and_no_more():
+    result, _ = compare("02-wfi", "HCR_EL2.TWI=1", shown=3)
+    assert len(result.changed.events) == 3
+    printed = result.changed.events[1]
+    assert isinstance(printed, ConsoleOutput) and printed.text == "trapped WFI\n"  # one event a line
+    assert len(result.without.events) == 1
+
+
+def test_a_setting_that_changes_nothing_lets_both_do_the_same():
+    result, _ = compare("02-wfi", "X28=1")
+    assert not result.has_parted and result.overwritten is None
+    assert result.without.end == result.changed.end
+    assert result.without.events == result.changed.events == ()
+
+
+def test_a_guest_that_takes_the_setting_back_is_named():
+    result, _ = compare("hangs/timer-trap", "HCR_EL2.TWE=1", settings=("X19=1",))
+    assert not result.has_parted
+    lost = result.overwritten
+    assert lost is not None and lost.register == "HCR_EL2"
+    assert lost.value == 1 << 31
+
+
+def test_the_change_is_of_vcpu_0_with_a_hypervisor():
+    result, symbols = compare("28-vm-smp", "HCR_EL2.TWI=0", hypervisor="", vcpus=2, gic=3)
+    sentence = parting(*result.first, result.change, symbols)
+    assert "without the change WFI at EL1 traps to EL2 because HCR_EL2.TWI is 1" in sentence
+    assert result.without.end.consoles == result.changed.end.consoles == ("PASS\n",)
+
+
+def test_a_long_common_part_is_not_kept():
+    result, _ = compare("hangs/poll", "X2=1", limit=400_000)
+    assert result.common > 100_000 and len(result.last_common) == 64
+    assert result.without.end.reason == "limit"
+
+
+def test_a_limit_ends_both():
+    result, _ = compare("02-wfi", "HCR_EL2.TWI=1", limit=5)
+    assert not result.has_parted
+    assert (result.without.end.n, result.changed.end.n) == (5, 5)
+
+
+def test_two_comparisons_are_the_same():
+    assert compare("03-wfe", "X19=1")[0] == compare("03-wfe", "X19=1")[0]
+
+
+def test_a_setting_that_is_none_is_refused():
+    with pytest.raises(UserError, match="no field"):
+        compare("02-wfi", "HCR_EL2.NONE=1")
+
+
+# --- the pieces -------------------------------------------------------------------------------------------------------
+
+ACCESS = RegisterAccess(n=1, seq=0, cpu=0, el=2, pc=0, register="HCR_EL2", is_read=True, value=0)
+
+
+def test_the_value_of_a_register_makes_no_difference_its_name_does():
+    assert is_same(ACCESS, msgspec.structs.replace(ACCESS, value=1))
+    assert not is_same(ACCESS, msgspec.structs.replace(ACCESS, register="VBAR_EL2"))
+    assert not is_same(ACCESS, msgspec.structs.replace(ACCESS, n=2))
+
+
+def test_the_control_registers_of_an_exception_make_no_difference_where_it_goes_does():
+    events = compare("02-wfi", "HCR_EL2.TWI=1")[0].changed.events
+    trap = next(one for one in events if isinstance(one, ExceptionTaken))
+    assert is_same(trap, msgspec.structs.replace(trap, controls={}))
+    assert not is_same(trap, msgspec.structs.replace(trap, to_el=1))
+
+
+def test_a_run_that_has_ended_is_said_to():
+    later = msgspec.structs.replace(ACCESS, n=7)
+    assert parting(None, later, ["X0=1"]) == (
+        "The runs part after 7 instructions, at 0x0, EL2: without the change the run has ended; with X0=1 reads "
+        "HCR_EL2: is 0x0."
+    )
+    assert "the change it goes on; with" in parting(msgspec.structs.replace(later, pc=4, n=9), ACCESS, ["X0=1"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ("same\n", "same\n", ""),
+        ("", "a\n", 'from line 1 on: nothing | "a"'),
+        ("a\nb\n", "a\nc\n", 'from line 2 on: "b" | "c"'),
+        ("a\nb\n", "a\n", 'from line 2 on: "b" | nothing'),
+        ("ab", "abc", 'from line 1 on: "ab" | "abc"'),
+    ],
+)
+def test_where_consoles_differ(first: str, second: str, text: str):
+    assert console_difference(first, second) == text
