@@ -104,9 +104,10 @@ def _print(result: WhatIf, symbols: SymbolTable, said: str) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    is_piped = not console.is_terminal and "COLUMNS" not in os.environ
+    if is_piped:
         console.width = PIPED_COLUMNS
-    console.print(said, markup=False)
+    console.print(said, markup=False, soft_wrap=is_piped)
     console.print()
     parts = [_part(result, is_changed, symbols) for is_changed in (False, True)]
     if console.width >= WIDE_FROM_COLUMNS:

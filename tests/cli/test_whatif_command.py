@@ -60,7 +60,7 @@ def test_settings_of_both_runs_and_options_of_run():
 
 def test_a_guest_that_takes_the_setting_back_is_told():
     done = whatif(str(guests_directory() / "hangs" / "timer-trap.s"), "--both", "X19=1", "--set", "HCR_EL2.TWE=1")
-    assert done.stdout.replace("\n", " ").startswith(
+    assert done.stdout.splitlines()[0] == (
         "Both runs do the same, because the guest takes back what was set: after 6 instructions, at 0x40080014, it "
         "writes 0x80000000 to HCR_EL2."
     )
