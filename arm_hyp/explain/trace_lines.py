@@ -76,7 +76,7 @@ def line(event: Event, symbols: SymbolTable | None = None) -> str:
     if parts.to is None and not parts.result:
         return text
     arrow = "->" if parts.to is None else f"->  EL{parts.to}"
-    columns = len(text) - len(parts.what) + INSTRUCTION_COLUMNS
+    columns = len(text) - len(parts.what) + max(INSTRUCTION_COLUMNS, len(parts.what) + 1)
     return "  ".join(filter(None, (f"{text:<{columns}}{arrow}", parts.result, parts.detail)))
 
 

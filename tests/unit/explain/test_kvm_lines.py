@@ -131,11 +131,11 @@ OWN: tuple[tuple[VmEvent, str], ...] = (
     ),
     (
         kvm_events.GuestUndefined(**PLACE, **PC, what="read of PMCR_EL0", reason="the VM has no PMU"),
-        "vm0/vcpu3 read of PMCR_EL0 is UNDEFINED at 0x40080030->  the VM has no PMU",
+        "vm0/vcpu3 read of PMCR_EL0 is UNDEFINED at 0x40080030 ->  the VM has no PMU",
     ),
     (
         kvm_events.HandlerOutput(**PLACE, text="hello\n", file="my.py", line=7),
-        r'vm0/vcpu3 handler prints "hello\n"->  my.py:7',
+        r'vm0/vcpu3 handler prints "hello\n" ->  my.py:7',
     ),
     (kvm_events.VmEnded(**PLACE, reason="off", text="PSCI SYSTEM_OFF"), "vm0 ends (off): PSCI SYSTEM_OFF"),
 )
