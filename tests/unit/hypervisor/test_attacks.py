@@ -1,7 +1,7 @@
 """Guests that attack the hypervisor: it never fails, and the VM beside them never notices.
 
 Read `attack_support.py` and `attack_programs.py` before this file. `LONG=1` asks twenty times as
-many cases: thousands.
+many cases: hundreds.
 """
 
 from __future__ import annotations
