@@ -232,7 +232,7 @@ class Machine:
         times = [at for at in (deadline, self.input.next_ns(self.retired), *events.values()) if at is not None]
         if not times and not self._wait_for_user():
             waits = self.cpus.current.waiting.upper() or "every CPU"
-            return Outcome("idle", 1, f"{waits} waits for ever: no interrupt is enabled that could end it")
+            return Outcome("idle", 1, f"{waits} waits for ever: nothing is to come that would end it")
         if times:
             self.clock.idle_ns += self._paced(max(0, min(times) - self.clock.now_ns))
         for index, at in events.items():

@@ -38,7 +38,7 @@ def test_narrow_screens_have_them_below_each_other():
 
 def test_the_ends_are_told():
     text = " ".join(whatif(WFI, *TWI, columns=80).stdout.replace("│", " ").split())
-    assert "the end: WFI waits for ever: no interrupt is enabled that could end it (status 1), 11 instructions" in text
+    assert "the end: WFI waits for ever: nothing is to come that would end it (status 1), 11 instructions" in text
     assert "the end: the guest powered off (PSCI SYSTEM_OFF) (status 0), 153 instructions" in text
 
 
