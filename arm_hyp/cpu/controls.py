@@ -21,6 +21,8 @@ HCR_RW: Final = 1 << 31
 HCR_BITS: Final = (1 << 34) - 1 & ~(1 << 29)
 """HCR_EL2 of Armv8.0 with EL3: HCD is RES0. RW is RAO/WI, because EL1 is AArch64 only. Ref: Arm ARM, HCR_EL2."""
 HCR_FEATURE_BITS: Final = {"VHE": 1 << 34, "LOR": 1 << 35, "RAS": 3 << 36, "PAuth": 3 << 40}
+HCR_WITHOUT_EL2: Final = HCR_RW | HCR_FEATURE_BITS["PAuth"]
+"""What firmware leaves where it starts EL1 itself: nobody at EL2 could take the traps of pointer authentication."""
 _KEPT_FROM_CORE: Final = {"hcr_el2": HCR_VIRTUAL}
 """Virtual interrupts are taken by us, at points that the guest fixes; the core must not see them."""
 

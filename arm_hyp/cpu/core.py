@@ -22,7 +22,7 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults, RomStore
-from arm_hyp.cpu.controls import HCR_VIRTUAL, HCR_VSE, ControlRegisters
+from arm_hyp.cpu.controls import HCR_RW, HCR_VIRTUAL, HCR_VSE, HCR_WITHOUT_EL2, ControlRegisters
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.fine_grained import FineGrainedSites
@@ -85,7 +85,7 @@ class Core:
         self.native.write_cp(_VPIDR_EL2, self.native.read_cp(_MIDR_EL1))
         self.controls = ControlRegisters(self.native, self.features)
         self.controls.write("scr_el3", SCR_EL3_LEAVE[model])
-        self.controls.write("hcr_el2", 1 << 31)
+        self.controls.write("hcr_el2", HCR_RW if start_el == 2 else HCR_WITHOUT_EL2)
         self._reset_fields()
         self.registers, self.fine_grained = SystemRegisters(self), FineGrainedSites(self)
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
@@ -190,7 +190,7 @@ class Core:
     def run(self, until_retired: int) -> Stop:
         """Run until `retired` reaches a count, or the core waits, dies or is asked to stop."""
         self._stop = None
-        self.sites.look_everywhere(self.controls.has_fine_grained or asks(self.sink, Barrier))
+        self.sites.look_everywhere(self.fine_grained.are_wanted or asks(self.sink, Barrier))
         while self._stop is None:
             if self.waiting and not self.wakes():
                 return Stop.WAITING

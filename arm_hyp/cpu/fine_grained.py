@@ -1,8 +1,10 @@
 """What FEAT_FGT and FEAT_HCX make decidable: the core has no such traps, so what they name is decided by our rules.
 
 Read `arch/trap_rules/fine_grained.py` and `cpu/controls.py` before this file, `cpu/system.py` after it. On a CPU that
-claims the features, all that one of their bits can trap is a site at EL0 and EL1, whatever the bits say: hypervisors
-change them at each entry of a guest. What the rules let pass is done here as the core alone would have done it.
+claims the features, all that they can trap becomes a site at EL0 and EL1 when software first sets one of their bits,
+and stays one, because hypervisors change them at each entry of a guest. Until then the core runs as fast as without:
+a bit that traps as 0 belongs to a feature that no model claims. What the rules let pass is done here as the core alone
+would have done it: reads and calls at once, because they come often, all else by the core, which costs 40 us each.
 """
 
 from __future__ import annotations
@@ -31,13 +33,22 @@ class FineGrainedSites:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.are_wanted = False
+
+    def controls_changed(self) -> None:
+        """Have all of these be sites from now on, when the first bit is set."""
+        core = self._core
+        if not self.are_wanted and any(core.controls.fine_grained):
+            self.are_wanted = True
+            core.sites.look_everywhere(True)
+            core.maintenance.drop_all()
 
     def is_site(self, instruction: SystemInstruction, el: int) -> bool:
         """Tell whether one of the traps can be about this instruction at this level."""
-        return self._core.controls.has_fine_grained and el < 2 and is_governed(instruction)
+        return self.are_wanted and el < 2 and is_governed(instruction)
 
     def execute(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        """Do what was let pass: reads and calls at once (they come often), all else by the core."""
+        """Do what was let pass."""
         if instruction.kind is InstructionKind.SVC:
             esr = syndromes.encode_svc(instruction.imm)
             self._core.exceptions.take_cause(Cause.SVC, pstate, esr, elr=pc + 4)

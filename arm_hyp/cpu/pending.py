@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from arm_hyp.arch.instructions import SystemInstruction
+
 LOOKAHEAD_BYTES: Final = 128
 _CLASS_MASK: Final = 0x1C00_0000
 _BRANCH_OR_SYSTEM: Final = 0x1400_0000
@@ -22,3 +24,8 @@ def plain_length(words: Sequence[int]) -> int:
         if word & _CLASS_MASK == _BRANCH_OR_SYSTEM:
             return index
     return max(len(words) - 1, 0)
+
+
+def writes_masks(instruction: SystemInstruction) -> bool:
+    """Tell whether an MSR (immediate) is one of DAIFSet and DAIFClr."""
+    return (instruction.op1, instruction.op2) in ((3, 6), (3, 7))

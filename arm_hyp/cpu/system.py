@@ -26,6 +26,7 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.arch.traps import Outcome, Verdict
 from arm_hyp.cpu.alignment import may_misalign_sp
 from arm_hyp.cpu.controls import ENCODINGS
+from arm_hyp.cpu.pending import writes_masks
 from arm_hyp.cpu.sites import UDF
 from arm_hyp.cpu.stack_moves import StackMove, decode_stack_move
 from arm_hyp.cpu.stop import Stop
@@ -62,11 +63,6 @@ _CONTROLS_AT_MOST: Final = 64
 _HCR_E2H, _HCR_TGE = 1 << 34, 1 << 27
 
 
-def _writes_masks(instruction: SystemInstruction) -> bool:
-    """Tell whether an MSR (immediate) is one of DAIFSet and DAIFClr: see `cpu/pending.py` for why it matters."""
-    return (instruction.op1, instruction.op2) in ((3, 6), (3, 7))
-
-
 class _SiteWords(dict[int, bool]):
     """Whether a word is a site, at one level and state of HCR_EL2.E2H and the FP traps. Decided at its first lookup."""
 
@@ -86,7 +82,7 @@ class SystemUnit:
         self._core = core
         self._plans_of: dict[tuple[traps.Controls, traps.FineGrained], dict[tuple[int, int], Plan]] = {}
         self._plans: dict[tuple[int, int], Plan] = {}
-        self._site_words: dict[tuple[int, bool, bool], _SiteWords] = {}
+        self._site_words: dict[tuple[int, bool, bool, bool], _SiteWords] = {}
         self._fp_traps: dict[tuple[int, int, int, int], bool] = {}
         self._fp_trapped: tuple[bool, ...] = ()  # at EL0, EL1, EL2: what the translations were made for
         self._execute: dict[InstructionKind, Executor] = {
@@ -110,10 +106,11 @@ class SystemUnit:
     def wanted(self, pstate: int) -> Mapping[int, bool]:
         """Return which words, translated at this level, become sites: a table that fills itself."""
         el = pstate >> 2 & 3
-        key = el, bool(self._core.controls.values.hcr_el2 & _HCR_E2H), self._fp_traps_at(el)
+        core = self._core
+        key = el, bool(core.controls.values.hcr_el2 & _HCR_E2H), self._fp_traps_at(el), core.fine_grained.are_wanted
         known = self._site_words.get(key)
         if known is None:
-            known = self._site_words[key] = _SiteWords(self, *key)
+            known = self._site_words[key] = _SiteWords(self, *key[:3])
         return known
 
     def traps_fp_word(self, word: int, el: int) -> bool:
@@ -133,7 +130,7 @@ class SystemUnit:
         if instruction.kind is _K.YIELD:
             return not self._core.is_alone
         if instruction.kind is _K.MSR_IMM:
-            return el == 0 or not _writes_masks(instruction)
+            return el == 0 or not writes_masks(instruction)
         if instruction.kind in (_K.MSR, _K.MRS):
             return self._is_register_site(instruction, el, e2h)
         if instruction.kind is _K.BARRIER:
@@ -179,6 +176,7 @@ class SystemUnit:
     def controls_changed(self, name: str, old: int, new: int) -> None:
         """Drop what was decided under the old value of a control register."""
         self._take_plans()
+        self._core.fine_grained.controls_changed()
         if name == "hcr_el2" and (old ^ new) & _HCR_E2H:
             self._core.maintenance.drop_all()
         if name in _DECIDE_FP:
@@ -313,7 +311,7 @@ class SystemUnit:
             core.exceptions.undefined(pc, pstate)
 
     def _write_pstate(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        if _writes_masks(instruction):
+        if writes_masks(instruction):
             bits = instruction.imm << 6
             self._set_daif(pc, pstate | bits if instruction.op2 == 6 else pstate & ~bits)
         else:
@@ -395,6 +393,7 @@ class SystemUnit:
 
     def forget(self) -> None:
         """Forget every decision: the state that it was made from has been replaced."""
+        self._core.fine_grained.controls_changed()
         self._plans_of.clear()
         self._take_plans()
         self._fp_may_have_changed()

@@ -36,3 +36,17 @@ def test_with_e2h_the_same_bits_of_cptr_are_res0() -> None:
     source = E2H + "mov x9, #(3 << 20)\n msr cptr_el2, x9\n mrs x1, cptr_el2\n mrs x2, cpacr_el1\n"
     source += "mov x9, #(1 << 31)\n msr hcr_el2, x9\n isb\n mrs x3, cptr_el2\n"
     assert x_after(source, 3, "max") == [3 << 20, 3 << 20, 3 << 20 | RES1]
+
+
+@pytest.mark.parametrize("model", id_policy.MODELS)
+def test_where_el1_is_started_nobody_traps_its_pointer_authentication(model: str) -> None:
+    """HCR_EL2.API <41> and APK <40> are 0 after a reset, which would trap to an EL2 without software."""
+    expected = (1 << 31) | (0 if model == "a72" else 3 << 40)
+    assert machine("b .\n", model=model, start_el=1).core.controls.values.hcr_el2 == expected
+
+
+def test_el1_authenticates_where_it_is_started() -> None:
+    source = "mov x1, #1\n mrs x2, s3_0_c2_c1_0\n orr x3, x2, #1\n msr s3_0_c2_c1_0, x3\n mrs x4, s3_0_c2_c1_0\n b .\n"
+    made = machine(source, model="max", start_el=1)
+    made.run(20)
+    assert (made.core.el, made.core.x(4)) == (1, 1)
