@@ -45,9 +45,9 @@ def _dumps(console: bytes, count: int) -> list[Dump]:
     return [Dump(*row[:7]) for row in rows]
 
 
-def run_ours(cases: list[Case]) -> list[Dump]:
-    """Run the cases on our machine. Raises: AssertionError if the guest does not power itself off."""
-    machine = Machine(model="a72", gic=2)
+def run_ours(cases: list[Case], machine: Machine | None = None) -> list[Dump]:
+    """Run the cases on our machine, or on this one. Raises: AssertionError if the guest does not power itself off."""
+    machine = machine or Machine(model="a72", gic=2)
     machine.write_memory(BASE, build_image(cases))
     machine.core.pc = BASE
     outcome = machine.run(2000 * len(cases) + 100_000)
