@@ -150,7 +150,7 @@ WRONG = {
     "setting": (LEAST + 'set = ["X7"]', "[[vm]] a: set: 'X7': this is not REG[.FIELD]=VALUE"),
     "weight": (LEAST + "weight = 0", "[[vm]] a: weight: 0 is not from 1 to 65536"),
     "pin": (LEAST + "pin = [-1]", "[[vm]] a: pin: -1 is not from 0 to 7"),
-    "cpu": (f'[machine]\ncpu = "a73"\n{LEAST}', "[machine]: cpu: there is no 'a73'; use a72 or max"),
+    "cpu": (f'[machine]\ncpu = "a73"\n{LEAST}', "[machine]: cpu: there is no 'a73'; use a72 or max or max-fgt"),
     "gic": (f"[machine]\ngic = 4\n{LEAST}", "[machine]: gic: 4 is not from 2 to 3"),
     "handlers": (f'[machine]\nhypervisor = "handler.py"\n{LEAST}', "handler.py; did you mean handlers.py?"),
 }
