@@ -60,16 +60,10 @@ class Module(msgspec.Struct, frozen=True):
     bootargs: str = ""
 
 
-class VirtualMachine(msgspec.Struct, frozen=True, kw_only=True):
-    """One VM, as its user describes it. As in `Configuration`; `input` is a file to type, `prefix` begins its lines.
+class Software(msgspec.Struct, frozen=True, kw_only=True):
+    """What boots, and with which devices: of a machine, or of a VM. Files by path, memory in bytes, `loads` ADDR=FILE."""
 
-    `pins` are the physical CPUs that its vCPUs may run on (none: all), `weight` is its share of them.
-    """
-
-    name: str
-    image: str
     memory_bytes: int = 256 << 20
-    vcpus: int = 1
     load_address: int | None = None
     settings: tuple[str, ...] = ()
     initrd: str | None = None
@@ -80,14 +74,25 @@ class VirtualMachine(msgspec.Struct, frozen=True, kw_only=True):
     rng: bool = False
     console: Console = "pl011"
     rtc_epoch_s: int = DEFAULT_EPOCH_S
+
+
+class VirtualMachine(Software, frozen=True, kw_only=True):
+    """One VM, as its user describes it. `input` is a file to type, `prefix` begins its lines.
+
+    `pins` are the physical CPUs that its vCPUs may run on (none: all), `weight` is its share of them.
+    """
+
+    name: str
+    image: str
+    vcpus: int = 1
     prefix: str | None = None
     weight: int = DEFAULT_WEIGHT
     pins: tuple[int, ...] = ()
     input: str | None = None
 
 
-class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a run is a function of. Files by path, memory in bytes, `loads` as ADDR=FILE.
+class Configuration(Software, frozen=True, kw_only=True):
+    """Everything a run is a function of.
 
     With a `hypervisor` (the path of a file of handlers; "": the defaults alone) the machine runs `vms`, or without any
     one VM, which the other fields describe; `vcpus` are then its own, 0 for as many as `cpus`. `machine_memory_bytes`
@@ -101,18 +106,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     cpus: int = 1
     gic: int = 2
     list_registers: int = LIST_REGISTERS
-    memory_bytes: int = 256 << 20
-    load_address: int | None = None
-    settings: tuple[str, ...] = ()
-    initrd: str | None = None
-    append: str = ""
-    dtb: str | None = None
-    loads: tuple[str, ...] = ()
     modules: tuple[Module, ...] = ()
-    drives: tuple[Drive, ...] = ()
-    rng: bool = False
-    console: Console = "pl011"
-    rtc_epoch_s: int = DEFAULT_EPOCH_S
     hypervisor: str | None = None
     vcpus: int = 0
     vms: tuple[VirtualMachine, ...] = ()

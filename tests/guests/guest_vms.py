@@ -1,10 +1,7 @@
 """Aggressors for the tests of VMs side by side, and what a console says apart from times."""
 
-import hashlib
 import re
 from pathlib import Path
-
-import msgspec
 
 from arm_hyp.events import Event
 from arm_hyp.kvm_events import KvmExit
@@ -120,20 +117,6 @@ def without_times(console: str) -> str:
     for pattern in _TIMES:
         console = pattern.sub("", console)
     return console
-
-
-class HashSink:
-    """The hash of a trace as JSON Lines."""
-
-    def __init__(self) -> None:
-        self._hash, self._encode = hashlib.sha256(), msgspec.json.Encoder().encode
-
-    def emit(self, event: Event) -> None:
-        self._hash.update(self._encode(event))
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
 
 
 class SyncExits:

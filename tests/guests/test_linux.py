@@ -1,12 +1,10 @@
 """Debian's kernel reaches userland, runs a shell script from the initramfs, and powers off; twice the same way."""
 
-import hashlib
 from pathlib import Path
 
-import msgspec
 import pytest
+from hash_sink import HashSink
 
-from arm_hyp.events import Event
 from arm_hyp.runner.configuration import Configuration, Drive
 from arm_hyp.runner.runner import Run, Runner, Type
 
@@ -31,20 +29,6 @@ GREETINGS = {
     (2, "a72"): "Hyp mode initialized successfully",
     (2, "max"): "VHE mode initialized successfully",
 }
-
-
-class HashSink:
-    """The hash of a trace as JSON Lines."""
-
-    def __init__(self) -> None:
-        self._hash, self._encode = hashlib.sha256(), msgspec.json.Encoder().encode
-
-    def emit(self, event: Event) -> None:
-        self._hash.update(self._encode(event))
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
 
 
 def configuration(images, **changes: object) -> Configuration:

@@ -9,7 +9,6 @@ from guest_vms import (
     LIMIT,
     ORDERED,
     QUICK,
-    HashSink,
     SyncExits,
     assembly,
     linux,
@@ -19,6 +18,7 @@ from guest_vms import (
     victim,
     without_times,
 )
+from hash_sink import HashSink
 
 from arm_hyp.runner.configuration import Drive
 from arm_hyp.runner.runner import Restore, Run, Snapshot, Type
