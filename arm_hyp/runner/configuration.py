@@ -61,7 +61,7 @@ class Module(msgspec.Struct, frozen=True):
 
 
 class Software(msgspec.Struct, frozen=True, kw_only=True):
-    """What boots, and with which devices: of a machine, or of a VM. Files by path, memory in bytes, `loads` ADDR=FILE."""
+    """What boots, and with which devices: a machine, or a VM. Files by path, memory in bytes, `loads` as ADDR=FILE."""
 
     memory_bytes: int = 256 << 20
     load_address: int | None = None
