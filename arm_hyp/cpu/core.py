@@ -27,12 +27,13 @@ from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.fine_grained import FineGrainedSites
 from arm_hyp.cpu.maintenance import Maintenance
+from arm_hyp.cpu.memory_map import RamWords
 from arm_hyp.cpu.mmio import Mmio
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 from arm_hyp.cpu.pending import LOOKAHEAD_BYTES, plain_length
 from arm_hyp.cpu.position import Position
 from arm_hyp.cpu.reports import Reports
-from arm_hyp.cpu.sites import RamWords, Sites
+from arm_hyp.cpu.sites import Sites
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system import SystemUnit
 from arm_hyp.cpu.system_registers import SystemRegisters
@@ -50,7 +51,6 @@ LINE_NAMES: Final = {
 }
 _MIDR_EL1, _VPIDR_EL2, _VMPIDR_EL2 = (3, 0, 0, 0, 0), (3, 4, 0, 0, 0), (3, 4, 0, 0, 5)
 _M64: Final = (1 << 64) - 1
-_BRANCH_TO_SELF: Final = 0x1400_0000
 
 
 WAITS_FOR_EVENTS: Final = frozenset({"wfe", "wfet"})
@@ -125,34 +125,6 @@ class Core:
         self._masked = 0  # the interrupt masks of PSTATE, while they hold something back
         self.vbar_written: set[int] = set()
         self.vector = self.stepped_to = -1  # the latter: where a step exception is due after what we executed
-
-    def attach_ram(self, base: int, view: memoryview, host_address: int) -> None:
-        """Map a region of RAM. Unicorn reports translations only after a first run, so one loop of `b .` runs here."""
-        self.native.map_ram(base, len(view), host_address)
-        self.ram.add(base, view)
-        self.sites.cover(base, len(view))
-        before, pc = bytes(view[:4]), self.pc
-        self.ram.poke(base, _BRANCH_TO_SELF)
-        self.native.start(base, 3)
-        view[:4] = before
-        self.native.drop_translations(base, base + 4)
-        self.native.flush_tlb()
-        self.pc = pc
-
-    def map_rom(self, base: int, view: memoryview, host_address: int) -> None:
-        """Map memory that can be run from, but not written.
-
-        `rom_written` is offered what is written, and takes it or not; with None it is asked whether to try again.
-        """
-        self.native.map_rom(base, len(view), host_address)
-        self.ram.add(base, view)
-
-    def unmap_rom(self, base: int, size_bytes: int) -> None:
-        """Take away what is mapped in a range, and all that was translated of it."""
-        self.native.unmap(base, size_bytes)
-        self.ram.remove(base)
-        self.native.flush_tlb()
-        self.maintenance.drop_all()
 
     # --- position --------------------------------------------------------------------------------------------
 

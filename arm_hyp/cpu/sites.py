@@ -12,7 +12,6 @@ translation when the guest changes its code. Whoever handles the exception reads
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -186,33 +185,3 @@ class Sites:
     def _restore(self, patched: list[tuple[int, int]]) -> None:
         for address, word in patched:
             self._poke(address, word)
-
-
-class RamWords:
-    """Direct access to words of guest RAM by physical address, past the core."""
-
-    def __init__(self) -> None:
-        self._regions: list[tuple[int, int, memoryview]] = []
-
-    def add(self, base: int, view: memoryview) -> None:
-        """Make a region of RAM known."""
-        self._regions.append((base, base + len(view), view))
-
-    def remove(self, base: int) -> None:
-        """Forget the region that begins at an address, if there is one."""
-        self._regions = [region for region in self._regions if region[0] != base]
-
-    def read64(self, address: int) -> int | None:
-        """Read 8 bytes, as a table walk does; None where there is no RAM."""
-        for base, end, view in self._regions:
-            if base <= address < end:
-                return int(struct.unpack_from("<Q", view, address - base)[0])
-        return None
-
-    def poke(self, address: int, word: int) -> bool:
-        """Write a word; False where there is no RAM."""
-        for base, end, view in self._regions:
-            if base <= address < end:
-                struct.pack_into("<I", view, address - base, word)
-                return True
-        return False

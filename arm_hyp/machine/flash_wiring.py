@@ -12,6 +12,7 @@ from typing import Any
 
 from arm_hyp.cpu.bus_faults import RomStore
 from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.memory_map import map_rom, unmap_rom
 from arm_hyp.machine import board
 from arm_hyp.machine.bus import Bus
 from arm_hyp.machine.flash import BANK_BYTES, FlashBank
@@ -60,7 +61,7 @@ class Flash:
     def attach(self) -> None:
         """Map the contents into the CPUs as memory."""
         for core in self._cores:
-            core.map_rom(self._base, memoryview(self._bank.array), self._host_address)
+            map_rom(core, self._base, memoryview(self._bank.array), self._host_address)
             core.rom_written = self._written
         self._is_memory = True
 
@@ -81,7 +82,7 @@ class Flash:
         if not self._is_memory:
             return False
         for core in self._cores:
-            core.unmap_rom(self._base, self._bank.mapped_bytes)
+            unmap_rom(core, self._base, self._bank.mapped_bytes)
             core.mmio.map(self._base, self._bank.mapped_bytes, self._bank.read, self._writer(core))
         self._is_memory = False
         return True
@@ -99,8 +100,8 @@ class Flash:
         if self._is_memory or not self._bank.is_idle:
             return
         for core in self._cores:
-            core.unmap_rom(self._base, self._bank.mapped_bytes)
-            core.map_rom(self._base, memoryview(self._bank.array), self._host_address)
+            unmap_rom(core, self._base, self._bank.mapped_bytes)
+            map_rom(core, self._base, memoryview(self._bank.array), self._host_address)
         self._is_memory = True
 
     def reset(self) -> None:

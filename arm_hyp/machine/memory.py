@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.memory_map import attach_ram
 from arm_hyp.machine.seams import BusError
 
 _COMPRESSION: Final = 1
@@ -33,7 +34,7 @@ class Ram:
         """Map this RAM into the CPUs."""
         self._cores = cores
         for core in cores:
-            core.attach_ram(self.base, self.view, ctypes.addressof(self._pointer))
+            attach_ram(core, self.base, self.view, ctypes.addressof(self._pointer))
 
     def contains(self, address: int, size_bytes: int = 1) -> bool:
         """Tell whether a range of physical addresses is all RAM."""
