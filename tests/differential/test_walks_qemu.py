@@ -1,7 +1,7 @@
 """Our walks against QEMU's: ten AT instructions over each of many random sets of tables.
 
 Read `walk_qemu.py` and `walk_deviations.py` before. Where QEMU answers otherwise, a row of `walk_deviations.QEMU` must
-say why. `CASES=n` asks for so many sets of tables a CPU (`LONG=1`: 50,000), `SEED=n` for others.
+say why. `CASES=n` asks for so many sets of tables a CPU (`LONG=1`: 20,000), `SEED=n` for others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from walk_qemu import AT, CPUS, MODELS, QEMU, case_maker, make, run_qemu
 from arm_hyp.arch.translation import Fault, Walk
 
 SEED = int(os.environ.get("SEED", "6"))
-COUNT = int(os.environ.get("CASES", "50000" if os.environ.get("LONG") == "1" else "2500"))
+COUNT = int(os.environ.get("CASES", "20000" if os.environ.get("LONG") == "1" else "2500"))
 SETS_IN_AN_IMAGE = 8_000
 
 pytestmark = pytest.mark.qemu

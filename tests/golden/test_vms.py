@@ -176,7 +176,7 @@ def test_a_run_goes_on_from_a_state_as_it_went_on_before(case: VmCase):
 @pytest.mark.long
 @every_case
 def test_a_run_goes_on_from_many_states(case: VmCase):
-    assert_a_run_goes_on_from_its_states(case, 25)
+    assert_a_run_goes_on_from_its_states(case, 12)
 
 
 def assert_new_ones_go_on_from_its_states(case: VmCase, count: int) -> None:
@@ -203,4 +203,4 @@ def test_a_new_machine_and_hypervisor_go_on_from_a_state(case: VmCase):
 @pytest.mark.long
 @every_case
 def test_new_machines_and_hypervisors_go_on_from_many_states(case: VmCase):
-    assert_new_ones_go_on_from_its_states(case, 31)
+    assert_new_ones_go_on_from_its_states(case, 16)

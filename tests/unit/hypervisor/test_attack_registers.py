@@ -1,7 +1,7 @@
 """Every encoding of a system register, system instruction, hint and barrier, executed by a VM at EL1 and at EL0.
 
 Read `attack_support.py` before this file. Each encoding is read, then written with what was read: so the sweep goes on
-whatever the register is. `LONG=1` takes all 65,536 of them, otherwise it is one in 31.
+whatever the register is. `LONG=1` takes one in 5, `STEP=1` all 65,536 of them, otherwise it is one in 31.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from victim_program import BASE
 
 from arm_hyp.cpu.assembler import assemble
 
-STEP = 1 if os.environ.get("LONG") == "1" else 31
+STEP = int(os.environ.get("STEP") or (5 if os.environ.get("LONG") == "1" else 31))
 _START = """
     adr x0, vectors
     msr VBAR_EL1, x0

@@ -1,6 +1,6 @@
 """Guests that attack the hypervisor: it never fails, and the VM beside them never notices.
 
-Read `attack_support.py` and `attack_programs.py` before this file. `LONG=1` asks twenty times as
+Read `attack_support.py` and `attack_programs.py` before this file. `LONG=1` asks ten times as
 many cases: hundreds.
 """
 
@@ -14,7 +14,7 @@ from attack_support import Duel, Shape, check_hypervisor, check_victim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-TIMES = 20 if os.environ.get("LONG") == "1" else 1
+TIMES = 10 if os.environ.get("LONG") == "1" else 1
 shapes = st.builds(
     lambda gic, cpus, vcpus: Shape(gic=gic, cpus=cpus, vcpus=vcpus),
     st.sampled_from((3, 2)),
