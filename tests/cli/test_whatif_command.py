@@ -15,7 +15,8 @@ TWI = ("--set", "HCR_EL2.TWI=1")
 
 def whatif(*arguments: str, columns: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "arm_hyp.cli.main", "whatif", *arguments]
-    environment = {**os.environ, "NO_COLOR": "1"} | ({"COLUMNS": str(columns)} if columns else {})
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"NO_COLOR": "1"}
+    environment |= {"COLUMNS": str(columns)} if columns else {}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
 
 
