@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from arm_hyp.arch.gic import FIRST_SPI
 from arm_hyp.hypervisor.configuration import VmConfiguration
 from arm_hyp.hypervisor.guest_memory import IpaMemory
 from arm_hyp.hypervisor.handlers.calls import GuestCalls
@@ -24,7 +25,7 @@ from arm_hyp.hypervisor.vgic.vgic import Vgic
 from arm_hyp.hypervisor.vm_bus import VmBus
 from arm_hyp.hypervisor.vm_devices import VmDevices
 from arm_hyp.hypervisor.vtimer import VcpuTimers
-from arm_hyp.kvm_events import Stage2Changed, Stage2Operation, VgicUpdateIrqPending, VmEnded
+from arm_hyp.kvm_events import KvmIrqLine, Stage2Changed, Stage2Operation, VgicUpdateIrqPending, VmEnded
 from arm_hyp.machine import board
 from arm_hyp.machine.seams import BusError
 
@@ -159,6 +160,9 @@ class Vm:
         self.hypervisor.kick(self.vcpus[vcpu])
 
     def _report(self, vcpu: int, intid: int, level: bool) -> None:
+        """Tell that an input of the vGIC changed. The shared ones are lines of the VM's devices."""
+        if intid >= FIRST_SPI:
+            self.vcpus[vcpu].emit(KvmIrqLine, type="SPI", vcpu_idx=0, irq_num=intid, level=level)
         self.vcpus[vcpu].emit(VgicUpdateIrqPending, vcpu_id=vcpu, irq=intid, level=level)
 
     def _stage2_changed(self, operation: Stage2Operation, ipa: int, pa: int | None, size_bytes: int) -> None:

@@ -12,7 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from arm_hyp.kvm_events import KvmTimerHrtimerExpire, KvmTimerRestoreState, KvmTimerSaveState, KvmTimerUpdateIrq
+from arm_hyp.kvm_events import (
+    KvmTimerEmulate,
+    KvmTimerHrtimerExpire,
+    KvmTimerRestoreState,
+    KvmTimerSaveState,
+    KvmTimerUpdateIrq,
+)
 from arm_hyp.machine import board
 from arm_hyp.machine.timers import ENABLE, IMASK, ISTATUS, Timer
 
@@ -99,6 +105,7 @@ class VcpuTimers:
         """Write a register of the emulated timer, and see at once what follows from it."""
         write(value)
         self.physical.settle()
+        self._vcpu.emit(KvmTimerEmulate, timer_idx=PHYSICAL, should_fire=self.physical.level)
         self._vcpu.vm.hypervisor.timer_changed(self._vcpu)
 
     # --- state -------------------------------------------------------------------------------------------------------

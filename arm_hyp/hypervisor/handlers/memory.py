@@ -11,11 +11,12 @@ from typing import Final
 from arm_hyp.hypervisor.exits import DataAbortExit, InstructionAbortExit
 from arm_hyp.hypervisor.mmio_emulate import emulate
 from arm_hyp.hypervisor.vcpu import Vcpu
-from arm_hyp.kvm_events import KvmGuestFault
+from arm_hyp.kvm_events import KvmAccessFault, KvmGuestFault
 
 _FIPA_SHIFT: Final = 12
 _STAGE2: Final = frozenset(range(0b000100, 0b010000))
 """Fault status codes of translation, access flag and permission faults."""
+_ACCESS_FLAG: Final = frozenset(range(0b001000, 0b001100))
 _PERMISSION: Final = frozenset(range(0b001100, 0b010000))
 
 
@@ -42,4 +43,6 @@ def _is_stage2(vcpu: Vcpu, exit: DataAbortExit | InstructionAbortExit) -> bool:
     """Tell whether stage 2 raised the abort, and tell whoever listens."""
     page = exit.ipa >> _FIPA_SHIFT << _FIPA_SHIFT
     vcpu.emit(KvmGuestFault, vcpu_pc=exit.pc, hsr=exit.esr, hxfar=exit.va, ipa=page)
+    if exit.status in _ACCESS_FLAG:
+        vcpu.emit(KvmAccessFault, ipa=exit.ipa)
     return exit.status in _STAGE2
