@@ -106,9 +106,9 @@ def test_each_undefined_access_says_why(model):
     guest, seen = probed(model)
     told = {event.what: event.reason for event in guest.events(GuestUndefined)}
     faults = sum(probe.read_faults + probe.write_faults for probe in seen.values())
-    assert len(guest.events(GuestUndefined)) == faults > 0
-    assert told["read of PMCR_EL0"] == "MDCR_EL2.TPM: the VM has no PMU, ID_AA64DFR0_EL1.PMUVer is 0"
-    assert told["write of PMCNTENSET_EL0"] == told["read of PMCR_EL0"]
+    assert len(guest.events(GuestUndefined)) == faults
+    assert (faults > 0) == (model == "max")  # an A72 has nothing that its VMs are denied
+    assert not any("PMCR_EL0" in what for what in told)  # RAZ/WI
     assert ("read of APIAKeyLo_EL1" in told, "write of LORC_EL1" in told) == (model == "max",) * 2
 
 
