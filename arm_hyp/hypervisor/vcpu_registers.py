@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from arm_hyp.hypervisor.vcpu import Vcpu
 
 PC, PSTATE = "PC", "PSTATE"
+TIMERS: Final = frozenset({"CNTV_CTL_EL0", "CNTV_CVAL_EL0", "CNTP_CTL_EL0", "CNTP_CVAL_EL0"})
+"""The registers of a vCPU's timers: see `hypervisor/vtimer.py`."""
 
 HCR_GUEST: Final = HCR_EL2(0).replace(
     VM=1,  # stage 2 is on
@@ -60,6 +62,8 @@ EL2_OF_VCPU: Final = {
 
 def read(vcpu: Vcpu, name: str) -> int:
     """Read a register of a vCPU. Raises: KeyError, with near names, if it has none of that name."""
+    if name.upper() in TIMERS:
+        return vcpu.timers.read(name.upper())
     name = _known(vcpu, name)
     cpu = _holder(vcpu, name)
     if cpu is None:
@@ -71,6 +75,9 @@ def read(vcpu: Vcpu, name: str) -> int:
 
 def write(vcpu: Vcpu, name: str, value: int) -> None:
     """Write a register of a vCPU. Raises: KeyError as `read`, ValueError if the value does not fit."""
+    if name.upper() in TIMERS:
+        vcpu.timers.write(name.upper(), value)
+        return
     name = _known(vcpu, name)
     bits = 128 if name[0] == "Q" else 64
     if not isinstance(value, int) or not 0 <= value < 1 << bits:

@@ -108,6 +108,25 @@ class VcpuTimers:
         self._vcpu.emit(KvmTimerEmulate, timer_idx=PHYSICAL, should_fire=self.physical.level)
         self._vcpu.vm.hypervisor.timer_changed(self._vcpu)
 
+    def read(self, name: str) -> int:
+        """Read CNTV_CTL, CNTV_CVAL, CNTP_CTL or CNTP_CVAL of EL0 as the guest would."""
+        cpu, timer = self._vcpu.cpu, self.virtual if name.startswith("CNTV") else self.physical
+        if cpu is not None and timer is self.virtual:
+            return cpu.registers.read(name)
+        return timer.read_ctl() if "_CTL_" in name else timer.cval
+
+    def write(self, name: str, value: int) -> None:
+        """Write one of these registers as the guest would. Raises: ValueError if the value does not fit."""
+        if not 0 <= value <= _M64:
+            raise ValueError(f"{value!r} does not fit into the 64 bits of {name}")
+        cpu, timer = self._vcpu.cpu, self.virtual if name.startswith("CNTV") else self.physical
+        if cpu is not None and timer is self.virtual:
+            cpu.registers.write(name, value)
+            return
+        (timer.write_ctl if "_CTL_" in name else timer.write_cval)(value)
+        timer.settle()
+        self._vcpu.vm.hypervisor.timer_changed(self._vcpu)
+
     # --- state -------------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:

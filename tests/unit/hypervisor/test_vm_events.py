@@ -23,3 +23,11 @@ def test_an_access_flag_fault_is_told() -> None:
     guest.vm.stage2.age(RAM_BASE + BLOCK_BYTES, BLOCK_BYTES)
     guest.run()
     assert [event.ipa for event in guest.events(KvmAccessFault)] == [RAM_BASE + BLOCK_BYTES]
+
+
+def test_the_timers_have_names_too() -> None:
+    vcpu = Guest("nop\n", run=False).vcpu()
+    values = {"CNTV_CVAL_EL0": 1 << 40, "CNTP_CVAL_EL0": 1 << 41, "CNTV_CTL_EL0": 3, "CNTP_CTL_EL0": 2}
+    for name, value in values.items():
+        vcpu[name] = value
+        assert vcpu[name] == value
