@@ -42,13 +42,17 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """An assembled program: bytes from `base` on, labels and lines by address, and the first instruction's address."""
+    """An assembled program: bytes from `base` on, labels and lines by address, and the first instruction's address.
+
+    `included` has the files that its text includes, relative to the folder of the program.
+    """
 
     base: int
     code: bytes
     symbols: tuple[Symbol, ...]
     lines: tuple[Line, ...]
     entry: int
+    included: tuple[str, ...] = ()
 
 
 def assemble(source: str, *, filename: str, base: int, path: str | os.PathLike[str] | None = None) -> Assembled:
@@ -61,13 +65,15 @@ def assemble(source: str, *, filename: str, base: int, path: str | os.PathLike[s
     layout = Layout(base)
     try:
         statements = read_statements(source, filename, None if path is None else origin_of(path, filename))
-        for statement in Expander(statements, layout.constant, layout.is_defined):
+        expander = Expander(statements, layout.constant, layout.is_defined)
+        for statement in expander:
             layout.add(statement)
         image, pending = layout.finish()
     except RecursionError:
         raise AssemblyError(filename, 1, 1, "expressions or macros are nested too deeply", "nest less") from None
     _encode(image, pending, layout)
-    return Assembled(base, bytes(image), layout.symbols(), layout.lines(), layout.entry())
+    included = tuple(dict.fromkeys(expander.included))
+    return Assembled(base, bytes(image), layout.symbols(), layout.lines(), layout.entry(), included)
 
 
 def _encode(image: bytearray, pending: list[Pending], layout: Layout) -> None:

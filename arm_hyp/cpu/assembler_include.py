@@ -27,10 +27,10 @@ def origin_of(path: str | os.PathLike[str], shown: str) -> Origin:
 
 
 class Includer:
-    """Reads the files that one program includes, and counts them."""
+    """Reads the files that one program includes, and keeps their paths in `files`, relative to the program's folder."""
 
     def __init__(self) -> None:
-        self._files = 0
+        self.files: list[str] = []
 
     def statements(self, quoted: str, statement: Statement) -> list[Statement]:
         """Return what stands for an `.include` whose operand is `quoted`. Raises: AssemblyError."""
@@ -40,10 +40,11 @@ class Includer:
             raise place.error(
                 f"`{name}` cannot be included, as this text comes from no file", "save it beside the other file"
             )
-        self._files += 1
-        if self._files > MAX_FILES:
+        if len(self.files) >= MAX_FILES:
             raise place.error(f"more than {MAX_FILES} files are included", "include each file once")
-        return _statements(name, statement.origin, place)
+        path, statements = _statements(name, statement.origin, place)
+        self.files.append(path.relative_to(_first(statement.origin).path.parent).as_posix())
+        return statements
 
 
 def _checked_name(quoted: str, place: Place) -> PurePosixPath:
@@ -62,7 +63,7 @@ def _leads_elsewhere(name: str, place: Place) -> Exception:
     )
 
 
-def _statements(name: PurePosixPath, origin: Origin, place: Place) -> list[Statement]:
+def _statements(name: PurePosixPath, origin: Origin, place: Place) -> tuple[Path, list[Statement]]:
     try:
         path = (origin.path.parent / name).resolve()
         if not path.is_relative_to(origin.path.parent):  # a symbolic link
@@ -73,7 +74,7 @@ def _statements(name: PurePosixPath, origin: Origin, place: Place) -> list[State
         cause = (getattr(error, "strerror", None) or "it cannot be opened").lower()
         raise place.error(f"`{name}` cannot be read: {cause}", "check the name and its permissions") from None
     shown = os.path.join(os.path.dirname(origin.shown), name)
-    return list(read_statements(text, shown, Origin(path, shown, origin)))
+    return path, list(read_statements(text, shown, Origin(path, shown, origin)))
 
 
 def _check_chain(path: Path, origin: Origin, place: Place) -> None:
@@ -82,6 +83,10 @@ def _check_chain(path: Path, origin: Origin, place: Place) -> None:
         raise place.error("this file includes itself" if origin.path == path else "these files include each other")
     if len(chain) > MAX_DEPTH:
         raise place.error(f"files are included more than {MAX_DEPTH} deep", "nest less")
+
+
+def _first(origin: Origin) -> Origin:
+    return origin if origin.includer is None else _first(origin.includer)
 
 
 def _chain(origin: Origin | None) -> Iterator[Origin]:

@@ -62,6 +62,7 @@ class Expander:
         self._conditions: list[Place] = []
         self._taken = self._expansions = 0
         self._includer = Includer()
+        self.included = self._includer.files
 
     def __iter__(self) -> Iterator[Statement]:
         while (statement := self._take()) is not None:

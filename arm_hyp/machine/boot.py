@@ -93,7 +93,10 @@ class BootRequest:
 
 @dataclass(frozen=True, slots=True)
 class BootPlan:
-    """Where everything goes. `registers` are those of the first CPU that the protocol sets; the others are 0."""
+    """Where everything goes. `registers` are those of the first CPU that the protocol sets; the others are 0.
+
+    `included` are the files that the program's text includes, relative to its folder.
+    """
 
     segments: tuple[Segment, ...]
     entry: int
@@ -103,6 +106,7 @@ class BootPlan:
     tree_address: int | None = None
     symbols: SymbolTable = field(default_factory=SymbolTable)
     warnings: tuple[str, ...] = ()
+    included: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,7 @@ def _plan_program(request: BootRequest, layout: _Layout) -> BootPlan:
         tree_address=at,
         symbols=kernel.symbols,
         warnings=(*kernel.warnings, *missing),
+        included=kernel.included,
     )
 
 

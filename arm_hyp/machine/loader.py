@@ -66,6 +66,7 @@ class Image:
     """A loaded program. `warnings` are sentences about what was left out (damaged or huge debug information).
 
     `extent_bytes` is the memory that an arm64 Image needs from its segment's address on: its BSS is not in the segment.
+    `included` are the files that an assembly text includes, relative to its folder.
     """
 
     entry: int
@@ -74,6 +75,7 @@ class Image:
     kind: Kind
     warnings: tuple[str, ...] = ()
     extent_bytes: int = 0
+    included: tuple[str, ...] = ()
 
     @property
     def spans(self) -> tuple[range, ...]:
@@ -176,7 +178,8 @@ def _assembled(name: str, content: bytes, address: int) -> Image:
     if not program.code:
         raise ImageError(name, "has no instructions", "give it some code")
     table = SymbolTable(program.symbols, program.lines)
-    return Image(program.entry, (Segment(address, program.code),), table, "assembly")
+    segments = (Segment(address, program.code),)
+    return Image(program.entry, segments, table, "assembly", included=program.included)
 
 
 # ELF.
