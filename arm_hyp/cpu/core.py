@@ -26,7 +26,7 @@ from arm_hyp.cpu.controls import HCR_RW, HCR_VIRTUAL, HCR_VSE, HCR_WITHOUT_EL2, 
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.fine_grained import FineGrainedSites
-from arm_hyp.cpu.maintenance import Maintenance
+from arm_hyp.cpu.maintenance import Maintenance as MaintenanceUnit
 from arm_hyp.cpu.memory_map import RamWords
 from arm_hyp.cpu.mmio import Mmio
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
@@ -37,7 +37,18 @@ from arm_hyp.cpu.sites import Sites
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.cpu.system import SystemUnit
 from arm_hyp.cpu.system_registers import SystemRegisters
-from arm_hyp.events import Barrier, Event, EventSink, ExceptionTaken, InterruptLine, NullSink, asks
+from arm_hyp.events import (
+    Barrier,
+    Event,
+    EventSink,
+    ExceptionTaken,
+    InterruptLine,
+    Maintenance,
+    NullSink,
+    TranslationWrite,
+    asks,
+    hears,
+)
 
 X_REGISTERS: Final = tuple(
     [a64.UC_ARM64_REG_X0 + index for index in range(29)] + [a64.UC_ARM64_REG_X29, a64.UC_ARM64_REG_X30]
@@ -53,7 +64,13 @@ _MIDR_EL1, _VPIDR_EL2, _VMPIDR_EL2 = (3, 0, 0, 0, 0), (3, 4, 0, 0, 0), (3, 4, 0,
 _M64: Final = (1 << 64) - 1
 
 
+_DECIDE_SITES: Final = ((asks, Barrier), (asks, TranslationWrite), (hears, Maintenance))
+"""What of a sink decides which instructions are sites."""
 WAITS_FOR_EVENTS: Final = frozenset({"wfe", "wfet"})
+
+
+def _nobody(_by_instructions: bool) -> None:
+    """Look at nothing."""
 
 
 class Core:
@@ -99,7 +116,7 @@ class Core:
         self._now = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
-        self.mmio, self.maintenance = Mmio(self), Maintenance(self)
+        self.mmio, self.maintenance = Mmio(self), MaintenanceUnit(self)
         if self.where.running is None:
             self.where.running = self
 
@@ -115,6 +132,7 @@ class Core:
         self.broadcast: Callable[[Encoding, int], None] | None = None  # TLB and instruction-cache maintenance
         self.send_event: Callable[[], None] | None = None  # SEV, to the other CPUs
         self.rom_written: Callable[[RomStore | None], bool] | None = None
+        self.observer: Callable[[bool], None] = _nobody  # registers or memory may have changed; by instructions?
         self.lines, self.event_register, self.waiting = 0, False, ""
         self._settled, self._discount, self._running = 0, 0, False
         self._error: BaseException | None = None
@@ -148,6 +166,13 @@ class Core:
     def silent(self) -> bool:
         """Tell whether nobody listens, so that events need not be made."""
         return type(self.sink) is NullSink
+
+    def listen(self, sink: EventSink) -> None:
+        """Have another sink hear the core from now on. What is told only to some sinks decides what is a site."""
+        before, self.sink = self.sink, sink
+        if any(wants(before, kind) != wants(sink, kind) for wants, kind in _DECIDE_SITES):
+            self.system.forget_sites()
+            self.maintenance.drop_all()
 
     def emit(self, make: Callable[..., Event], *, numbered: bool = False, **fields: object) -> None:
         """Make and emit an event at the current position, if anyone listens. The position advances in any case."""
@@ -249,6 +274,7 @@ class Core:
             self.native.drop_physical(self._bare_physical, 4)
 
     def _start(self, pc: int, count: int, masks: int = 0) -> int:
+        self.observer(False)
         if self.sites.pending:
             self.sites.prepare()
         self.counters.begin()
@@ -257,6 +283,7 @@ class Core:
         self._running = False
         self.sites.settle()
         self._settled = before + min(self.native.started(), count)
+        self.observer(True)
         if self._error is not None:
             error, self._error = self._error, None
             raise error

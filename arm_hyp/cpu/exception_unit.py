@@ -109,6 +109,8 @@ class ExceptionUnit:
         sp = self._transfers.enter(target, old, elr=elr, spsr=new.spsr, pstate=new.pstate, pc=vector, esr=esr, far=far)
         core.watch_alignment(sp)
         n, seq = core.position(numbered=True)
+        if core.where.journal is not None:
+            core.where.journal((n, seq, core.index, target, kind, esr, elr, new.spsr, far))
         event = None
         if not silent:
             place = n, seq, pc, word
@@ -207,6 +209,8 @@ class ExceptionUnit:
         self._native.exclusive.clear()
         core.event_register = True
         n, seq = core.position(numbered=True)
+        if core.where.journal is not None:
+            core.where.journal((n, seq, core.index, el, -1, None, old.elr, old.spsr, None))
         if type(core.sink) is not NullSink:
             to_el = entry.level(back.pstate)
             event = ExceptionReturned(n, seq, core.index, el, old.pc, el, to_el, old.elr, old.spsr, back.illegal)

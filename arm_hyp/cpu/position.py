@@ -5,20 +5,33 @@ Read `events.py` before this file and `cpu/core.py` after it. CPUs run in turns,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
 
 
-class Position:
-    """The position (n, seq) of a machine: `running` is the CPU whose turn it is, `others` what the rest retired."""
+Told = tuple[int, int, int, int, int, int | None, int, int, int | None]
+"""An exception: n, seq, CPU, the level it was taken to, its kind as a number, ESR, ELR, SPSR, FAR. For a return: n, seq,
+CPU, the level it was done at, -1, None, ELR, SPSR, None."""
 
-    __slots__ = ("last_n", "others", "running", "seq")
+
+class Position:
+    """The position (n, seq) of a machine: `running` is the CPU whose turn it is, `others` what the rest retired.
+
+    An observer may set `journal`, which is then told every exception and return, far cheaper than by a sink; and
+    `stop_at`, the position behind which no instruction shall run. `is_reached` says that it has come.
+    """
+
+    __slots__ = ("is_reached", "journal", "last_n", "others", "running", "seq", "stop_at")
 
     def __init__(self) -> None:
         self.running: Core | None = None
         self.others, self.last_n, self.seq = 0, -1, 0
+        self.journal: Callable[[Told], None] | None = None
+        self.stop_at: tuple[int, int] | None = None
+        self.is_reached = False
 
     def turn(self, core: Core) -> None:
         """Give the turn to a CPU."""
@@ -41,4 +54,7 @@ class Position:
         if n != self.last_n:
             self.last_n, self.seq = n, 0
         self.seq += 1
+        if self.stop_at is not None and (n, self.seq) >= self.stop_at and self.running is not None:
+            self.is_reached = True
+            self.running.request_stop()
         return n, self.seq

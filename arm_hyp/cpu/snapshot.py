@@ -19,6 +19,7 @@ from arm_hyp.cpu.core import X_REGISTERS, Core
 from arm_hyp.cpu.entry import SP_BANKS
 
 VERSION: Final = 3
+_HCR_E2H: Final = 1 << 34
 _GENERAL: Final = {
     **{f"x{number}": register for number, register in enumerate(X_REGISTERS)},
     "sp": a64.UC_ARM64_REG_SP,
@@ -63,10 +64,14 @@ def snapshot(core: Core) -> dict[str, Any]:
     }
 
 
-def restore(core: Core, state: Mapping[str, Any]) -> None:
-    """Take a state back. Raises: ValueError if it is of another version or CPU model."""
+def restore(core: Core, state: Mapping[str, Any], *, keeps_translations: bool = False) -> None:
+    """Take a state back. Raises: ValueError if it is of another version or CPU model.
+
+    Translations depend on memory, and on few of the registers: whoever tells which memory changed may keep them.
+    """
     if (state["version"], state["model"]) != (VERSION, core.model):
         raise ValueError(f"a snapshot of version {state['version']}, {state['model']}; wanted {VERSION}, {core.model}")
+    e2h = core.controls.values.hcr_el2 & _HCR_E2H
     core.native.write(a64.UC_ARM64_REG_PSTATE, state["pstate"])
     for name, value in state["system"].items():
         core.native.write_cp(sysregs.parse_name(name), value)
@@ -80,7 +85,8 @@ def restore(core: Core, state: Mapping[str, Any]) -> None:
     core.system.forget()
     core.restore_private_state(state["private"])
     core.native.flush_tlb()
-    core.native.flush_translations()
+    if not keeps_translations or e2h != core.controls.values.hcr_el2 & _HCR_E2H:
+        core.maintenance.drop_all()
 
 
 def reset(core: Core) -> None:

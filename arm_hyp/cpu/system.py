@@ -391,6 +391,10 @@ class SystemUnit:
         hcr = self._core.controls.values.hcr_el2
         return sysregs.redirect(instruction.encoding, pstate >> 2 & 3, hcr & _HCR_E2H, hcr & _HCR_TGE)
 
+    def forget_sites(self) -> None:
+        """Forget which words are sites: what decides it has changed. The translations are the caller's to drop."""
+        self._site_words.clear()
+
     def forget(self) -> None:
         """Forget every decision: the state that it was made from has been replaced."""
         self._core.fine_grained.controls_changed()

@@ -67,6 +67,7 @@ class HostCpu:
         self.fp_owner: Vcpu | None = None
         self.deadline_tick = _NO_DEADLINE
         self.is_initialized = False
+        self.is_entered = False  # an exception came to EL2, and an observer stopped the machine there
         self.is_handling = False  # a handler runs, or has failed
         self.must_choose = True  # who runs here, and until when, is to be decided before the next entry
 
@@ -166,6 +167,7 @@ class HostCpu:
             "deadline_tick": self.deadline_tick,
             "is_initialized": self.is_initialized,
             "must_choose": self.must_choose,
+            "is_entered": self.is_entered,
             "is_handling": self.is_handling,
         }
 
@@ -175,6 +177,7 @@ class HostCpu:
         self.fp_owner = vcpus.get(state["fp_owner"])
         self.deadline_tick, self.is_initialized = state["deadline_tick"], state["is_initialized"]
         self.must_choose, self.is_handling = state["must_choose"], state["is_handling"]
+        self.is_entered = state["is_entered"]
         if self.vcpu is not None:
             self.vcpu.cpu = self
             self.vcpu.vm.vgic.attach(self.vcpu.index, self.interface)

@@ -88,7 +88,13 @@ class Hypervisor:
     # --- exits and entries -------------------------------------------------------------------------------------------
 
     def entered(self, core: Core, event: ExceptionTaken | None) -> None:
-        """Handle an exception to EL2: called where VBAR_EL2 would have been entered."""
+        """Handle an exception to EL2: called where VBAR_EL2 would have been entered.
+
+        An observer may have the machine stop right here, before any of it is handled.
+        """
+        if self.machine.cpus.where.is_reached:
+            self.cpus[core.index].is_entered = core.in_python = True
+            return
         cpu = self._active = self.cpus[core.index]
         try:
             self._exit(cpu)
@@ -97,7 +103,7 @@ class Hypervisor:
             self._active = None
 
     def resumed(self, core: Core) -> None:
-        """Go on where this CPU waited for an interrupt, or where a handler failed; at first, initialize it."""
+        """Go on where this CPU waited for an interrupt, was stopped, or where a handler failed; at first, initialize it."""
         cpu = self._active = self.cpus[core.index]
         try:
             self._go_on(cpu)
@@ -133,6 +139,10 @@ class Hypervisor:
         cpu.is_handling = cpu.core.in_python = False
 
     def _go_on(self, cpu: HostCpu) -> None:
+        if cpu.is_entered:
+            cpu.is_entered = False
+            self._exit(cpu)
+            return
         if cpu.is_handling and cpu.vcpu is not None:
             exit = decode_exit(cpu.syndrome())
             assert not isinstance(exit, InterruptExit)

@@ -253,12 +253,12 @@ class Cpus:
             "slice": [self._slice_end, self._turn_start, self._idle_turns, self._spins, *self._others_before],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
+    def restore(self, state: dict[str, Any], *, keeps_translations: bool = False) -> None:
+        """Take a state back; `keeps_translations` if somebody has told which code changed."""
         for core, saved in zip(self.cores, state["cores"], strict=True):
-            core_snapshot.restore(core, saved)
+            core_snapshot.restore(core, saved, keeps_translations=keeps_translations)
         self.on[:] = state["on"]
         self.off = PowerOff(*state["off"]) if state["off"] else None
         self._slice_end, self._turn_start, self._idle_turns, self._spins, *self._others_before = state["slice"]
-        self.where.running = self.cores[state["current"]]
+        self.where.running, self.where.is_reached = self.cores[state["current"]], False
         self.where.others = sum(core.retired for core in self.cores) - self.where.running.retired

@@ -32,13 +32,20 @@ from arm_hyp.machine.wiring import Board, Options
 RAM_BASE: Final = board.RAM_BASE
 TLB_GRID: Final = 1 << 22
 """Every TLB is emptied every so many retired instructions, so that a run can be resumed there exactly."""
+EARLY_GRID: Final = 1 << 16
+"""Up to TLB_GRID it happens so often: runs that are as short as a lesson can be resumed close to every place."""
 LOOK_GRID: Final = 1 << 19
 """Every so many retired instructions a run looks whether a signal has asked it to stop. It divides TLB_GRID."""
 
 
+def is_on_grid(n: int) -> bool:
+    """Tell whether every TLB is emptied when so many instructions have retired."""
+    return n % (TLB_GRID if n > TLB_GRID else EARLY_GRID) == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: `reason` is guest, limit, dead, idle or stopped; `status` is the process's."""
+    """How a run ended: `reason` is guest, limit, dead, idle, stopped or position; `status` is the process's."""
 
     reason: str
     status: int
@@ -152,13 +159,22 @@ class Machine:
 
         A guest that has ended stays ended.
         """
+        outcome = self.advance(limit)
+        self.tell_end(outcome)
+        return outcome
+
+    def advance(self, limit: int) -> Outcome:
+        """Do what `run` does, but tell no end: to those who listen, the run goes on."""
         outcome = self._end()
         while outcome is None:
             if self.user is not None:
                 self.input.feed(self.user.poll())
             outcome = self._advance(limit)
-        self.cpus.current.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
         return outcome
+
+    def tell_end(self, outcome: Outcome) -> None:
+        """Tell those who listen that the run has come to an end."""
+        self.cpus.current.emit(Ended, reason=outcome.reason, status=outcome.status, text=outcome.text)
 
     def request_stop(self, text: str, status: int, *, at_once: bool = True) -> None:
         """Have `run` end before the next instruction, and leave no mark. From a signal handler, not `at_once`."""
@@ -193,7 +209,8 @@ class Machine:
 
     def _end_of_piece(self, limit: int, now: int) -> int:
         """Return the count at which the next piece ends."""
-        end = min(limit, (now // LOOK_GRID + 1) * LOOK_GRID)
+        step = LOOK_GRID if now >= TLB_GRID else EARLY_GRID
+        end = min(limit, (now // step + 1) * step)
         if len(self.cpus.cores) > 1:
             end = min(end, self.cpus.slice_end)
         if self.input.is_waiting or self.user is not None:
@@ -209,7 +226,7 @@ class Machine:
             self.cpus.ended_turn(core)
             if stop is Stop.YIELDED and self.cpus.only_spin:
                 self.clock.idle_ns += SPIN_NS
-        if has_advanced and self.retired % TLB_GRID == 0:
+        if has_advanced and is_on_grid(self.retired):
             self.cpus.flush_tlbs()
         self.agenda.update()
         if self.board.flash is not None:
@@ -275,15 +292,18 @@ class Machine:
         if self._asked is not None:
             asked, self._asked = self._asked, None
             return asked
+        if self.cpus.where.is_reached:
+            return Outcome("position", 1, "the position was reached")
         if self.retired >= limit:
             return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
         return None
 
     # --- state -------------------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, *, with_ram: bool = True) -> dict[str, Any]:
         """Return the whole state as plain data; RAM as zlib-compressed bytes."""
-        return {
+        ram = {"ram": self.ram_device.snapshot()} if with_ram else {}
+        return ram | {
             "version": 3,
             "cpus": self.cpus.snapshot(),
             "clock": self.clock.snapshot(),
@@ -291,15 +311,18 @@ class Machine:
             "firmware": self.firmware.snapshot(),
             "input": self.input.snapshot(),
             "console": bytes(self.console),
-            "ram": self.ram_device.snapshot(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back. Raises: ValueError if it is of another version or CPU model."""
+        """Take a state back; without RAM in it, after the caller has put that back.
+
+        Raises: ValueError if it is of another version or CPU model.
+        """
         if state["version"] != 3:
             raise ValueError(f"a snapshot of version {state['version']}; wanted 3")
-        self.ram_device.restore(state["ram"])
-        self.cpus.restore(state["cpus"])
+        if "ram" in state:
+            self.ram_device.restore(state["ram"])
+        self.cpus.restore(state["cpus"], keeps_translations="ram" not in state)
         self.clock.restore(state["clock"])
         self.board.restore(state["board"])
         self.firmware.restore(state["firmware"])

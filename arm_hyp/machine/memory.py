@@ -1,6 +1,6 @@
 """RAM: one host mapping that all CPUs share.
 
-Read `machine/seams.py` before this file, `machine/machine.py` after it. Whoever writes RAM past the CPUs (a loader, a
+Read `machine/seams.py` before this file, `machine/dirty_pages.py` and `machine/machine.py` after it. Whoever writes RAM past the CPUs (a loader, a
 device with DMA) does it here, so that code which was changed is translated anew.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 import ctypes
 import mmap
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.memory_map import attach_ram
+from arm_hyp.machine.dirty_pages import DirtyPages, Run, dirty_pages
 from arm_hyp.machine.seams import BusError
 
 _COMPRESSION: Final = 1
@@ -29,6 +30,8 @@ class Ram:
         self.view = memoryview(self._mapping)
         self._pointer = (ctypes.c_char * size_bytes).from_buffer(self._mapping)
         self._cores: Sequence[Core] = ()
+        self.observers: list[Callable[[int, bytes], None]] = []  # hear of each `write`, before it is done
+        self._dirty: DirtyPages | None = None
 
     def attach(self, cores: Sequence[Core]) -> None:
         """Map this RAM into the CPUs."""
@@ -49,9 +52,30 @@ class Ram:
         """Write at a physical address, and have changed code translated anew. Raises: BusError, nothing written."""
         start = self._offset(address, len(data))
         if data:
+            for observe in self.observers:
+                observe(address, data)
             self.view[start : start + len(data)] = data
             for core in self._cores:
                 core.maintenance.code_changed(address, len(data))
+
+    # --- what has changed --------------------------------------------------------------------------------------------
+
+    def take_changes(self) -> list[Run]:
+        """Return the pages that may have changed since the last call; at the first one, all that are not empty."""
+        if self._dirty is None:
+            self._dirty = dirty_pages(self._mapping, ctypes.addressof(self._pointer))
+        return self._dirty.take()
+
+    def put_back(self, runs: Sequence[Run]) -> None:
+        """Write pages that count as unchanged from now on, and have changed code translated anew.
+
+        Raises: ValueError before the first `take_changes`.
+        """
+        if self._dirty is None:
+            raise ValueError("nobody has asked for the changes yet")
+        self._dirty.put_back(runs)
+        for core in self._cores:
+            core.maintenance.pages_replaced([(self.base + run.offset, len(run.data)) for run in runs])
 
     def _offset(self, address: int, size_bytes: int) -> int:
         if not self.contains(address, size_bytes):

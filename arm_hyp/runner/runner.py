@@ -183,20 +183,29 @@ class Runner:
         return {}
 
     def _snapshot(self, message: Snapshot) -> dict[str, Any]:
+        return self.snapshot()
+
+    def snapshot(self, *, with_ram: bool = True) -> dict[str, Any]:
+        """Return the whole state as plain data."""
+        machine = self.machine.snapshot(with_ram=with_ram)
         if self.hypervisor is None:
-            return self.machine.snapshot()
-        state = {"machine": self.machine.snapshot(), "hypervisor": self.hypervisor.snapshot()}
+            return machine
+        state = {"machine": machine, "hypervisor": self.hypervisor.snapshot()}
         return state if self._student is None else state | {"handlers": self._student.snapshot()}
 
     def _restore(self, message: Restore) -> dict[str, Any]:
-        if self.hypervisor is None:
-            self.machine.restore(message.state)
-        else:
-            self.machine.restore(message.state["machine"])
-            self.hypervisor.restore(message.state["hypervisor"])
-        if self._student is not None:
-            self._student.restore(message.state["handlers"])
+        self.restore(message.state)
         return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back; one without RAM, after the caller has put that back."""
+        if self.hypervisor is None:
+            self.machine.restore(state)
+        else:
+            self.machine.restore(state["machine"])
+            self.hypervisor.restore(state["hypervisor"])
+        if self._student is not None:
+            self._student.restore(state["handlers"])
 
 
 _HANDLERS: Final[dict[type, Any]] = {

@@ -13,7 +13,7 @@ import pytest
 from board_support import DATA, HANDLER_SKIPS, POWER_OFF, machine, start_cpu, state, trace, with_vectors
 
 from arm_hyp.events import Ended, Event, NullSink
-from arm_hyp.machine.machine import LOOK_GRID, TLB_GRID, Machine
+from arm_hyp.machine.machine import EARLY_GRID, LOOK_GRID, TLB_GRID, Machine
 
 LIMIT = 20_000
 GIC_ON = """
@@ -283,4 +283,4 @@ def test_a_signal_ends_a_run_soon_whatever_the_guest_does():
     made.output = lambda byte: made.request_stop("interrupted", 130, at_once=False)
     outcome = made.run(TLB_GRID * 4)
     assert (outcome.reason, outcome.status) == ("stopped", 130)
-    assert made.retired == LOOK_GRID and TLB_GRID % LOOK_GRID == 0
+    assert made.retired == EARLY_GRID and TLB_GRID % LOOK_GRID == LOOK_GRID % EARLY_GRID == 0
