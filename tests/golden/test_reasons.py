@@ -1,8 +1,8 @@
 """Every exception of every guest has its reason in one sentence; with the bit that it names the other way it is gone.
 
-Read `arm_hyp/explain/why.py` before. The machine is run to the instruction that trapped, a named bit is turned round,
-and one instruction is executed: the same exception must not come again. Calls, UNDEFINED instructions and aborts
-that no control bit decides name none, and say so.
+Read `arm_hyp/explain/why.py` before this file, `test_vm_reasons.py`, the same for VMs, after it. The machine is run to
+the instruction that trapped, a named bit is turned round, and one instruction is executed: the same exception must not
+come again. Calls, UNDEFINED instructions and aborts that no control bit decides name none, and say so.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from typing import Any
 
 import pytest
 from golden_support import CASES, LIMIT, Case, machine_for
-from vm_support import CASES as VM_CASES
-from vm_support import LIMIT as VM_LIMIT
-from vm_support import VmCase, hypervisor_for
 
 from arm_hyp.arch.bitfields import Field
 from arm_hyp.arch.registers import REGISTERS
@@ -51,16 +48,6 @@ def test_every_exception_has_its_reason(case: Case) -> None:
             assert f"{register}.{field}" in reason.sentence or f"and {field} are" in reason.sentence
             assert value_of(event, register, field) == value
         assert reason.bits or any(text in reason.sentence for text in WITHOUT_A_BIT), reason.sentence
-
-
-@pytest.mark.parametrize("case", VM_CASES, ids=lambda case: case.name)
-def test_every_exception_of_a_guest_of_the_hypervisor_has_its_reason(case: VmCase) -> None:
-    sink = RecordingSink()
-    hypervisor_for(case, sink).machine.run(VM_LIMIT)
-    taken = [event for event in sink.events if isinstance(event, ExceptionTaken)]
-    assert any(event.python for event in taken)
-    for event in taken:
-        assert "no trap control decides" not in why(event, case.model, case.gic).sentence
 
 
 def field_of(event: ExceptionTaken, register: str, name: str) -> Field:

@@ -7,12 +7,11 @@ them. Regenerate with `pytest tests/golden --regenerate-golden`, and read the di
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from golden_support import FIRST_FOR_VMS, trace
 from test_cut import state as machine_state
-from vm_support import CASES, LIMIT, VmCase, hypervisor_for, run
+from vm_support import CASES, LIMIT, VmCase, hypervisor_for, restore, run, saved
 
 from arm_hyp.cli.trace_sinks import trace_sink
 from arm_hyp.cpu import counting
@@ -132,15 +131,6 @@ def test_both_ways_of_counting_give_the_same_run(case: VmCase, size: int, monkey
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
-
-
-def saved(hypervisor: Hypervisor) -> dict[str, Any]:
-    return {"machine": hypervisor.machine.snapshot(), "hypervisor": hypervisor.snapshot()}
-
-
-def restore(hypervisor: Hypervisor, kept: dict[str, Any]) -> None:
-    hypervisor.machine.restore(kept["machine"])
-    hypervisor.restore(kept["hypervisor"])
 
 
 def points(length: int, count: int) -> list[int]:

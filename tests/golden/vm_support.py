@@ -76,3 +76,14 @@ def run(case: VmCase) -> tuple[Machine, Hypervisor, Outcome, list[str]]:
     hypervisor = hypervisor_for(case, sink)
     outcome = hypervisor.machine.run(LIMIT)
     return hypervisor.machine, hypervisor, outcome, trace(sink)
+
+
+def saved(hypervisor: Hypervisor) -> dict[str, Any]:
+    """Return the whole state of a machine and of the hypervisor on it."""
+    return {"machine": hypervisor.machine.snapshot(), "hypervisor": hypervisor.snapshot()}
+
+
+def restore(hypervisor: Hypervisor, kept: dict[str, Any]) -> None:
+    """Take back what `saved` gave."""
+    hypervisor.machine.restore(kept["machine"])
+    hypervisor.restore(kept["hypervisor"])
