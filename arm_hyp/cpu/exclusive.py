@@ -45,7 +45,7 @@ class LocalMonitor:
 
     def __init__(self, live: int | None, saved: int, save: Callable[[], object], load: Callable[[], object]) -> None:
         place = live or saved
-        self.is_live = live is not None
+        self.live, self.is_live = live, live is not None
         self._words, self._address = _Words.from_address(place), ctypes.c_uint64.from_address(place)
         self._save, self._load = save, load
 

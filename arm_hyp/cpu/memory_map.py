@@ -28,6 +28,13 @@ class RamWords:
         """Forget the region that begins at an address, if there is one."""
         self._regions = [region for region in self._regions if region[0] != base]
 
+    def find(self, address: int, size_bytes: int) -> memoryview | None:
+        """Return the contents of a range, live; None where it is not all RAM or ROM."""
+        for base, end, view in self._regions:
+            if base <= address and address + size_bytes <= end:
+                return view[address - base : address - base + size_bytes]
+        return None
+
     def read64(self, address: int) -> int | None:
         """Read 8 bytes, as a table walk does; None where there is no RAM."""
         for base, end, view in self._regions:

@@ -94,6 +94,7 @@ class Mmio:
             return value
         finally:
             self._inside = False
+            self._core.observer(False)
             self._native.end_access()
         return 0
 

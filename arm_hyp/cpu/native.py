@@ -351,6 +351,11 @@ class NativeCore:
         state = ctypes.c_uint64.from_address(handle + _STATE_OFFSET).value
         return state if ctypes.c_uint64.from_address(state + _BACK_OFFSET).value == handle else None
 
+    @property
+    def live_context(self) -> int | None:
+        """Address in the live state of what lies at offset 0 of a saved context; None in an unknown build."""
+        return self.exclusive.live - self.internals.monitor_offset if self.exclusive.live is not None else None
+
     def _find_monitor(self, context: int) -> LocalMonitor:
         save = functools.partial(_save_context, self.handle, self._context_pointer)
         load = functools.partial(_restore_context, self.handle, self._context_pointer)

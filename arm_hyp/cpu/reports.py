@@ -46,6 +46,8 @@ class Reports:
             self._on_number.get(number, self._native_verdict)(pc, pstate)
         except BaseException as error:  # must not pass through C; raised again in `_start`
             self._core.fail(error)
+        finally:
+            self._core.observer(False)
 
     def _undefined(self, pc: int, pstate: int) -> None:
         word = self._native.fetch_word(pc)
