@@ -1,0 +1,1 @@
+"""What needs both a timeline and explanations: the gdb stub (`gdb/`), and exports."""

@@ -1,0 +1,238 @@
+"""The socket: one client at a time, its packets to a `Stub` and the answers back.
+
+Read `packets.py` and `stub.py` before this file. All in one thread: while the machine moves, the kernel's SIGIO says
+that something has come, and the handler looks whether it is an interrupt. A second client is sent away; the connection
+lost, the machine stays where it is until another one comes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from arm_hyp.debug.gdb.debuggee import Debuggee
+from arm_hyp.debug.gdb.packets import Acknowledged, Broken, Decoder, Interrupted, Item, Packet, encode
+from arm_hyp.debug.gdb.stub import Ending, Stub
+from arm_hyp.errors import UserError
+
+DEFAULT_PORT: Final = 1234
+LOOPBACK: Final = "127.0.0.1"
+_READ_BYTES: Final = 1 << 16
+_MALFORMED: Final = b"E16"
+
+
+class Address(NamedTuple):
+    """Where to listen. Port 0 is any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this computer can connect."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
+def parse_address(text: str) -> Address:
+    """Parse [HOST:]PORT; an IPv6 address in brackets. Raises: UserError."""
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 0xFFFF:
+        raise UserError(f"--gdb {text}", f"{port or text!r} is no port", "give a number from 0 to 65535, or HOST:PORT")
+    return Address(host.strip("[]") or LOOPBACK, int(port))
+
+
+class Client:
+    """A connection: items come out of it, packets go in. Once it `is_lost` both do nothing."""
+
+    def __init__(self, connection: socket.socket, name: str) -> None:
+        self.connection, self.name = connection, name
+        self.items: deque[Item] = deque()
+        self.is_lost = False
+        self._decoder = Decoder()
+        self._last = b""
+
+    def receive(self) -> None:
+        """Take what has come, without waiting."""
+        try:
+            data = self.connection.recv(_READ_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self.is_lost = self.is_lost or not data
+        self.items += self._decoder.feed(data)
+
+    def send(self, data: bytes) -> None:
+        """Send the data of a packet."""
+        self._last = encode(data)
+        self.send_raw(self._last)
+
+    def send_again(self) -> None:
+        """Send the last packet again."""
+        self.send_raw(self._last)
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        try:
+            self.connection.sendall(data)
+        except OSError:
+            self.is_lost = True
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it wants whatever moves to stop; so does a client that has gone."""
+        return self.is_lost or any(isinstance(item, Interrupted) for item in self.items)
+
+
+class Server:
+    """A listening socket and at most one client. `say` gets a line for the user about everything that happens there."""
+
+    def __init__(self, address: Address, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._client: Client | None = None
+        self._stop: Callable[[], None] | None = None  # while the machine moves
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self._listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind((address.host, address.port))
+            self._listener.listen(4)
+        except OSError as error:
+            self._listener.close()
+            why = error.strerror or str(error)
+            raise UserError(f"--gdb {address.host}:{address.port}", why, "give another port; 0 picks one") from None
+        self._listener.setblocking(False)
+        self.address = Address(*self._listener.getsockname()[:2])
+
+    def close(self) -> None:
+        """Close everything."""
+        self._drop_client()
+        self._listener.close()
+
+    @property
+    def has_client(self) -> bool:
+        """Whether somebody is connected."""
+        return self._client is not None
+
+    # --- one session -------------------------------------------------------------------------------------------------
+
+    def serve(self, debuggee: Debuggee, exit_status: Callable[[], int]) -> Ending:
+        """Serve clients until one has detached, killed the run, or seen its end."""
+        while True:
+            while self._client is None:
+                select.select([self._listener], [], [])
+                self._accept()
+            ending = self._attend(self._client, debuggee, exit_status)
+            self._drop_client()
+            if ending is not None:
+                return ending
+            self._say("gdb: the connection is lost; the run stays where it is, and waits for the next one")
+
+    def _attend(self, client: Client, debuggee: Debuggee, exit_status: Callable[[], int]) -> Ending | None:
+        """Serve one client to the end of its session; None if the connection is lost before."""
+        stub = Stub(debuggee, exit_status)
+        while stub.ending is None and not client.is_lost:
+            if client.items:
+                self._answer(client, stub, debuggee)
+            else:
+                readable = select.select([self._listener, client.connection], [], [])[0]
+                self._listener in readable and self._accept()
+                client.connection in readable and client.receive()
+        return stub.ending
+
+    def _answer(self, client: Client, stub: Stub, debuggee: Debuggee) -> None:
+        item = client.items.popleft()
+        if isinstance(item, Packet):
+            if stub.wants_acknowledgements:
+                client.send_raw(b"+")
+            with self.attended(debuggee.stop):
+                answers = stub.handle(item.data)
+            client.items = deque(one for one in client.items if not isinstance(one, Interrupted))
+            for answer in answers:
+                client.send(answer)
+        elif isinstance(item, Acknowledged) and not item.is_good:
+            client.send_again()
+        elif isinstance(item, Broken):
+            self._refuse(client, item, stub.wants_acknowledgements)
+
+    def _refuse(self, client: Client, broken: Broken, wants_acknowledgements: bool) -> None:
+        """Ask for a packet again that was damaged on the way; answer one that will never be right with an error."""
+        self._say(f"gdb: {broken.why}")
+        if broken.may_repeat and wants_acknowledgements:
+            client.send_raw(b"-")
+        else:
+            client.send(_MALFORMED)
+
+    # --- while the machine moves -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def attended(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Have `stop` called when the client interrupts or has gone, or when one comes where there was none."""
+        before = signal.signal(signal.SIGIO, lambda number, frame: self._look())
+        self._stop = stop
+        watched = [self._listener, *([] if self._client is None else [self._client.connection])]
+        try:
+            for one in watched:
+                _signal_input(one, True)
+            self._look()  # at what came before
+            yield
+        finally:
+            self._stop = None
+            for one in watched:
+                _signal_input(one, False)
+            signal.signal(signal.SIGIO, before)
+
+    def _look(self) -> None:
+        """Look what has come; runs between any two steps of the machine's own code."""
+        stop, client = self._stop, self._client
+        if stop is None:
+            return
+        self._accept()
+        if client is None:
+            if self._client is not None:
+                stop()
+            return
+        client.receive()
+        if client.is_interrupted:
+            stop()
+
+    # --- connections -------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        """Take whoever has connected; send all but the first away."""
+        while True:
+            try:
+                connection, peer = self._listener.accept()
+            except OSError:  # nobody, or nobody any more
+                return
+            name = f"{peer[0]}:{peer[1]}"
+            if self._client is not None:
+                self._say(
+                    f"gdb: {name} was sent away: {self._client.name} is connected, and one is all that there can be"
+                )
+                connection.close()
+                continue
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._client = Client(connection, name)
+            self._say(f"gdb: {name} is connected")
+
+    def _drop_client(self) -> None:
+        if self._client is not None:
+            self._client.connection.close()
+            self._client = None
+
+
+def _signal_input(one: socket.socket, is_wanted: bool) -> None:
+    """Have the kernel send SIGIO when something comes, or no more."""
+    if one.fileno() < 0:
+        return
+    flags = fcntl.fcntl(one, fcntl.F_GETFL)
+    fcntl.fcntl(one, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(one, fcntl.F_SETFL, flags | os.O_ASYNC if is_wanted else flags & ~os.O_ASYNC)
