@@ -143,8 +143,10 @@ class Server:
                 self._answer(client, stub, debuggee)
             else:
                 readable = select.select([self._listener, client.connection], [], [])[0]
-                self._listener in readable and self._accept()
-                client.connection in readable and client.receive()
+                if self._listener in readable:
+                    self._accept()
+                if client.connection in readable:
+                    client.receive()
         return stub.ending
 
     def _answer(self, client: Client, stub: Stub, debuggee: Debuggee) -> None:

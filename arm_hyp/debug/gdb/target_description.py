@@ -20,6 +20,7 @@ from xml.sax.saxutils import quoteattr
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.bitfields import Field, Register
 from arm_hyp.arch.registers import layout_of
+from arm_hyp.arch.syndromes import EC
 from arm_hyp.arch.sysregs import SystemRegister
 
 CORE_FEATURE: Final = "org.gnu.gdb.aarch64.core"
@@ -167,25 +168,24 @@ def _layout_types(row: RegisterRow) -> Iterator[str]:
     if layout is None:
         return
     for field in layout.FIELDS:
-        if _is_enumerated(field):
-            yield _enumeration(row.name, field)
+        values = _enumerated(field)
+        if values is not None:
+            names = "".join(f'<evalue name="{value.name}" value="{value.value}"/>' for value in values)
+            yield f'<enum id="{row.name}_{field.name}" size="8">{names}</enum>\n'
     yield _flags(row.type, 8, _fields(row.name, layout))
 
 
 def _fields(name: str, layout: type[Register]) -> Iterator[tuple[str, int, int, str]]:
     for field in reversed(layout.FIELDS):
         if field.msb < 64:
-            yield field.name, field.lsb, field.msb, f"{name}_{field.name}" if _is_enumerated(field) else ""
+            yield field.name, field.lsb, field.msb, "" if _enumerated(field) is None else f"{name}_{field.name}"
 
 
-def _is_enumerated(field: Field) -> bool:
-    return isinstance(field.values, type) and issubclass(field.values, IntEnum)
-
-
-def _enumeration(register: str, field: Field) -> str:
-    assert isinstance(field.values, type)
-    values = "".join(f'<evalue name="{value.name}" value="{value.value}"/>' for value in field.values)
-    return f'<enum id="{register}_{field.name}" size="8">{values}</enum>\n'
+def _enumerated(field: Field) -> type[IntEnum] | None:
+    """Return the names of a field's values; exception classes have theirs, too."""
+    if field.name == "EC":
+        return EC
+    return field.values if isinstance(field.values, type) else None
 
 
 def _flags(name: str, size_bytes: int, fields: Iterable[tuple[str, int, int, str]]) -> str:
