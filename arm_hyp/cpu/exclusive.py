@@ -27,7 +27,7 @@ OPEN: Final = (1 << 64) - 1
 _Words = ctypes.c_uint64 * 3
 _LIVE_OFFSET: Final = 296
 """Where the core's state points to the part of it that a context saves."""
-_SAVED_OFFSET: Final = 40
+SAVED_OFFSET: Final = 40
 """Where in a saved context that part begins."""
 _STATE_BYTES: Final = 1 << 16
 
@@ -80,8 +80,8 @@ def find_live(state: int | None, context: int, offset: int) -> int | None:
     if state is None:
         return None
     live = ctypes.c_uint64.from_address(state + _LIVE_OFFSET).value
-    size_bytes = offset + ctypes.sizeof(_Words) - _SAVED_OFFSET
+    size_bytes = offset + ctypes.sizeof(_Words) - SAVED_OFFSET
     if not state < live < state + _STATE_BYTES - size_bytes:
         return None
-    is_same = ctypes.string_at(live, size_bytes) == ctypes.string_at(context + _SAVED_OFFSET, size_bytes)
-    return live + offset - _SAVED_OFFSET if is_same else None
+    is_same = ctypes.string_at(live, size_bytes) == ctypes.string_at(context + SAVED_OFFSET, size_bytes)
+    return live + offset - SAVED_OFFSET if is_same else None

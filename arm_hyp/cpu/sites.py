@@ -157,6 +157,11 @@ class Sites:
         has_news = any([self._counters.watch(at) for at in answered])  # all of them, not up to the first
         return [site for site in found if site[0] != self._bare and site[0] not in answered], has_news
 
+    @property
+    def patched(self) -> list[tuple[int, int]]:
+        """Return the words of RAM that are not what the guest has there, for the moment: (physical address, word)."""
+        return [place for places in self._patched.values() for place in places]
+
     def prepare(self) -> None:
         """Patch the waiting blocks. Call it between two runs, then run on from the same PC.
 

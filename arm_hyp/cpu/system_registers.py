@@ -67,6 +67,11 @@ class SystemRegisters:
             return self._read_native(encoding)
         return self._read_stored(encoding, resolution)
 
+    def is_native(self, encoding: Encoding) -> bool:
+        """Tell whether the core itself holds a register, so that an MSR may change it without our notice."""
+        is_ours = encoding in self._core.controls.encodings or encoding in self.ports
+        return not is_ours and self.resolve(encoding, True).route == "native"
+
     def _read_native(self, encoding: Encoding) -> int | None:
         try:
             return self._core.native.read_cp(encoding)
