@@ -1,0 +1,1 @@
+"""Runs that can be recorded, repeated and gone back in."""

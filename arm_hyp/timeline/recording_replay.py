@@ -1,0 +1,251 @@
+"""A recorded run again: from its files, with its input at the same places, compared with it event by event.
+
+Read `timeline/recording_run.py` before this file. Nobody's code is imported for it, and no host time passes: where the
+user of the recorded run was waited for, the replay knows how long that took.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from arm_hyp import __version__
+from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.errors import UserError
+from arm_hyp.events import EventSink
+from arm_hyp.machine.console_input import Arrival, ConsoleInput
+from arm_hyp.machine.machine import Machine, Outcome
+from arm_hyp.runner.configuration import Configuration
+from arm_hyp.runner.messages import Run
+from arm_hyp.runner.runner import Output, Runner
+from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.recording import OPEN, End, Recording, read_recording
+from arm_hyp.timeline.recording_files import Placed
+from arm_hyp.timeline.recording_run import consoles_hash, position, queues, registers_hash
+from arm_hyp.timeline.recording_trace import TraceCheck
+
+CACHE_VARIABLE: Final = "ARM_HYP_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return where fetched guests are kept: $ARM_HYP_CACHE, or arm-hyp in $XDG_CACHE_HOME or ~/.cache."""
+    own = os.environ.get(CACHE_VARIABLE)
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arm-hyp"
+
+
+class _Reached(Exception):
+    """The replay stands where the recorded run was stopped."""
+
+
+class _Late(Exception):
+    """Input of the recording could not enter where it did."""
+
+
+class Replay:
+    """A recording made ready to run. Close it, or use it in `with`: its files lie in a private directory."""
+
+    def __init__(self, recording: Recording, name: str, folders: Sequence[Path] = ()) -> None:
+        """Place the files; those that are not inside are looked for in `folders`. Raises: UserError."""
+        self.recording, self.name = recording, name
+        self._placed = Placed(name, recording.run.files, recording.contents, folders)
+        self.configuration: Configuration = self._placed.configuration(recording.run.configuration)
+        self.check = TraceCheck(recording.trace, self._differs)
+        self._machine: Machine | None = None
+        self._late: Arrival | None = None
+        self._has_reached_end = False
+
+    @classmethod
+    def open(cls, path: str, folders: Sequence[str] = ()) -> Replay:
+        """Read a recording; files are looked for in `folders`, beside it, and in the cache. Raises: UserError."""
+        recording = read_recording(path)
+        for folder in folders:
+            if not Path(folder).exists():
+                raise UserError(f"--files {folder}", "does not exist", "check the path")
+        beside = sorted(one for one in Path(path).resolve().parent.iterdir() if one.is_file())
+        return cls(recording, path, (*map(Path, folders), *beside, cache_folder()))
+
+    def __enter__(self) -> Replay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the files that were put into a private directory."""
+        self._placed.close()
+
+    # --- the run -----------------------------------------------------------------------------------------------------
+
+    def runner(self, sink: EventSink | None = None, output: Output | None = None) -> Runner:
+        """Make the machine, with the recorded input in its queues. `sink` should hear `check`. Raises: UserError."""
+        try:
+            runner = Runner(self.configuration, sink, output)
+        except UserError as error:
+            thing, cause = self._shown(error.thing), self._shown(error.cause)
+            raise UserError(f"{self.name}: {thing}", cause, error.way_out) from None
+        self.connect(runner)
+        return runner
+
+    def connect(self, runner: Runner) -> None:
+        """Have a machine take the recorded input where it entered. Raises: UserError."""
+        inputs, wanted = self.recording.inputs, queues(runner)
+        if len(inputs) != len(wanted):
+            cause = f"has input for {len(inputs)} consoles, and there are {len(wanted)}"
+            raise UserError(self.name, cause, "have it recorded again")
+        for queue, log in zip(wanted, inputs, strict=True):
+            queue.replay(log)
+        self._machine = runner.machine
+
+    def name_files(self, runner: Runner) -> None:
+        """Have the runner's lines name files as the recording does, without the directory where they are now."""
+        runner.plans = tuple(replace(plan, symbols=self._renamed(plan.symbols)) for plan in runner.plans)
+
+    def _renamed(self, table: SymbolTable) -> SymbolTable:
+        return SymbolTable(table.symbols, tuple(replace(line, file=self._shown(line.file)) for line in table.lines))
+
+    def _shown(self, text: str) -> str:
+        start = f"{self._placed.directory}{os.sep}"
+        head, found, rest = text.partition(start)
+        return f"{head}{rest.partition(os.sep)[2]}" if found else text
+
+    def run(self, runner: Runner) -> dict[str, Any]:
+        """Run to the recorded end, or to the first difference; return what the runner answers."""
+        end, machine = self.recording.end, runner.machine
+        machine.user = _Console(machine, self, [*zip(queues(runner), self.recording.inputs, strict=True)])
+        is_open = end.reason == OPEN
+        if is_open and end.seq:
+            machine.cpus.where.stop_at = (end.n, end.seq)
+        limit = end.n if is_open and not end.seq else min(self.recording.run.limit, end.n + 1)
+        try:
+            answer: dict[str, Any] = runner.send(Run(limit, self.recording.run.until))
+        except (_Reached, _Late):
+            answer = self._stopped(machine)
+        finally:
+            machine.cpus.where.stop_at, machine.user = None, None
+        if is_open and answer["reason"] in ("limit", "position"):
+            answer |= {"reason": OPEN, "status": 0, "text": end.text}
+        return answer
+
+    def _stopped(self, machine: Machine) -> dict[str, Any]:
+        """Return the answer of a run that this class has stopped, and tell those who listen."""
+        end = self.recording.end
+        outcome = Outcome("stopped", end.status, end.text)
+        if self._late is not None:
+            outcome = Outcome("stopped", 1, "the recorded input cannot enter")
+        machine.tell_end(outcome)
+        answer = {"reason": outcome.reason, "status": outcome.status, "text": outcome.text}
+        return answer | {"n": machine.retired, "time_ns": machine.clock.now_ns}
+
+    def _differs(self) -> None:
+        assert self._machine is not None
+        self._machine.request_stop("the replay differs from the recording", 1)
+
+    def came_late(self, arrival: Arrival) -> None:
+        """Note that input could not enter where it did. Raises: _Late."""
+        self._late = arrival
+        raise _Late
+
+    # --- what came out -----------------------------------------------------------------------------------------------
+
+    def difference(self, runner: Runner, answer: dict[str, Any]) -> str:
+        """Say in one sentence how the replay differs from the recording; empty if it does not."""
+        found = self._first_difference(runner, answer)
+        if found and self.recording.library_version != __version__:
+            found += f" (recorded by arm-hyp {self.recording.library_version}, this is {__version__})"
+        return found
+
+    def was_interrupted(self, answer: dict[str, Any]) -> bool:
+        """Tell whether somebody stopped the replay before its end."""
+        is_ours = self.check.first_difference is not None or self._late is not None
+        is_torn = answer["reason"] == "torn"
+        return is_torn or (answer["reason"] == "stopped" and answer["text"] != self.recording.end.text and not is_ours)
+
+    def _first_difference(self, runner: Runner, answer: dict[str, Any]) -> str:
+        event, trace = self.check.first_difference, self.recording.trace
+        if event is not None:
+            return _in_words(event, self.check.events, trace.events, runner.symbols)
+        if self._late is not None:
+            at = Position(self._late.n)
+            return f"at {at} the console has no room for {self._late.data!r}, which was typed there"
+        if self.was_interrupted(answer):
+            return ""
+        return self._other_end(runner, answer)
+
+    def _other_end(self, runner: Runner, answer: dict[str, Any]) -> str:
+        end, trace = self.recording.end, self.recording.trace
+        if end.reason == OPEN:
+            return ""
+        if (answer["reason"], answer["n"]) != (end.reason, end.n):
+            now = f"{answer['text']} at {answer['n']:,}"
+            return f"the recorded run ends at {end.n:,}: {_clean(end.text)}; now: {now}"
+        if self.check.events < trace.events:
+            return f"event {self.check.events + 1:,} of {trace.events:,} of the recording does not come"
+        if not self.check.is_complete:
+            return "an event differs"
+        return self._other_state(runner, end)
+
+    @staticmethod
+    def _other_state(runner: Runner, end: End) -> str:
+        n, seq = position(runner.machine)
+        found = {
+            "the position at the end": (n, seq) == (end.n, end.seq),
+            "the virtual time at the end": runner.machine.clock.now_ns == end.time_ns,
+            "what was printed": not end.consoles or consoles_hash(runner) == end.consoles,
+            "a register at the end": not end.registers or registers_hash(runner.machine) == end.registers,
+        }
+        return next((f"{what} differs" for what, is_same in found.items() if not is_same), "")
+
+
+def _in_words(event: Any, number: int, count: int, symbols: SymbolTable) -> str:
+    from arm_hyp.explain.trace_lines import words
+
+    said = words(event, symbols)
+    what = " ".join(filter(None, (said.what, f"-> EL{said.to}" if said.to is not None else "", said.result)))
+    place = f"at {Position(event.n, event.seq)}, event {number:,} of {count:,}"
+    recorded = "something else was recorded" if number <= count else "the recording has no more events"
+    return f"{place}: {recorded}; now: cpu{event.cpu} EL{event.el} {event.pc:#x} {what}"
+
+
+def _clean(text: str) -> str:
+    """Return a text from a file as one line that a terminal shows as it is."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:400])
+
+
+class _Console:
+    """The user of the recorded run: types nothing (the log does), waits as long as was waited, and stops where it was.
+
+    Each piece of the recorded run ended where one of the replay ends too, so `poll` sees the place.
+    """
+
+    def __init__(self, machine: Machine, replay: Replay, logs: list[tuple[ConsoleInput, tuple[Arrival, ...]]]) -> None:
+        self._machine, self._replay, self._logs, self._end = machine, replay, logs, replay.recording.end
+
+    @property
+    def _is_at_end(self) -> bool:
+        return position(self._machine) == (self._end.n, self._end.seq)
+
+    @property
+    def can_type(self) -> bool:
+        """Tell whether the recorded run was waiting here when it ended."""
+        return self._is_at_end and self._machine.clock.now_ns < self._end.time_ns
+
+    def poll(self) -> bytes:
+        """Type nothing. Raises: _Reached, _Late."""
+        now = self._machine.retired, self._machine.clock.now_ns
+        for queue, log in self._logs:
+            entered = len(queue.log)
+            if entered < len(log) and (log[entered].n, log[entered].time_ns) < now:
+                self._replay.came_late(log[entered])
+        if self._end.reason == "stopped" and now == (self._end.n, self._end.time_ns) and self._is_at_end:
+            raise _Reached
+        return b""
+
+    def wait(self, duration_ns: int | None) -> int:
+        """Let no time pass on the host; answer the ns that passed in the recorded run."""
+        left = self._end.time_ns - self._machine.clock.now_ns
+        if self._is_at_end and left > 0 and (duration_ns is None or left < duration_ns):
+            return left
+        return duration_ns or 0

@@ -1,0 +1,103 @@
+"""How a run becomes a recording: what to note before it begins, while it runs, and where it ends.
+
+Read `timeline/recording.py` before this file, `timeline/recording_replay.py` after it.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from arm_hyp import __version__
+from arm_hyp.cpu import snapshot
+from arm_hyp.machine.console_input import Arrival, ConsoleInput
+from arm_hyp.machine.machine import Machine
+from arm_hyp.runner.configuration import Configuration
+from arm_hyp.runner.runner import Runner
+from arm_hyp.timeline.recording import OPEN, End, Recording, RunPart
+from arm_hyp.timeline.recording_files import Collected, Collector, Embed
+from arm_hyp.timeline.recording_trace import HASH_BYTES, TraceNotes
+
+_COMPARED: Final = ("general", "vector", "pstate", "system", "controls")
+
+
+class Recorder:
+    """Records one run. Make it before the runner, have `notes` listen, call `started` at once, and `recording` last."""
+
+    def __init__(self, configuration: Configuration, embed: Embed = "small") -> None:
+        self._collector = Collector(configuration, embed)
+        self._collected: Collected | None = None
+        self.notes = TraceNotes()
+
+    def started(self, runner: Runner) -> None:
+        """Take the files in, as the runner has just read them. Raises: UserError."""
+        images = [vm.image for vm in runner.vms] or [runner.configuration.image]
+        pairs = zip(images, runner.plans, strict=True)
+        included = [(image, plan.included) for image, plan in pairs if image is not None]
+        self._collected = self._collector.collect(included)
+
+    def recording(self, runner: Runner, answer: dict[str, Any] | None, limit: int, until: str = "") -> Recording:
+        """Return what was recorded. `answer` is the runner's; None if the run was torn off: it ends at its last event."""
+        assert self._collected is not None
+        configuration, files, contents = self._collected
+        end = end_of(runner, answer) if answer is not None else self._torn(runner)
+        return Recording(
+            run=RunPart(__version__, configuration, files, limit, until, end),
+            inputs=tuple(tuple(Arrival(*arrival) for arrival in queue.log) for queue in queues(runner)),
+            trace=self.notes.trace(),
+            contents=contents,
+        )
+
+    def _torn(self, runner: Runner) -> End:
+        last = self.notes.last
+        place = (last.n, last.seq) if last is not None else (0, 0)
+        return End(OPEN, 0, "the recording ends here", *place, runner.machine.clock.now_ns)
+
+
+def end_of(runner: Runner, answer: dict[str, Any]) -> End:
+    """Return where and how a run has ended."""
+    n, seq = position(runner.machine)
+    return End(
+        answer["reason"],
+        int(answer["status"]),
+        answer["text"],
+        n,
+        seq,
+        runner.machine.clock.now_ns,
+        consoles_hash(runner),
+        registers_hash(runner.machine),
+    )
+
+
+def position(machine: Machine) -> tuple[int, int]:
+    """Return (n, seq) of a machine."""
+    return machine.cpus.current.position(numbered=False)
+
+
+def queues(runner: Runner) -> list[ConsoleInput]:
+    """Return the queue of each console: of each VM, or the machine's one."""
+    if runner.hypervisor is not None:
+        return runner.hypervisor.inputs.queues
+    assert isinstance(runner.machine.input, ConsoleInput)
+    return [runner.machine.input]
+
+
+def consoles_hash(runner: Runner) -> bytes:
+    """Return the hash of all that was printed."""
+    return _hash([bytes(console) for console in runner.consoles])
+
+
+def registers_hash(machine: Machine) -> bytes:
+    """Return the hash of the registers of every CPU."""
+    states = [snapshot.snapshot(core) for core in machine.cpus.cores]
+    return _hash([repr(sorted(_plain(state[name]))) for state in states for name in _COMPARED])
+
+
+def _plain(part: Any) -> list[Any]:
+    return list(part.items()) if isinstance(part, dict) else [part]
+
+
+def _hash(parts: list[Any]) -> bytes:
+    return blake2b(msgspec.msgpack.encode(parts), digest_size=HASH_BYTES).digest()
