@@ -17,10 +17,11 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from arm_hyp.arch.syndromes import ec_name
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.debug.exports.perfetto_file import PerfettoFile, Value
+from arm_hyp.debug.exports.table import class_name
 from arm_hyp.debug.exports.threads import CpuThread, VcpuThread
+from arm_hyp.debug.exports.virtual_time import Clock
 from arm_hyp.events import (
     ConsoleInput,
     ConsoleOutput,
@@ -37,7 +38,6 @@ from arm_hyp.events import (
     Started,
     Waited,
 )
-from arm_hyp.explain.kvm_lines import EXCEPTION_CLASSES, exit_name
 from arm_hyp.explain.trace_lines import is_console_traffic, words
 from arm_hyp.kvm_events import (
     AnyEvent,
@@ -50,9 +50,6 @@ from arm_hyp.kvm_events import (
     VmEnded,
     VmEvent,
 )
-
-Clock = Callable[[Event], int]
-"""`clock(event)`: the virtual time of an event that happens now, in ns."""
 
 _MACHINE: Final = "machine"
 _INTERRUPTS: Final = ("irq", "fiq")
@@ -84,9 +81,6 @@ class PerfettoSink:
         if draw is not None:
             self._ns = self._clock(event)
             draw(self, event)
-
-    def flush(self) -> None:
-        """Write what is held: nothing is."""
 
     def close(self) -> None:
         """End everything that is open: the file is complete then."""
@@ -151,7 +145,7 @@ class PerfettoSink:
             thread.flow = self._file.flow()
             flows.append(thread.flow)
             self._file.instant(thread.track, self._ns, "trap", notes, flows)
-        name = f"EL{event.to_el} {_exception_name(event)}"
+        name = f"EL{event.to_el} {class_name(event)}"
         thread.levels.take(self._ns, name, event.from_el, event.to_el, notes, flows)
 
     def _awake(self, event: Event) -> CpuThread:
@@ -241,7 +235,7 @@ class PerfettoSink:
         vcpu, flow, trapped = self._of(event), self._file.flow(), self._trapped.pop(event.cpu, None)
         notes = _notes(event) if trapped is None else self._in_words(trapped)
         self._file.instant(vcpu.track, self._ns, "trap", notes, (flow,))
-        vcpu.exit(self._ns, exit_name(event), flow, _notes(event))
+        vcpu.exit(self._ns, class_name(event), flow, _notes(event))
         self._count(event.vm, "exits")
 
     def _entry(self, event: KvmEntry) -> None:
@@ -276,13 +270,6 @@ class PerfettoSink:
 
 def _tag(event: Event) -> str:
     return str(type(event).__struct_config__.tag)
-
-
-def _exception_name(event: ExceptionTaken) -> str:
-    """Return an exception's class by Linux's short name, or that of an interrupt."""
-    if event.ec is None:
-        return ("v" if event.virtual else "") + event.kind.upper()
-    return EXCEPTION_CLASSES.get(event.ec) or ec_name(event.ec)
 
 
 def _notes(event: Event) -> dict[str, Value]:

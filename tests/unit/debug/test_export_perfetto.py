@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
 import pytest
+from export_runs import CASES, Case, TimedSink, name_of, run
 from hypothesis import given
 from hypothesis import strategies as st
 from perfetto_rules import Picture, Slice, read
@@ -16,77 +16,27 @@ from perfetto_rules import Picture, Slice, read
 from arm_hyp.debug.exports.perfetto import PerfettoSink
 from arm_hyp.debug.exports.perfetto_file import PerfettoFile
 from arm_hyp.debug.exports.threads import Levels, Slices
-from arm_hyp.events import Event, ExceptionReturned, ExceptionTaken, FanOut, RecordingSink, Waited
+from arm_hyp.debug.exports.virtual_time import Clock
+from arm_hyp.events import Event, EventSink, ExceptionReturned, ExceptionTaken, Waited
 from arm_hyp.kvm_events import KvmEntry, KvmExit, VcpuRunning, VmEvent
-from arm_hyp.resources import guests_directory
-from arm_hyp.runner.runner import Configuration, Run, Runner
+from arm_hyp.runner.runner import Runner
 
-LIMIT = 20_000
-
-
-@dataclass(frozen=True)
-class Case:
-    """A guest, on a machine of its own or in a VM."""
-
-    guest: str
-    gic: int = 2
-    cpus: int = 1
-    vcpus: int = 0
-    el: int = 2
-
-    @property
-    def is_vm(self) -> bool:
-        return self.vcpus > 0
-
-
-CASES = (
-    Case("01-ladder"),
-    Case("02-wfi"),
-    Case("03-wfe"),
-    Case("05-stage2-faults"),
-    Case("06-tge"),
-    Case("09-illegal-return"),
-    Case("14-timer-gicv2"),
-    Case("18-inject-gicv3", gic=3),
-    Case("19-smp", cpus=2),
-    Case("24-reset"),
-    Case("25-demand-paging", vcpus=1),
-    Case("26-virtual-timer", gic=3, vcpus=1),
-    Case("28-vm-smp", vcpus=2),
-    Case("28-vm-smp", gic=3, vcpus=2, cpus=2),
-    Case("29-mmio-forms", vcpus=1),
-    Case("30-vm-lazy-fp", vcpus=2),
-)
 SMP = Case("28-vm-smp", vcpus=2)
 
 
 @cache
 def recorded(case: Case) -> tuple[tuple[tuple[Event, int], ...], bytes]:
-    """Run a guest with the sink connected. Return the events with their times, and the file."""
-    fan, plain, times, file = FanOut(), RecordingSink(), list[int](), io.BytesIO()
-    runner = Runner(
-        Configuration(
-            image=str(guests_directory() / f"{case.guest}.s"),
-            hypervisor="" if case.is_vm else None,
-            gic=case.gic,
-            cpus=case.cpus,
-            vcpus=case.vcpus,
-            memory_bytes=16 << 20,
-        ),
-        fan,
-    )
+    """Run a guest with the sink connected. Return the events that it draws, with their times, and the file."""
+    file, made = io.BytesIO(), list[tuple[TimedSink, PerfettoSink]]()
 
-    def clock(event: Event) -> int:
-        times.append(event.n + runner.machine.clock.idle_ns)
-        return times[-1]
+    def make(clock: Clock, runner: Runner) -> tuple[EventSink, ...]:
+        made.append((TimedSink(clock), PerfettoSink(file, clock, lambda: runner.symbols, has_vms=case.is_vm)))
+        return made[0]
 
-    every = RecordingSink()
-    sink = PerfettoSink(file, clock, lambda: runner.symbols, has_vms=case.is_vm)
-    fan.sinks = (every, sink)
-    runner.send(Run(LIMIT))
+    run(case, make)
+    timed, sink = made[0]
     sink.close()
-    plain.events = [event for event in every.events if type(event) in sink.interests]
-    return tuple(zip(plain.events, times, strict=True)), file.getvalue()
+    return tuple((event, ns) for event, ns in timed.events if type(event) in sink.interests), file.getvalue()
 
 
 def drawn(case: Case) -> Picture:
@@ -97,16 +47,12 @@ def events_of(case: Case) -> list[Event]:
     return [event for event, _ in recorded(case)[0]]
 
 
-def ids(case: Case) -> str:
-    return f"{case.guest}-{'vm' if case.is_vm else 'bare'}-gicv{case.gic}-{case.cpus}cpus"
-
-
-@pytest.mark.parametrize("case", CASES, ids=ids)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_the_file_keeps_the_rules_of_the_format(case: Case) -> None:
     assert drawn(case).slices
 
 
-@pytest.mark.parametrize("case", CASES, ids=ids)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_a_run_may_end_anywhere(case: Case) -> None:
     timed, _ = recorded(case)
     for length in {*range(0, len(timed), max(1, len(timed) // 40)), 1, 2, 3}:
@@ -119,7 +65,7 @@ def test_a_run_may_end_anywhere(case: Case) -> None:
         read(file.getvalue())
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.is_vm], ids=ids)
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_vm], ids=name_of)
 def test_a_vm_is_a_process_and_a_vcpu_a_thread(case: Case) -> None:
     threads = drawn(case).threads
     vcpus = {
@@ -129,12 +75,12 @@ def test_a_vm_is_a_process_and_a_vcpu_a_thread(case: Case) -> None:
     assert threads == {f"{vm}/vcpu{vcpu}": vm for vm, vcpu in vcpus} | cpus
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not case.is_vm], ids=ids)
+@pytest.mark.parametrize("case", [case for case in CASES if not case.is_vm], ids=name_of)
 def test_without_vms_the_machine_is_a_process_and_a_cpu_a_thread(case: Case) -> None:
     assert set(drawn(case).threads.items()) <= {(f"cpu{index}", "machine") for index in range(case.cpus)}
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.is_vm], ids=ids)
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_vm], ids=name_of)
 def test_each_exit_is_a_handler_in_el2_in_the_guest(case: Case) -> None:
     picture = drawn(case)
     handlers = [each for each in picture.slices if each.parent is not None and each.parent.name == "EL2"]
@@ -151,7 +97,7 @@ def _chain(inner: Slice) -> list[str]:
     return [inner.name, *(_chain(inner.parent) if inner.parent is not None else [])]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.is_vm], ids=ids)
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_vm], ids=name_of)
 def test_a_flow_leads_from_the_trap_by_the_handler_to_the_eret(case: Case) -> None:
     picture = drawn(case)
     by_flow: dict[int, list[Slice]] = {}
@@ -170,7 +116,7 @@ def test_a_flow_leads_from_the_trap_by_the_handler_to_the_eret(case: Case) -> No
     assert sum(len(flow) == 3 for flow in by_flow.values()) == len(returns) - first
 
 
-@pytest.mark.parametrize("case", CASES, ids=ids)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_counters_have_the_numbers_of_exits_and_interrupts(case: Case) -> None:
     counted = {key: values[-1][1] for key, values in drawn(case).counters.items()}
     for values in drawn(case).counters.values():
