@@ -36,6 +36,7 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "run": Command("arm_hyp.cli.run", "Run a guest: assembly, ELF, arm64 Image, raw binary or flash."),
+    "replay": Command("arm_hyp.cli.replay", "Repeat a recorded run, and see what you like of it."),
     "explain": Command(
         "arm_hyp.cli.explain", "Say why an instruction traps, what a bit catches, what a syndrome says.", is_group=True
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, cast
 
 import typer
 from msgspec import structs
@@ -44,6 +44,8 @@ from arm_hyp.runner.vm_file import read_vm_file
 
 app = typer.Typer(add_completion=False)
 
+EMBEDS: Final = ("all", "small", "none")
+Embed = Literal["all", "small", "none"]
 ASSEMBLY_LIMIT: Final = 10_000_000
 NO_LIMIT: Final = 1 << 62
 
@@ -148,6 +150,13 @@ def run(
         str,
         _option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", panel=_RUN, metavar="CODES"),
     ] = "none",
+    record: Annotated[
+        str | None, _option(help="Record the run in this file, for `arm-hyp replay`.", panel=_RUN, metavar="RUN.hyp")
+    ] = None,
+    embed: Annotated[
+        str,
+        _option(help="Which files to put into the recording: all, small (up to 1 MiB) or none.", panel=_RUN),
+    ] = "small",
 ) -> None:
     """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input.
 
@@ -202,9 +211,11 @@ def run(
         has_statistics=stat,
         always_diagnoses=diagnose,
         dumps=parse_dumps(dump, has_vms=configuration.hypervisor is not None),
-        counts_exceptions=bool(images) and not any(_is_kernel(read_file(image)) for image in images),
+        counts_exceptions=counts_exceptions(configuration),
         input_path=input_,
-        checks=_parse_checks(check),
+        checks=parse_checks(check),
+        record=record,
+        embed=cast(Embed, one_of("--embed", embed, EMBEDS, "choice")),
         wants_terminal=_shows_any(configuration)
         and (console is not None or bool(configuration.vms) or not is_assembly),
     )
@@ -213,7 +224,8 @@ def run(
     raise typer.Exit(use(configuration, settings))
 
 
-def _parse_checks(text: str) -> frozenset[str]:
+def parse_checks(text: str) -> frozenset[str]:
+    """Parse `--check`. Raises: UserError."""
     if text == "none":
         return frozenset()
     from arm_hyp.explain.checkers.watch import parse_codes  # here: a run without them starts sooner
@@ -239,6 +251,12 @@ def _images(configuration: Configuration) -> list[str]:
     """Return the files that a run starts."""
     vms = virtual_machines(configuration)
     return [vm.image for vm in vms] if vms else [image for image in (configuration.image,) if image is not None]
+
+
+def counts_exceptions(configuration: Configuration) -> bool:
+    """Tell whether the exceptions are counted of a run that asks for nothing: not of an operating system."""
+    images = _images(configuration)
+    return bool(images) and not any(_is_kernel(read_file(image)) for image in images)
 
 
 def _shows_any(configuration: Configuration) -> bool:

@@ -31,6 +31,9 @@ from arm_hyp.runner.runner import Run, Runner, Type
 
 if TYPE_CHECKING:
     from arm_hyp.cli.checks import Checks
+    from arm_hyp.cli.recorded import RecordedRun
+    from arm_hyp.timeline.recording_files import Embed
+    from arm_hyp.timeline.recording_replay import Replay
 
 _STANDARD: Final = "-"
 _BY_SIGNAL: Final = 128
@@ -53,6 +56,8 @@ class Settings:
     input_path: str | None = None
     wants_terminal: bool = True
     checks: frozenset[str] = frozenset()
+    record: str | None = None
+    embed: Embed = "small"
 
 
 class _HandlersPrints:
@@ -72,22 +77,30 @@ class _HandlersPrints:
 
 
 class Session:
-    """A run from its start to the exit status. Raises: UserError, for files that are not there."""
+    """A run from its start to the exit status; of a recording, where there is a `replay`.
 
-    def __init__(self, configuration: Configuration, settings: Settings) -> None:
+    Raises: UserError, for files that are not there.
+    """
+
+    def __init__(self, configuration: Configuration, settings: Settings, replay: Replay | None = None) -> None:
         self._settings, self._statistics, self._fan = settings, Statistics(), FanOut()
+        self._recorded = _recorded(configuration, settings, replay)
         path = settings.input_path
         typed = b"" if path is None or path == _STANDARD else read_file(path)
         counts = settings.has_statistics or settings.counts_exceptions
         has_handlers = bool(configuration.hypervisor)
         listens = (
-            counts or has_handlers or settings.trace is not None or bool(settings.checks)
+            counts or has_handlers or settings.trace is not None or bool(settings.checks) or self._recorded is not None
         )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
         self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put)
+        if self._recorded is not None:
+            self._recorded.started(self._runner)
         self._runner.send(Type(typed))
         self._diagnoses = Diagnoses(self._runner, always=settings.always_diagnoses)
         self._listening: tuple[EventSink, ...] = (self._statistics, self._diagnoses.recent) if counts else ()
+        if self._recorded is not None:
+            self._listening += (self._recorded.notes,)
         if has_handlers:
             self._listening += (_HandlersPrints(self._consoles.flush),)
         self._checks: Checks | None = None
@@ -109,7 +122,7 @@ class Session:
             error.filename = error.filename or ("standard output" if trace in (None, _STANDARD) else f"--trace {trace}")
             raise
         self._summary(answer, time.monotonic() - start)
-        return int(answer["status"])
+        return int(answer["status"]) if self._recorded is None else self._recorded.told(self._runner, answer)
 
     def _run_connected(self) -> dict[str, Any]:
         """Run with the trace, the signals and the terminal connected; all are put back, whatever happens."""
@@ -124,10 +137,17 @@ class Session:
                     source, flush=self._consoles.flush, keys=keys, wakeup=wakeup, is_paced=self._settings.is_realtime
                 )
             try:
-                answer: dict[str, Any] = self._runner.send(Run(self._settings.limit, self._settings.until))
+                answer = self._sent()
             except KeyboardInterrupt:
                 answer = {"status": _QUIT_STATUS, "reason": "torn", "text": "interrupted", "n": machine.retired}
                 answer["time_ns"] = machine.clock.now_ns
+        return answer
+
+    def _sent(self) -> dict[str, Any]:
+        """Run; what is recorded is written whatever happens."""
+        if self._recorded is not None:
+            return self._recorded.run(self._runner)
+        answer: dict[str, Any] = self._runner.send(Run(self._settings.limit, self._settings.until))
         return answer
 
     # --- the user ----------------------------------------------------------------------------------------------------
@@ -218,6 +238,17 @@ class Session:
         vms = [] if self._runner.hypervisor is None else self._runner.hypervisor.vms
         ends = [f"{vm.name}: {'it has not ended' if vm.end is None else vm.end.text}" for vm in vms]
         return ends if len(ends) > 1 else []
+
+
+def _recorded(configuration: Configuration, settings: Settings, replay: Replay | None) -> RecordedRun | None:
+    """Return what a recording has to do with the run, if anything. Raises: UserError."""
+    if replay is None and settings.record is None:
+        return None
+    from arm_hyp.cli import recorded  # here: most runs are not
+
+    if replay is not None:
+        return recorded.Replayed(replay)
+    return recorded.Recording(configuration, settings)
 
 
 def _prefixes(configuration: Configuration, settings: Settings) -> list[bytes | None]:

@@ -23,7 +23,7 @@ from arm_hyp.runner.configuration import Configuration, Software, VirtualMachine
 from arm_hyp.timeline.container import Section, section
 
 Embed = Literal["all", "small", "none"]
-EMBEDS: Final = ("all", "small", "none")
+
 SMALL_BYTES: Final = 1 << 20
 MAX_FILES: Final = 2048
 _FAST: Final = 1  # of zlib: for large files

@@ -33,13 +33,13 @@ class Recorder:
 
     def started(self, runner: Runner) -> None:
         """Take the files in, as the runner has just read them. Raises: UserError."""
-        images = [vm.image for vm in runner.vms] or [runner.configuration.image]
+        images: list[str | None] = [vm.image for vm in runner.vms] or [runner.configuration.image]
         pairs = zip(images, runner.plans, strict=True)
         included = [(image, plan.included) for image, plan in pairs if image is not None]
         self._collected = self._collector.collect(included)
 
     def recording(self, runner: Runner, answer: dict[str, Any] | None, limit: int, until: str = "") -> Recording:
-        """Return what was recorded. `answer` is the runner's; None if the run was torn off: it ends at its last event."""
+        """Return what was recorded. `answer` is the runner's; None if the run was torn off: at its last event."""
         assert self._collected is not None
         configuration, files, contents = self._collected
         end = end_of(runner, answer) if answer is not None else self._torn(runner)

@@ -1,0 +1,103 @@
+"""What `run --record` and `replay` add to a run at the command line: a recording is written, or compared with.
+
+Read `timeline/recording_run.py` and `timeline/recording_replay.py` before this file, `cli/session.py` after it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from arm_hyp.runner.messages import Run
+from arm_hyp.runner.runner import Runner
+from arm_hyp.timeline.container import check_writable
+from arm_hyp.timeline.recording import write_recording
+from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.recording_run import Recorder
+from arm_hyp.timeline.recording_trace import TraceNotes
+
+if TYPE_CHECKING:
+    from arm_hyp.cli.session import Settings
+    from arm_hyp.runner.configuration import Configuration
+
+DIFFERS: Final = 3
+"""The exit status of a replay that is not the run that was recorded."""
+
+
+class RecordedRun(Protocol):
+    """What a session calls: `started` once the machine is made, `run`, and `told` behind the summary."""
+
+    @property
+    def notes(self) -> TraceNotes:
+        """Who listens."""
+
+    def started(self, runner: Runner) -> None:
+        """Take the machine as it starts. Raises: UserError."""
+
+    def run(self, runner: Runner) -> dict[str, Any]:
+        """Run, and return what the runner answers."""
+
+    def told(self, runner: Runner, answer: dict[str, Any]) -> int:
+        """Say what came out, on standard error; return the exit status. Raises: UserError."""
+
+
+class Recording:
+    """Writes a run to the file of `--record`, however it ends. Raises: UserError, at once if it cannot be written."""
+
+    def __init__(self, configuration: Configuration, settings: Settings) -> None:
+        assert settings.record is not None
+        self._path, self._limit, self._until = settings.record, settings.limit, settings.until
+        check_writable(self._path, "--record")
+        self._recorder = Recorder(configuration, settings.embed)
+        self.notes = self._recorder.notes
+
+    def started(self, runner: Runner) -> None:
+        """Take the files in."""
+        self._recorder.started(runner)
+
+    def run(self, runner: Runner) -> dict[str, Any]:
+        """Run; if that is torn off, write what there is at once."""
+        try:
+            answer: dict[str, Any] = runner.send(Run(self._limit, self._until))
+        except BaseException:
+            self._write(runner, None)
+            raise
+        return answer
+
+    def told(self, runner: Runner, answer: dict[str, Any]) -> int:
+        """Write the recording, unless the run was torn off."""
+        if answer["reason"] != "torn":
+            self._write(runner, answer)
+        return int(answer["status"])
+
+    def _write(self, runner: Runner, answer: dict[str, Any] | None) -> None:
+        write_recording(self._path, self._recorder.recording(runner, answer, self._limit, self._until))
+        print(f"recorded in {self._path}", file=sys.stderr)
+
+
+class Replayed:
+    """Repeats a recorded run, and says whether it is the same."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay, self.notes = replay, replay.check
+
+    def started(self, runner: Runner) -> None:
+        """Put the recorded input into the queues."""
+        self._replay.connect(runner)
+        self._replay.name_files(runner)
+
+    def run(self, runner: Runner) -> dict[str, Any]:
+        """Run to the recorded end, or to the first difference."""
+        return self._replay.run(runner)
+
+    def told(self, runner: Runner, answer: dict[str, Any]) -> int:
+        """Say how the replay differs; nothing if it does not."""
+        difference = self._replay.difference(runner, answer)
+        if difference:
+            print(f"{self._replay.name}: the replay differs from the recording: {difference}", file=sys.stderr)
+            return DIFFERS
+        if self._replay.was_interrupted(answer):
+            print(f"{self._replay.name}: the same as recorded up to here", file=sys.stderr)
+        else:
+            print(f"{self._replay.name}: the same as recorded ({self.notes.events:,} events)", file=sys.stderr)
+        return int(answer["status"])

@@ -1,0 +1,65 @@
+"""`arm-hyp replay run.hyp`: repeat a recorded run, with any trace, table or check that `run` has.
+
+Read `timeline/recording_replay.py`, `cli/recorded.py` and `cli/session.py` before this file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from arm_hyp.cli.dumps import parse_dumps
+from arm_hyp.cli.run import counts_exceptions, parse_checks
+from arm_hyp.cli.run_options import TRACE_FORMATS, one_of
+from arm_hyp.cli.session import Session, Settings
+from arm_hyp.timeline.recording_replay import Replay
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def replay(
+    recording: Annotated[str, typer.Argument(metavar="RUN.hyp", help="What `arm-hyp run --record` wrote.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH", help="A file of the run that is not in it, or a directory to look in. Repeatable."
+        ),
+    ] = None,
+    stat: Annotated[
+        bool, typer.Option("--stat", help="Print exceptions, devices, interrupts, exits of VMs and speed.")
+    ] = False,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Say at the end what the guest does, or waits for, however it ended.")
+    ] = False,
+    dump: Annotated[
+        str, typer.Option(help="Print at the end, of each VM: vcpus, stage2, vgic (with commas).", metavar="NAMES")
+    ] = "",
+    trace: Annotated[str | None, typer.Option(help="Write a trace to this file; - is standard output.")] = None,
+    trace_format: Annotated[str, typer.Option(help="text, jsonl, or kvm (as ftrace prints it).")] = "text",
+    check: Annotated[
+        str, typer.Option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", metavar="CODES")
+    ] = "none",
+) -> None:
+    """Repeat a recorded run exactly. Exit status: the recorded one, 3 if the replay differs, 2 on bad input.
+
+    Nobody's code is imported: what Python handlers did is in the recording. Nothing is read from paths that are in it.
+    """
+    checks, form = parse_checks(check), one_of("--trace-format", trace_format, TRACE_FORMATS, "format")
+    with Replay.open(recording, files or ()) as opened:
+        configuration = opened.configuration
+        settings = Settings(
+            limit=opened.recording.run.limit,
+            until=opened.recording.run.until,
+            trace=trace,
+            trace_format=form,
+            has_statistics=stat,
+            always_diagnoses=diagnose,
+            dumps=parse_dumps(dump, has_vms=configuration.hypervisor is not None),
+            counts_exceptions=counts_exceptions(configuration),
+            wants_terminal=False,
+            checks=checks,
+        )
+        status = Session(configuration, settings, opened).run()
+    raise typer.Exit(status)
