@@ -5,6 +5,7 @@ Read `physical_cpus.py`, `virtual_cpus.py` and `loops.py` before this file, `dia
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch import sysregs
@@ -13,9 +14,10 @@ from arm_hyp.explain.diagnosis import physical_cpus, virtual_cpus
 from arm_hyp.explain.diagnosis.loops import Surroundings, describe_loop, find_loop
 from arm_hyp.explain.diagnosis.model import HANGS, Diagnosis, Finding, Kind
 from arm_hyp.explain.diagnosis.observation import Observation, Observer, Watched, places_of
+from arm_hyp.explain.diagnosis.others import Other, other_cpu, other_vcpu
 from arm_hyp.explain.diagnosis.recent import Recent
-from arm_hyp.explain.diagnosis.timers import in_words
-from arm_hyp.explain.diagnosis.waiting import Inputs, awaited, due_timers, either
+from arm_hyp.explain.diagnosis.timers import in_words, timer_state
+from arm_hyp.explain.diagnosis.waiting import Due, Inputs, awaited, due_timers, either
 from arm_hyp.explain.why import why_trapped
 from arm_hyp.hypervisor.vcpu import State
 
@@ -47,7 +49,7 @@ class Examination:
 
     def _alive(self) -> Diagnosis:
         waiting = {one.who: one for one in self._waiting(ends=True)}
-        due = min((due for inputs in self._inputs() for due in due_timers(inputs, can_be_masked=True)), default=None)
+        due = min(self._due(), default=None)
         observer = Observer(self._runner, 0 if due is None else due.ns)
         observation = observer.observe()
         if observation.ended:
@@ -55,6 +57,15 @@ class Examination:
         coming = "" if due is None or observation.outlasted else str(due)
         running = {one.who: self._running(one, observer, observation, coming) for one in observation.watched}
         return self._sum_up([*(waiting | running).values()])
+
+    def _due(self) -> Iterator[Due]:
+        """Yield the timers that will interrupt a CPU, or a vCPU that runs; also the hypervisor's: it ends a turn."""
+        for inputs in self._inputs():
+            yield from due_timers(inputs, can_be_masked=True)
+        for index in range(len(self._machine.cpus.cores) if self._vcpus else 0):
+            timer = timer_state("CNTHP", self._machine.board.timers[index].timers["CNTHP"], self._machine.clock.now_ns)
+            if timer.due_ns is not None and not timer.is_met:
+                yield Due(timer.due_ns, timer.name)
 
     def _inputs(self) -> list[Inputs]:
         """Return what could interrupt each CPU, or each vCPU that runs."""
@@ -121,7 +132,7 @@ class Examination:
     def _running(self, watched: Watched, observer: Observer, observation: Observation, coming: str) -> Finding:
         loop = find_loop(watched)
         if loop is not None:
-            return describe_loop(watched.who, loop, self._surroundings(watched, coming))
+            return describe_loop(loop, self._surroundings(watched, coming))
         share = observation.idle_ns / observation.passed_ns
         if share > _MOSTLY_IDLE:
             text = f"waits most of the time ({share:.0%} of the next {in_words(observation.passed_ns)})"
@@ -149,7 +160,7 @@ class Examination:
         held, advice = ("", "") if cause is None else cause[:2]
         machine = self._runner.configuration.cpu, self._runner.configuration.gic
         others, symbols = self._others(watched.who), self._symbols(watched.who)
-        return Surroundings(symbols, machine, held, advice, others, self._handler_of(core), coming)
+        return Surroundings(watched.who, symbols, machine, held, advice, others, self._handler_of(core), coming)
 
     def _handler_of(self, core: Core) -> str:
         """Say whose handler a CPU is in, if it is in one."""
@@ -159,15 +170,12 @@ class Examination:
         what = one_line(handled.esr, handled.to_el, sysregs.name_of)
         return f"in the handler of an exception from {self._place(handled.pc)} ({what})"
 
-    def _others(self, who: str) -> str:
-        """Say what the other CPUs do, or the other vCPUs of the VM."""
-        vcpu = self._vcpus.get(who)
+    def _others(self, who: str) -> list[Other]:
+        """Return the other CPUs, or the other vCPUs of the VM."""
+        vcpu, cpus = self._vcpus.get(who), self._machine.cpus
         if vcpu is not None:
-            texts = [f"{one.name} is {one.state}" for one in vcpu.vm.vcpus if one is not vcpu]
-            return " and ".join(texts) or "there is no other vCPU"
-        cpus = self._machine.cpus
-        texts = [_doing(core, cpus.on[core.index]) for core in cpus.cores if who != f"CPU {core.index}"]
-        return " and ".join(texts) or "there is no other CPU"
+            return [other_vcpu(one) for one in vcpu.vm.vcpus if one is not vcpu]
+        return [other_cpu(core, cpus.on[core.index]) for core in cpus.cores if who != f"CPU {core.index}"]
 
     def _symbols(self, who: str) -> SymbolTable:
         """Return the symbols of the VM that a vCPU is of, or of the machine."""
@@ -190,13 +198,8 @@ class Examination:
     def _waiting_cpu(self, core: Core, ends: bool) -> list[Finding]:
         who = f"CPU {core.index}"
         if not self._machine.cpus.on[core.index]:
-            return [Finding("off", who, "is off")]
+            return [Finding("off", who, other_cpu(core, False).doing)]
         if not core.waiting:
             return []
         others, symbols = self._others(who), self._runner.symbols
         return [physical_cpus.waiting_cpu(self._machine, core, symbols, self._recent, others, ends)]
-
-
-def _doing(core: Core, is_on: bool) -> str:
-    state = f"waits in {core.waiting.upper()}" if core.waiting else "runs"
-    return f"CPU {core.index} {state if is_on else 'is off'}"

@@ -15,6 +15,7 @@ from arm_hyp.events import ConsoleOutput, ExceptionTaken, NotWaited
 from arm_hyp.explain.asked import instruction_name
 from arm_hyp.explain.diagnosis.model import Finding, Kind
 from arm_hyp.explain.diagnosis.observation import Load, Place, Step, Watched, places_of
+from arm_hyp.explain.diagnosis.others import Other, holders, in_words
 from arm_hyp.explain.why import why_trapped
 
 if TYPE_CHECKING:
@@ -32,14 +33,15 @@ _REGISTERS: Final = ("PC", "PSTATE", "SP", *(f"X{number}" for number in range(31
 class Surroundings(NamedTuple):
     """What else matters to a loop.
 
-    `held` tells of an interrupt that is held back, `coming` of one that is not, `others` what the other CPUs do.
+    `who` is in the loop. `held` tells of an interrupt that is held back, `coming` of one that is not.
     """
 
+    who: str
     symbols: SymbolTable
     machine: tuple[str, int]
     held: str
     held_advice: str
-    others: str
+    others: Sequence[Other]
     handler_of: str
     coming: str
 
@@ -86,7 +88,7 @@ def _period(steps: Sequence[Step]) -> int:
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def describe_loop(who: str, loop: Loop, around: Surroundings) -> Finding:
+def describe_loop(loop: Loop, around: Surroundings) -> Finding:
     """Say what a loop waits for."""
     text, advice = _what(loop, around)
     kind: Kind = "progress" if not loop.period else "loop" if _lock(loop) is None else "lock"
@@ -97,7 +99,7 @@ def describe_loop(who: str, loop: Loop, around: Surroundings) -> Finding:
     size = "one instruction" if count == 1 else f"{count} instructions"
     shown = f"repeats {size} at EL{loop.places[0].el} {where} ({_place(loop.places[0].pc, around.symbols)})"
     facts = [fact for fact in _facts(loop, around) if fact not in text]
-    return Finding(kind, who, f"{shown}: {text}", (*_listing(loop, around.symbols), *facts), advice)
+    return Finding(kind, around.who, f"{shown}: {text}", (*_listing(loop, around.symbols), *facts), advice)
 
 
 def _place(address: int, symbols: SymbolTable) -> str:
@@ -200,9 +202,8 @@ def _on_lock(loop: Loop, around: Surroundings) -> Told | None:
     lock = _lock(loop)
     if lock is None:
         return None
-    return f"it wants the lock in {_source(lock, around.symbols)}, {_values([lock])}{_and(around.others)}", (
-        "have whoever holds the lock store 0 there (STLR), before it waits or goes off"
-    )
+    text, advice = holders(around.who, around.others)
+    return f"it wants the lock in {_source(lock, around.symbols)}, {_values([lock])}; {text}", advice
 
 
 def _counts(loop: Loop, around: Surroundings) -> Told | None:
@@ -224,7 +225,7 @@ def _polls(loop: Loop, around: Surroundings) -> Told | None:
         return f"{text}, and {around.held}", around.held_advice
     if isinstance(polled.source, str):
         return text, _ADVICE.get(polled.source, "see what would change that register")
-    return f"{text}{_and(around.others)}", "have an interrupt handler or another CPU store there"
+    return f"{text}, and {in_words(around.others)}", "have an interrupt handler or another CPU store there"
 
 
 def _nothing(loop: Loop, around: Surroundings) -> Told:
@@ -234,7 +235,3 @@ def _nothing(loop: Loop, around: Surroundings) -> Told:
     if around.held:
         return f"{what}, and {around.held}", around.held_advice
     return f"{what}, and no interrupt is pending", ""
-
-
-def _and(others: str) -> str:
-    return f", and {others}" if others else ""

@@ -5,6 +5,7 @@ Read `explain/diagnosis/waiting.py` before this file; `virtual_cpus.py` is the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch.load_store import load_store_access
@@ -13,6 +14,7 @@ from arm_hyp.cpu.native import READ
 from arm_hyp.explain.diagnosis.gates import interface_of_cpu, interrupts_of_cpu
 from arm_hyp.explain.diagnosis.list_registers import held_virtual
 from arm_hyp.explain.diagnosis.model import Finding
+from arm_hyp.explain.diagnosis.others import Other, holders, in_words
 from arm_hyp.explain.diagnosis.recent import Recent
 from arm_hyp.explain.diagnosis.timers import timer_state
 from arm_hyp.explain.diagnosis.waiting import Cause, Inputs, awaited, either, held_back, nothing_comes
@@ -60,7 +62,9 @@ def _with_trap(cause: Cause, recent: Recent) -> Cause:
     return Cause(text, "let it have the timer, or write the register for it", cause.timer, (why_trapped(trap),))
 
 
-def waiting_cpu(machine: Machine, core: Core, symbols: SymbolTable, recent: Recent, others: str, ends: bool) -> Finding:
+def waiting_cpu(
+    machine: Machine, core: Core, symbols: SymbolTable, recent: Recent, others: Sequence[Other], ends: bool
+) -> Finding:
     """Say what a CPU waits for. `ends`: something will end the wait."""
     who, name = f"CPU {core.index}", core.waiting.upper()
     pc = core.pc - 4
@@ -71,13 +75,12 @@ def waiting_cpu(machine: Machine, core: Core, symbols: SymbolTable, recent: Rece
         return Finding("idle", who, f"{text} for {either(awaited(inputs))}")
     lock = _lock_before(machine, core, symbols) if core.waiting == "wfe" else ""
     if lock:
-        advice = "have whoever holds the lock store 0 there (STLR), before it waits or goes off"
-        return Finding("lock", who, f"{text} for ever: it wants the lock in {lock}, and {others}", (), advice)
+        taken, advice = holders(who, others)
+        return Finding("lock", who, f"{text} for ever: it wants the lock in {lock}; {taken}", (), advice)
     cause = held_from(machine, core, recent, can_be_masked=core.waiting == "wfe")
     if cause is None and core.waiting == "wfe":
-        cause = Cause(
-            f"no event comes, as {others}", "send one: SEV on another CPU, or an interrupt that is not masked"
-        )
+        advice = "send one: SEV on another CPU, or an interrupt that is not masked"
+        cause = Cause(f"no event comes, as {in_words(others)}", advice)
     cause = cause or nothing_comes(inputs)
     return Finding("wait", who, f"{text} for ever: {cause.text}", cause.reasons, cause.advice)
 

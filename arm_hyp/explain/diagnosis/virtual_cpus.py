@@ -12,6 +12,7 @@ from arm_hyp.arch.gic import IDLE_PRIORITY
 from arm_hyp.arch.registers.gic_virtual import ICH_VMCR_EL2
 from arm_hyp.explain.diagnosis.gates import Interface, Interrupt
 from arm_hyp.explain.diagnosis.model import Finding
+from arm_hyp.explain.diagnosis.others import other_vcpu
 from arm_hyp.explain.diagnosis.timers import TimerState, timer_state
 from arm_hyp.explain.diagnosis.waiting import Cause, Inputs, awaited, either, held_back, nothing_comes
 from arm_hyp.hypervisor.vcpu import State
@@ -68,7 +69,7 @@ def idle_vcpu(vcpu: Vcpu, symbols: SymbolTable, ends: bool) -> Finding:
     if vcpu.vm.end is not None and vcpu.vm.end.reason != "off":
         return Finding("off", vcpu.name, f"is off: its VM has ended ({vcpu.vm.end.reason}), {vcpu.vm.end.text}")
     if vcpu.state is State.OFF:
-        return Finding("off", vcpu.name, "is off")
+        return Finding("off", vcpu.name, other_vcpu(vcpu).doing)
     if vcpu.state is not State.BLOCKED:
         return Finding("idle", vcpu.name, "is ready, and waits for a CPU to run on")
     pc, el = vcpu.pc - 4, vcpu.pstate >> 2 & 3

@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from arm_hyp.explain.diagnosis.diagnose import diagnose
-from arm_hyp.explain.diagnosis.gates import Interface, Interrupt, controller_gates, first_closed
 from arm_hyp.explain.diagnosis.model import HANGS, Diagnosis
-from arm_hyp.explain.diagnosis.recent import Recent, status_of
-from arm_hyp.explain.diagnosis.timers import TimerState, in_words, timer_gates
+from arm_hyp.explain.diagnosis.recent import Recent
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.runner import Configuration, Run, Runner, Snapshot
 
@@ -36,7 +34,12 @@ LOCK = "0x40080080 <lock_word>"
 BLOCKED = "vm0/vcpu0 is blocked in WFI at EL1 (0x40080020 <wait>) for ever"
 VIRTUAL = "CPU 0 waits in WFI at EL1 (0x40080074 <wait>) for ever: virtual INTID 40 is pending in a list register, but"
 SPIN = "CPU 1 repeats 4 instructions at EL2 for ever (0x40080054 <lock>): it wants the lock in the word at"
+WANTS = (
+    "CPU 0 repeats 2 instructions at EL2 for ever (0x400800ac <again>): it wants the lock in the word at 0x400800c0 "
+    "<lock_word>, which stays 0x1"
+)
 TWO = {"cpus": 2}
+THREE = {"cpus": 3}
 V3 = {"gic": 3}
 VM = {"hypervisor": ""}
 
@@ -165,22 +168,60 @@ CASES = (
         0,
         "CPU 0 waits in WFE at EL2 (0x40080008 <_start+0x8>) for ever: no event comes, as there is no other CPU.",
     ),
-    Case("lock", 0, f"{SPIN} {LOCK}, which stays 0x1, and CPU 0 waits in WFI.", options=TWO, kind="lock"),
-    Case("lock", 3, f"{SPIN} {LOCK}, which stays 0x1, and CPU 0 is off.", options=TWO, kind="lock"),
+    Case(
+        "lock",
+        0,
+        f"{SPIN} {LOCK}, which stays 0x1; only CPU 0, which waits in WFI, or CPU 1 itself can have taken it.",
+        options=TWO,
+        kind="lock",
+    ),
+    Case(
+        "lock",
+        3,
+        f"{SPIN} {LOCK}, which stays 0x1; only CPU 0, which is off, or CPU 1 itself can have taken it.",
+        advice="have whoever holds the lock store 0 there (STLR), before it waits or goes off",
+        options=TWO,
+        kind="lock",
+    ),
     Case(
         "lock",
         2,
-        f"CPU 1 waits in WFE at EL2 (0x40080064 <lock+0x10>) for ever: it wants the lock in {LOCK}, which is 0x1, and "
-        "CPU 0 waits in WFI.",
+        f"CPU 1 waits in WFE at EL2 (0x40080064 <lock+0x10>) for ever: it wants the lock in {LOCK}, which is 0x1; "
+        "only CPU 0, which waits in WFI, or CPU 1 itself can have taken it.",
         ("CPU 0 waits in WFI at EL2 (0x40080038 <sleep>) for ever: no timer is on, and no interrupt is enabled.",),
         options=TWO,
+        kind="lock",
+    ),
+    Case(
+        "lock-owner",
+        0,
+        f"{WANTS}; only CPU 1, which is off, or CPU 0 itself can have taken it.",
+        ("CPU 1 is off.", "CPU 2 has never run."),
+        "have whoever holds the lock store 0 there (STLR), before it waits or goes off",
+        options=THREE,
+        kind="lock",
+    ),
+    Case(
+        "lock-owner",
+        2,
+        f"{WANTS}; only CPU 0 itself can have taken it.",
+        ("CPU 1 has never run.", "CPU 2 has never run."),
+        "see that the word is 0 at the start, and that nobody takes the lock twice: a handler must not either",
+        options=THREE,
+        kind="lock",
+    ),
+    Case(
+        "lock-owner",
+        3,
+        f"{WANTS}; only CPU 1, which is off, or CPU 2, which is off, or CPU 0 itself can have taken it.",
+        options=THREE,
         kind="lock",
     ),
     Case(
         "cpu-on",
         0,
         "CPU 0 repeats 2 instructions at EL2 for ever (0x40080020 <await>): it polls the word at 0x40080040 <word>, "
-        "which stays 0x0, and CPU 1 is off.",
+        "which stays 0x0, and CPU 1 has never run.",
         ("CPU_ON at 0x4008001c <_start+0x1c> answered INVALID_ADDRESS.",),
         "see what the firmware answers, before you wait for what it should do",
         options=TWO,
@@ -254,6 +295,23 @@ def test_a_guest_cut_short_is_making_progress():
     assert diagnosis.sentence.startswith("The run is making progress: it ends by itself ")
 
 
+def test_a_lock_that_is_given_back_later_is_no_hang():
+    diagnosis = diagnosed("lock-owner", RIGHT, 20_000, **THREE)
+    assert diagnosis.kind == "progress"
+    assert diagnosis.sentence.startswith("The run is making progress: it ends by itself ")
+
+
+def test_a_vcpu_that_polls_while_another_waits_for_its_turn_is_no_hang():
+    assert diagnosed("lock-owner", 0, 10_000, hypervisor="", vcpus=3).kind == "progress"
+
+
+def test_a_lock_of_a_vcpu_that_is_off():
+    diagnosis = diagnosed("lock-owner", 0, hypervisor="", vcpus=3, cpus=2)
+    assert diagnosis.kind == "lock"
+    assert diagnosis.sentence.endswith("; only vm0/vcpu1, which is off, or vm0/vcpu0 itself can have taken it.")
+    assert "vm0/vcpu2 has never run." in diagnosis.reasons
+
+
 def test_a_loop_that_counts_may_end():
     diagnosis = diagnosed("poll", RIGHT, 1000)
     assert diagnosis.kind == "progress"
@@ -280,71 +338,3 @@ def test_a_diagnosis_changes_nothing(guest: str, options: dict[str, Any]):
 def test_without_recent_events_the_state_alone_speaks():
     runner, _ = run("timer-trap", 0)
     assert diagnose(runner).sentence.endswith("is off: CNTP_CTL_EL0.ENABLE is 0.")
-
-
-# --- the gates one by one ---------------------------------------------------------------------------------------------
-
-OPEN = Interrupt(40, True, True, False, 0, 0x80, True)
-AT = Interface(2, 1, 1, 0xFF, 0xFF, False)
-
-
-@pytest.mark.parametrize(
-    ("change", "at", "passed", "text"),
-    [
-        ({"enabled": False}, {}, 0, "GICD_ISENABLER1<8>"),
-        ({"active": True}, {}, 1, "active"),
-        ({"group": 1}, {}, 2, "GICD_CTLR.EnableGrp1"),
-        ({"is_target": False}, {}, 3, "GICD_ITARGETSR10"),
-        ({}, {"groups": 0}, 4, "GICC_CTLR.EnableGrp0"),
-        ({"priority": 0xFF}, {}, 5, "GICC_PMR"),
-        ({}, {"running": 0x80}, 6, "is being handled"),
-    ],
-)
-def test_each_gate_of_the_controller_holds_back(change: dict[str, Any], at: dict[str, Any], passed: int, text: str):
-    held = first_closed(40, controller_gates(OPEN._replace(**change), AT._replace(**at)))
-    assert held is not None and held.passed == passed
-    assert text in held.text
-
-
-def test_nothing_holds_back_where_all_gates_are_open():
-    assert first_closed(40, controller_gates(OPEN, AT)) is None
-
-
-@pytest.mark.parametrize(
-    ("timer", "text"),
-    [
-        (TimerState("CNTV", 0, False, None), "is off: CNTV_CTL_EL0.ENABLE is 0"),
-        (TimerState("CNTV", 1, False, None), "is on, but its counter never reaches CNTV_CVAL_EL0"),
-        (TimerState("CNTV", 3, True, None), "is masked: CNTV_CTL_EL0.IMASK is 1"),
-    ],
-)
-def test_each_gate_of_a_timer_holds_back(timer: TimerState, text: str):
-    held = first_closed(timer.intid, timer_gates(timer))
-    assert held is not None and held.text == text
-
-
-@pytest.mark.parametrize("timer", [TimerState("CNTV", 1, False, 100), TimerState("CNTV", 1, True, None)])
-def test_a_timer_that_is_due_or_has_fired_is_not_held_back(timer: TimerState):
-    assert first_closed(timer.intid, timer_gates(timer)) is None
-
-
-@pytest.mark.parametrize(
-    ("ns", "text"), [(999, "999 ns"), (1_000, "1 us"), (3_960_000, "3.9 ms"), (19_200_000_000, "19.2 s")]
-)
-def test_durations_in_words(ns: int, text: str):
-    assert in_words(ns) == text
-
-
-@pytest.mark.parametrize(
-    ("result", "name"),
-    [
-        (0, ""),
-        (None, ""),
-        (1, ""),
-        (0xFFFF_FFFE, "INVALID_PARAMETERS"),
-        (0xFFFF_FFFF_FFFF_FFF7, "INVALID_ADDRESS"),
-        (0xFFFF_FF00, "-256"),
-    ],
-)
-def test_what_the_firmware_answers_by_name(result: int | None, name: str):
-    assert status_of(result) == name
