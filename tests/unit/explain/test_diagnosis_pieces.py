@@ -1,4 +1,4 @@
-"""The pieces of a diagnosis: the gates that an interrupt passes, one by one; who can have a lock; durations and errors."""
+"""The pieces of a diagnosis: the gates that an interrupt passes, who can have a lock, durations, errors."""
 
 from typing import Any
 
