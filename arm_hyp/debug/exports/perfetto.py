@@ -214,12 +214,19 @@ class PerfettoSink:
 
     # --- VMs ----------------------------------------------------------------------------------------------------------
 
-    def _running(self, event: VcpuRunning) -> None:
+    def _running(self, event: VmEvent) -> None:
         vcpu = self._of(event)
         self._unload(event.cpu)
         self._loaded[event.cpu] = vcpu
-        vcpu.run(self._ns, _notes(event) | {"cpu": event.cpu})
+        vcpu.run(self._ns, {"cpu": event.cpu})
         self._cpu(event.cpu).show(self._ns, f"{event.vm}/vcpu{event.vcpu}")
+
+    def _on_cpu(self, event: VmEvent) -> VcpuThread:
+        """Return a vCPU that is on a CPU, also where it was not told how it came there: before the trace began."""
+        vcpu = self._of(event)
+        if not vcpu.is_running:
+            self._running(event)
+        return vcpu
 
     def _of(self, event: VmEvent) -> VcpuThread:
         assert event.vcpu is not None
@@ -232,14 +239,14 @@ class PerfettoSink:
             vcpu.off(self._ns)
 
     def _exit(self, event: KvmExit) -> None:
-        vcpu, flow, trapped = self._of(event), self._file.flow(), self._trapped.pop(event.cpu, None)
+        vcpu, flow, trapped = self._on_cpu(event), self._file.flow(), self._trapped.pop(event.cpu, None)
         notes = _notes(event) if trapped is None else self._in_words(trapped)
         self._file.instant(vcpu.track, self._ns, "trap", notes, (flow,))
         vcpu.exit(self._ns, class_name(event), flow, _notes(event))
         self._count(event.vm, "exits")
 
     def _entry(self, event: KvmEntry) -> None:
-        self._of(event).enter(self._ns)
+        self._on_cpu(event).enter(self._ns)
 
     def _blocked(self, event: VcpuBlocked) -> None:
         self._stopped(event, "blocked")

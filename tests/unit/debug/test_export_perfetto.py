@@ -53,13 +53,13 @@ def test_the_file_keeps_the_rules_of_the_format(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_a_run_may_end_anywhere(case: Case) -> None:
+def test_a_trace_may_begin_and_end_anywhere(case: Case) -> None:
     timed, _ = recorded(case)
-    for length in {*range(0, len(timed), max(1, len(timed) // 40)), 1, 2, 3}:
-        times = iter([ns for _, ns in timed])
-        file = io.BytesIO()
-        sink = PerfettoSink(file, lambda event, times=times: next(times), has_vms=case.is_vm)  # type: ignore[misc]
-        for event, _ in timed[:length]:
+    cuts = {*range(0, len(timed), max(1, len(timed) // 40)), 1, 2, 3}
+    for start, end in [*((0, cut) for cut in cuts), *((cut, len(timed)) for cut in cuts)]:
+        times, file = iter([ns for _, ns in timed[start:end]]), io.BytesIO()
+        sink = PerfettoSink(file, lambda _, times=times: next(times), has_vms=case.is_vm)  # type: ignore[misc]
+        for event, _ in timed[start:end]:
             sink.emit(event)
         sink.close()
         read(file.getvalue())
