@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from unicorn import UcError
 from unicorn import arm64_const as a64
@@ -27,16 +27,9 @@ _PSTATES: Final = (0x3C9, 0x3C5, 0x3C0, 0xF000_0009, 0x6000_0209, 0x9000_0304, 0
 _WIDE: Final = frozenset(range(a64.UC_ARM64_REG_Q0, a64.UC_ARM64_REG_Q0 + 32))
 
 
-class LiveWord(NamedTuple):
-    """Eight bytes of the state: their offset in a saved context, and the bits that a register may change."""
-
-    offset: int
-    mask: int
-
-
 @functools.cache
-def live_words(model: str, register: RegisterId) -> tuple[LiveWord, ...] | None:
-    """Return the words that hold a register of a CPU model; None if they cannot be found."""
+def live_words(model: str, register: RegisterId) -> tuple[int, ...] | None:
+    """Return the offsets in a saved context of the 8-byte words that hold a register; None if they cannot be found."""
     core = NativeCore(model, probe.internals())
     core.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE[model])
     core.write(a64.UC_ARM64_REG_PSTATE, 0x3C9)
@@ -44,9 +37,8 @@ def live_words(model: str, register: RegisterId) -> tuple[LiveWord, ...] | None:
         images = [_image_with(core, register, value) for value in _patterns(register)]
     except UcError:
         return None
-    differing = zip(*(struct.iter_unpack("<Q", image) for image in images), strict=True)
-    masks = [functools.reduce(lambda bits, word: bits | word[0] ^ words[0][0], words, 0) for words in differing]
-    found = tuple(LiveWord(SAVED_OFFSET + index * _WORD_BYTES, mask) for index, mask in enumerate(masks) if mask)
+    words = zip(*(struct.iter_unpack("<Q", image) for image in images), strict=True)
+    found = tuple(SAVED_OFFSET + index * _WORD_BYTES for index, values in enumerate(words) if len(set(values)) > 1)
     return found or None
 
 

@@ -21,6 +21,7 @@ from arm_hyp.cpu.live_words import live_words
 Value = int | bytes
 BYTES: Final = 8
 """Of a word that is looked at."""
+_ALL_BITS: Final = (1 << 64) - 1
 _HCR_E2H: Final = 1 << 34
 _ACKNOWLEDGES: Final = re.compile(r"IC[CV]_IAR[01]_EL1|ICC_NMIAR1_EL1")
 """Reading one of these changes the state of the GIC."""
@@ -56,9 +57,9 @@ class RegisterValue:
         found = [live_words(self._core.model, register) for register in self._held or ()]
         if self._held is None or (live is None and self._held):
             return None
-        if any(words is None for words in found):
+        if any(offsets is None for offsets in found):
             return None
-        return [Word((live or 0) + word.offset, word.mask) for words in found for word in words or ()]
+        return [Word((live or 0) + offset, _ALL_BITS) for offsets in found for offset in offsets or ()]
 
     def _field(self, field: str) -> tuple[int, int]:
         e2h = bool(self._core.controls.values.hcr_el2 & _HCR_E2H)

@@ -224,7 +224,7 @@ def test_watches_leave_no_mark(source: str, way: str):
         *(Breakpoint(BASE + 4 * index) for index in range(30)),
     ]
     assert state_with(source, *everything) == plain
-    assert sum(len(each.hits) for each in everything) > 40
+    assert sum(len(each.hits) for each in everything) > 20
 
 
 def test_a_watch_that_is_removed_notes_nothing_more(way: str):
