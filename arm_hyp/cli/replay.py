@@ -37,7 +37,9 @@ def replay(
         str, typer.Option(help="Print at the end, of each VM: vcpus, stage2, vgic (with commas).", metavar="NAMES")
     ] = "",
     trace: Annotated[str | None, typer.Option(help="Write a trace to this file; - is standard output.")] = None,
-    trace_format: Annotated[str, typer.Option(help="text, jsonl, or kvm (as ftrace prints it).")] = "text",
+    trace_format: Annotated[
+        str, typer.Option(help="text, jsonl, kvm (as ftrace prints it), csv or perfetto.")
+    ] = "text",
     check: Annotated[
         str, typer.Option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", metavar="CODES")
     ] = "none",

@@ -145,7 +145,9 @@ def run(
         _option(help="Print at the end, of each VM: vcpus, stage2, vgic (with commas).", panel=_RUN, metavar="NAMES"),
     ] = "",
     trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
-    trace_format: Annotated[str, _option(help="text, jsonl, or kvm (as ftrace prints it).", panel=_RUN)] = "text",
+    trace_format: Annotated[
+        str, _option(help="text, jsonl, kvm (as ftrace prints it), csv or perfetto.", panel=_RUN)
+    ] = "text",
     check: Annotated[
         str,
         _option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", panel=_RUN, metavar="CODES"),

@@ -21,9 +21,11 @@ from arm_hyp.cli.dumps import dumps_of
 from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
-from arm_hyp.cli.trace_sinks import JsonLinesSink, trace_sink
+from arm_hyp.cli.trace_sinks import TextSink, trace_sink
+from arm_hyp.debug.exports.formats import source_of
+from arm_hyp.debug.exports.lines import started
 from arm_hyp.errors import UserError
-from arm_hyp.events import SCHEMA_VERSION, Event, EventSink, FanOut, Started
+from arm_hyp.events import Event, EventSink, FanOut
 from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration, virtual_machines
@@ -196,16 +198,11 @@ class Session:
         if file is None:
             self._fan.sinks = self._listening
             return
-        sink = trace_sink(self._settings.trace_format, file, lambda: self._runner.symbols)
-        if isinstance(sink, JsonLinesSink):
-            sink.emit(self._started())
-        stack.callback(sink.flush)
+        sink = trace_sink(self._settings.trace_format, file, source_of(self._runner))
+        if not isinstance(sink, TextSink):
+            sink.emit(started(self._runner))
+        stack.callback(sink.close)
         self._fan.sinks = (*self._listening, sink)
-
-    def _started(self) -> Started:
-        core, made = self._runner.machine.core, self._runner.configuration
-        machine = {"model": made.cpu, "gic": made.gic, "memory_bytes": self._runner.machine.memory_bytes}
-        return Started(n=0, seq=0, cpu=0, el=core.el, pc=core.pc, schema=SCHEMA_VERSION, **machine)  # type: ignore[arg-type]
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,11 @@ import io
 import pytest
 
 from arm_hyp.cli.run_options import TRACE_FORMATS
-from arm_hyp.cli.trace_sinks import JsonLinesSink, KvmSink, TextSink, trace_sink
-from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.cli.trace_sinks import TextSink, trace_sink
+from arm_hyp.debug.exports.formats import Source
+from arm_hyp.debug.exports.lines import JsonLinesSink, KvmSink
+from arm_hyp.debug.exports.perfetto import PerfettoSink
+from arm_hyp.debug.exports.table import CsvSink
 from arm_hyp.events import Event, ExceptionReturned, Waited, hears
 from arm_hyp.explain.kvm_lines import HEADER
 from arm_hyp.kvm_events import KvmEntry, KvmWfxArm64, VcpuBlocked
@@ -23,12 +26,15 @@ EVENTS: tuple[Event, ...] = (
 )
 
 
+SOURCE = Source(lambda event: event.n)
+
+
 def written(form: str) -> str:
     file = io.StringIO()
-    sink = trace_sink(form, file, lambda: SymbolTable(()))
+    sink = trace_sink(form, file, SOURCE)
     for event in EVENTS:
         sink.emit(event)
-    sink.flush()
+    sink.close()
     return file.getvalue()
 
 
@@ -52,8 +58,9 @@ def test_the_other_forms_have_every_event(form: str) -> None:
 
 
 def test_each_form_has_its_sink() -> None:
-    kinds = {form: type(trace_sink(form, io.StringIO(), lambda: SymbolTable(()))) for form in TRACE_FORMATS}
-    assert kinds == {"text": TextSink, "jsonl": JsonLinesSink, "kvm": KvmSink}
+    kinds = {form: type(trace_sink(form, io.TextIOWrapper(io.BytesIO()), SOURCE)) for form in TRACE_FORMATS}
+    sinks = {"text": TextSink, "jsonl": JsonLinesSink, "kvm": KvmSink, "csv": CsvSink, "perfetto": PerfettoSink}
+    assert kinds == sinks
 
 
 def test_events_that_the_form_kvm_does_not_have_need_not_be_made() -> None:

@@ -15,7 +15,7 @@ from vm_support import CASES, LIMIT, VmCase, hypervisor_for, restore, run, saved
 
 from arm_hyp.cli.trace_sinks import trace_sink
 from arm_hyp.cpu import counting
-from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.debug.exports.formats import Source
 from arm_hyp.events import NullSink, RecordingSink
 from arm_hyp.hypervisor.hypervisor import Hypervisor
 from arm_hyp.resources import guests_directory
@@ -54,9 +54,9 @@ def test_a_guest_of_a_vm_passes_and_produces_its_trace(case: VmCase, regenerate:
 def test_a_trace_reads_the_same_in_words(name: str, form: str, regenerate: bool):
     case = next(case for case in CASES if case.name == name)
     written = io.StringIO()
-    sink = trace_sink(form, written, SymbolTable)
+    sink = trace_sink(form, written, Source(lambda event: event.n))
     hypervisor_for(case, sink).machine.run(LIMIT)
-    sink.flush()
+    sink.close()
     path = EXPECTED / f"{name}.{form}"
     if regenerate:
         path.write_text(written.getvalue())

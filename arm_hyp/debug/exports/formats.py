@@ -26,8 +26,8 @@ class Source(NamedTuple):
     """What a sink may ask about the run, beside its events."""
 
     clock: Clock
-    symbols: Callable[[], SymbolTable]
-    has_vms: bool
+    symbols: Callable[[], SymbolTable] = SymbolTable
+    has_vms: bool = False
 
 
 def source_of(runner: Runner) -> Source:

@@ -287,7 +287,9 @@ def _notes(event: Event) -> dict[str, Value]:
 
 
 def _plain(value: Any) -> Value:
-    return value if isinstance(value, bool | int | str) else ", ".join(f"{each:#x}" for each in value)
+    if isinstance(value, bool | int | str):
+        return value
+    return ", ".join(each if isinstance(each, str) else f"{each:#x}" for each in value)
 
 
 _NAMES: Final[dict[type[Event], Callable[[Any], str]]] = {
