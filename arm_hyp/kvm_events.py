@@ -274,6 +274,21 @@ class HandlerOutput(VmEvent, frozen=True, tag="handler_output"):
     line: int
 
 
+class HandlerEffect(VmEvent, frozen=True, tag="handler_effect"):
+    """A user's handler, in words its decorator and its place, handled an exit: it did `actions`, and gave `answer`.
+
+    `index` counts the exits that the user's code saw; `failure` is what went wrong, None if nothing did. Numbered:
+    `seq` counts it. Not in Linux.
+    """
+
+    index: int
+    handler: str
+    place: str
+    actions: list[str]
+    answer: int | None
+    failure: str | None
+
+
 class VmEnded(VmEvent, frozen=True, tag="vm_ended"):
     """The VM will run no more: `reason` is one word, `text` says it in words. Not in Linux."""
 
@@ -311,6 +326,7 @@ AnyEvent = (
     | GuestCall
     | GuestUndefined
     | HandlerOutput
+    | HandlerEffect
     | VmEnded
 )
 """Every event type: what a JSON Lines trace decodes to."""

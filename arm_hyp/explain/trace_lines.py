@@ -39,6 +39,7 @@ from arm_hyp.explain.kvm_lines import TRACEPOINTS, task, text, tracepoint
 from arm_hyp.kvm_events import (
     GuestCall,
     GuestUndefined,
+    HandlerEffect,
     HandlerOutput,
     Stage2Changed,
     VcpuBlocked,
@@ -257,6 +258,18 @@ def _handler_printed(event: HandlerOutput, symbols: SymbolTable | None) -> Words
     return Words(f"{task(event)} handler prints {ascii_text(event.text)}", result=place, has_address=False)
 
 
+def _handler_did(event: HandlerEffect, symbols: SymbolTable | None) -> Words:
+    answer = "" if event.answer is None else f"answers {event.answer:#x}"
+    ends = f"fails: {event.failure}" if event.failure is not None else answer
+    said = ascii_text("; ".join(event.actions))[1:-1]
+    return Words(
+        f"{task(event)} {event.handler} at {event.place}",
+        result=said or ends,
+        detail=ends if said else "",
+        has_address=False,
+    )
+
+
 def _vm_ended(event: VmEnded, symbols: SymbolTable | None) -> Words:
     return Words(f"{event.vm} ends ({event.reason}): {event.text}", has_address=False)
 
@@ -270,6 +283,7 @@ _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
     GuestCall: _guest_called,
     GuestUndefined: _guest_undefined,
     HandlerOutput: _handler_printed,
+    HandlerEffect: _handler_did,
     VmEnded: _vm_ended,
     Started: _started,
     ExceptionTaken: _taken,

@@ -7,23 +7,33 @@ first of these that is there is asked, and its `next` reaches those behind:
 
 Each exit that a user's code sees is watched from before its first call to its end: what was skipped, printed and left
 behind. A `HandlerFailure` leaves the vCPU's general registers, PC and PSTATE as they were before the exit.
+
+What the user's code does is noted in a log. An exit that is in the log already, because the run went back, is repeated
+from there, and the user's code is not called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.exits import DataAbortExit, HvcExit, SmcExit, SyncExit, SysregExit
-from arm_hyp.hypervisor.student import plain_data
-from arm_hyp.hypervisor.student.failures import HandlerFailure, Place, Problem, report
-from arm_hyp.hypervisor.student.guard import Guard, caller
+from arm_hyp.hypervisor.student.effects import Call, EffectLog, Failing, Files
+from arm_hyp.hypervisor.student.failures import Differs, NoMore, Problem, shortly
+from arm_hyp.hypervisor.student.live import Below, Live
+from arm_hyp.hypervisor.student.plain_data import NotPlain
+from arm_hyp.hypervisor.student.recorded import export
 from arm_hyp.hypervisor.student.registry import ARGUMENTS, Handlers, Hypercall, Registered, SysregAccess
-from arm_hyp.kvm_events import HandlerOutput
+from arm_hyp.hypervisor.student.repeat import repeat
+from arm_hyp.hypervisor.student.telling import tell
+from arm_hyp.hypervisor.student.user_data import UserData
+from arm_hyp.hypervisor.student.watch import Exited, Watch
+from arm_hyp.hypervisor.student.wire import Malformed
+from arm_hyp.machine.seams import BusError
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.vcpu import Vcpu
@@ -37,70 +47,28 @@ _M32: Final = (1 << 32) - 1
 _XZR: Final = 31
 
 
-class Exited(NamedTuple):
-    """A vCPU at an exit: if it is equal at the next one, the guest made no progress."""
-
-    retired: int
-    esr: int
-    va: int
-    pc: int
-    pstate: int
-    x: tuple[int, ...]
-
-
-def exited(vcpu: Vcpu, exit: SyncExit) -> Exited:
-    """Note the state of the vCPU at its exit."""
-    retired = vcpu.cpu.core.retired if vcpu.cpu is not None else 0
-    return Exited(retired, exit.esr, getattr(exit, "va", 0), vcpu.pc, vcpu.pstate, tuple(map(vcpu.x, range(31))))
-
-
-class Watch:
-    """One exit that a user's code handles: its state before, the handlers that run now, the first problem."""
-
-    def __init__(self, vcpu: Vcpu, exit: SyncExit) -> None:
-        self.vcpu, self.exit = vcpu, exit
-        self.skips = vcpu.skips
-        self.before: Exited | None = None  # None: no user's code ran yet
-        self.running: list[Registered] = []
-        self.last: Registered | None = None
-        self.failure: HandlerFailure | None = None
-
-    def skipped(self) -> int:
-        """Return how often the instruction was skipped in this exit."""
-        return self.vcpu.skips - self.skips
-
-    def fail(self, problem: Problem) -> HandlerFailure:
-        """Make the failure of a problem, and remember the first: a user's `except` may swallow it."""
-        registered = self.running[-1] if self.running else self.last
-        assert registered is not None
-        code = registered.code
-        place = Place(code.co_filename, code.co_firstlineno, code.co_name)
-        if self.failure is None:
-            said = report(problem, place, registered.decorator, self.vcpu.name, self.exit)
-            self.failure = HandlerFailure(said)
-        return self.failure
-
-    def put_back(self) -> None:
-        """Give the vCPU the registers that it had before."""
-        if self.before is not None:
-            for number, value in enumerate(self.before.x):
-                self.vcpu.set_x(number, value)
-            self.vcpu.pc, self.vcpu.pstate = self.before.pc, self.before.pstate
-
-
 class StudentCode:
-    """The handlers of a user's module over the default ones: `dispatch(vcpu, exit)` in place of `default`."""
+    """The handlers of a user's module over the default ones: `dispatch(vcpu, exit)` in place of `default`.
 
-    def __init__(self, handlers: Handlers, default: Handle) -> None:
-        self.handlers = handlers
-        self.default = default
-        files = frozenset(str(module.__file__) for module in handlers.modules)
-        self._guard = Guard(files, self._library_called)
-        self._globals = plain_data.Globals(handlers.modules)
-        self._data: dict[str, plain_data.Data] = {}
+    `log` holds what they did at each exit that they saw; `index` is the next of these exits. Handlers without
+    functions, as `RecordedHandlers` makes them, only repeat the log, and the run ends where it does.
+    """
+
+    def __init__(self, handlers: Handlers, default: Handle, log: EffectLog | None = None) -> None:
+        self.handlers, self.default = handlers, default
+        self.log = EffectLog() if log is None else log
+        self.index = 0
+        self._files, self._live = Files(handlers.files), Live(handlers.files)
+        self._data = UserData(handlers.namespaces)
+        self.registrations = export(handlers, self._data.snapshot())
         self._stuck: dict[str, tuple[Exited, int]] = {}  # by vCPU: its last exit, and how often it came in a row
         self._watch: Watch | None = None
         self._by_class: dict[int, Handle] = {ec: handle for ec in range(64) if (handle := self._entry(ec))}
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the user's code is there."""
+        return bool(self.handlers.modules)
 
     def attach(self, vm: Vm) -> None:
         """Lay the `@mmio` handlers over a VM's devices. Raises: UserError for a range in its RAM."""
@@ -138,23 +106,42 @@ class StudentCode:
         watch = self._watch = Watch(vcpu, exit)
         try:
             handle(vcpu, exit)
-            if watch.before is not None:
+            if watch.effect is not None:
                 self._finish(watch)
             if watch.failure is not None:
                 raise watch.failure
-        except HandlerFailure:
+        except BaseException:
             watch.put_back()
             raise
         finally:
             self._watch = None
-            self._tell_output(vcpu)
+            self._close(watch)
+
+    def _begin(self, watch: Watch) -> None:
+        """Before the first call in an exit note the state, and find the exit in the log. Raises: Problem."""
+        if watch.before is not None:
+            return
+        here, known = watch.begin(), self.log.get(self.index)
+        self._look(watch)
+        watch.is_repeated = not self.is_live or (known is not None and known.exit == here.exit)
+        if watch.is_repeated and known is None:
+            raise NoMore
+        if known is not None and watch.is_repeated and known.exit != here.exit:
+            raise Differs(f"exit {self.index} was at {known.pc:#x} of VM {known.vm}, after {known.n:,} instructions")
+        watch.effect = known if watch.is_repeated else here
+
+    def _look(self, watch: Watch) -> None:
+        try:
+            self._data.look(watch.vcpu.vm.hypervisor)
+        except NotPlain as error:
+            raise _no_plain(error) from None
 
     def _finish(self, watch: Watch) -> None:
-        """Look at what the handlers left behind."""
+        """Look at what the handlers left behind. Raises: HandlerFailure."""
         try:
             if watch.skipped() > 1:
                 raise Problem("the instruction was skipped twice", "next() skips it already, or call skip only once")
-            changed = self._changed(watch.vcpu)
+            changed = self._settle(watch)
         except Problem as problem:
             raise watch.fail(problem) from None
         name, before = watch.vcpu.name, watch.before
@@ -166,94 +153,97 @@ class StudentCode:
         times = times + 1 if last == before else 1
         self._stuck[name] = before, times if changed else PATIENCE
 
-    def _changed(self, vcpu: Vcpu) -> bool:
-        """Tell whether the user's data changed. Raises: Problem if they are not plain any more."""
+    def _settle(self, watch: Watch) -> bool:
+        """Note what changed of the user's data, or change it again; tell whether anything did. Raises: Problem."""
+        effect, watch.is_settled = watch.effect, True
+        assert effect is not None
         try:
-            changes = [self._globals.changed(), *(data.changed() for data in self._data_of(vcpu))]
-        except plain_data.NotPlain as error:
-            mend = "keep plain data (int, str, bytes, list, dict ...) in vcpu.data, which snapshots carry"
-            raise Problem(f"{error.where} {error.cause}", mend) from None
-        return any(changes)
+            if watch.is_repeated:
+                self._data.take(effect.changes)
+            else:
+                effect.changes = self._data.changes()
+        except NotPlain as error:
+            problem = _no_plain(error)
+            effect.failing = self._files.failing(problem)
+            raise problem from None
+        except Malformed as error:
+            raise Differs(str(error)) from None
+        if effect.failing is not None:
+            raise self._files.problem(effect.failing)
+        if watch.calls < len(effect.calls) and watch.is_repeated:
+            raise Differs("more handlers were asked then")
+        return bool(effect.changes)
 
-    def _data_of(self, vcpu: Vcpu) -> list[plain_data.Data]:
-        """Return the watches over `vcpu.data` and `vm.data`. Raises: NotPlain."""
-        for key, name, live in ((vcpu.name, "vcpu.data", vcpu.data), (vcpu.vm.name, "vm.data", vcpu.vm.data)):
-            if key not in self._data or self._data[key].live is not live:
-                self._data[key] = plain_data.Data(name, live)
-        return [self._data[vcpu.name], self._data[vcpu.vm.name]]
-
-    def _tell_output(self, vcpu: Vcpu) -> None:
-        for text, file, line in self._guard.output.take():
-            vcpu.emit(HandlerOutput, text=text, file=file, line=line)
+    def _close(self, watch: Watch) -> None:
+        """Keep the effect, and tell of it."""
+        effect = watch.effect
+        if effect is None:
+            return
+        if not watch.is_settled:
+            with suppress(Problem):  # something else went wrong before
+                self._settle(watch)
+        if not watch.is_repeated:
+            effect.output = self._live.output()
+            self.log.put(self.index, effect)
+        tell(
+            watch.vcpu, self.index, effect, self.handlers, "" if watch.failure is None else watch.failure.report.problem
+        )
+        self.index += 1
 
     # --- one call ----------------------------------------------------------------------------------------------------
 
-    def _call(self, registered: Registered, vcpu: Vcpu, what: object, below: Callable[[Vcpu, Any], Any]) -> Any:
-        """Call one handler in the guard. Raises: HandlerFailure."""
+    def _call(self, registered: Registered, vcpu: Vcpu, what: object, below: Below) -> Any:
+        """Call one handler, or do again what it did. Raises: HandlerFailure; BusError from an `@mmio` handler."""
         watch = self._watch
         assert watch is not None
         watch.last = registered
-        following = (partial(self._guard.outside, self._below, watch, below),) if registered.takes_next else ()
         watch.running.append(registered)
         try:
             self._begin(watch)
-            answer = self._guard.call(registered.function, vcpu, what, *following)
+            if watch.is_repeated:
+                return repeat(watch, registered, what, below, self._files)
+            return self._call_live(watch, registered, what, below)
         except Problem as problem:
             raise watch.fail(problem) from problem.__cause__
         finally:
             watch.running.pop()
-        if watch.failure is not None:
-            raise watch.failure
-        return answer
 
-    @staticmethod
-    def _below(watch: Watch, below: Callable[[Vcpu, Any], Any], vcpu: Vcpu, what: Any) -> Any:
-        """Carry out a handler's `next`: meanwhile that handler does not run."""
-        running, watch.running = watch.running, []
+    def _call_live(self, watch: Watch, registered: Registered, what: object, below: Below) -> object:
+        """Call the user's function, and note what it does and how it ends. Raises: Problem, BusError."""
+        assert watch.effect is not None
+        call = Call(registered.decorator, [])
+        watch.effect.calls.append(call)
         try:
-            return below(vcpu, what)
-        finally:
-            watch.running = running
+            self._check_progress(watch)
+            answer = self._live.call(watch, call, registered, what, below)
+            if watch.problem is not None:
+                raise watch.problem  # the user's code swallowed it
+            return answer
+        except BusError as error:
+            if registered.decorator.startswith("@mmio"):
+                raise
+            problem = self._live.bus_error(error)
+            call.refused, call.failing = None, self._files.failing(problem)
+            raise problem from error
+        except Problem as problem:
+            call.failing = self._files.failing(watch.problem or problem)
+            raise
+        except KeyboardInterrupt:
+            call.failing = Failing("KeyboardInterrupt", "")
+            raise
 
-    def _begin(self, watch: Watch) -> None:
-        """Note the state before the first call in an exit. Raises: Problem if the guest makes no progress."""
-        if watch.before is not None:
-            return
-        watch.before = exited(watch.vcpu, watch.exit)
-        if watch.vcpu.name not in self._data:
-            self._changed(watch.vcpu)
+    def _check_progress(self, watch: Watch) -> None:
+        """Raises: Problem if the guest makes no progress."""
         last, times = self._stuck.get(watch.vcpu.name, (None, 0))
         if last == watch.before and times >= PATIENCE:
             raise Problem("the same exit came again, nothing executed between", _retry_mend(watch.exit))
-
-    def _library_called(self, frame: FrameType) -> None:
-        """Notice, in the user's code, a call of this package: a wrong `skip_instruction` ends where it stands."""
-        watch = self._watch
-        if watch is None or frame.f_code.co_name != "skip_instruction" or not watch.running:
-            return
-        wrong = self._wrong_skip(watch)
-        if wrong is not None:
-            problem = Problem(*wrong, caller(frame))
-            watch.fail(problem)
-            raise problem
-
-    @staticmethod
-    def _wrong_skip(watch: Watch) -> tuple[str, str] | None:
-        decorator = watch.running[-1].decorator
-        if isinstance(watch.exit, HvcExit):
-            return "skip_instruction after an HVC", "leave it out: an HVC has completed, ELR_EL2 is behind it already"
-        if not decorator.startswith("@handler"):
-            return "skip_instruction where the instruction is skipped for you", "leave it out, and return the answer"
-        if watch.skipped():
-            return "skip_instruction a second time in one exit", "skip once; next() skips what it handles"
-        return None
 
     # --- the four kinds of handler -----------------------------------------------------------------------------------
 
     def _class(self, registered: Registered, below: Handle, vcpu: Vcpu, exit: SyncExit) -> None:
         answer = self._call(registered, vcpu, exit, below)
         if answer is not None:
-            self._fail(f"returned {_short(answer)}", "return nothing: a handler acts through vcpu")
+            self._fail(f"returned {shortly(answer)}", "return nothing: a handler acts through vcpu")
 
     def _fail(self, problem: str, mend: str) -> None:
         assert self._watch is not None
@@ -271,7 +261,9 @@ class StudentCode:
             if self._goes_on(vcpu, exit):
                 vcpu.set_x(exit.rt, value)
         elif answer is not None:
-            self._fail(f"returned {_short(answer)} for a write of {exit.name}", "return nothing: a write has no answer")
+            self._fail(
+                f"returned {shortly(answer)} for a write of {exit.name}", "return nothing: a write has no answer"
+            )
         if vcpu.pc == exit.pc:
             vcpu.skip_instruction()
 
@@ -299,7 +291,7 @@ class StudentCode:
         call = Hypercall(vcpu.x(0) & _M32, tuple(map(vcpu.x, range(1, ARGUMENTS + 1))))
         answer = self._call(registered, vcpu, call, partial(self._default_call, exit, call))
         if answer is not None:
-            signed = answer + (1 << 64) if type(answer) is int and -(1 << 63) <= answer < 0 else answer
+            signed = answer + (1 << 64) if isinstance(answer, int) and -(1 << 63) <= answer < 0 else answer
             vcpu.set_x(0, self._checked(signed, 64, f"call {call.number:#x}"))
         if isinstance(exit, SmcExit) and vcpu.pc == exit.pc:
             vcpu.skip_instruction()
@@ -315,8 +307,8 @@ class StudentCode:
     def _mmio(self, registered: Registered, vcpu: Vcpu, access: MmioAccess, below: Answer) -> int:
         answer = self._call(registered, vcpu, access, below)
         if access.is_write:
-            if answer not in (None, 0):
-                self._fail(f"returned {_short(answer)} for a write", "return nothing: a write has no answer")
+            if answer is not None and not (isinstance(answer, int) and answer == 0):
+                self._fail(f"returned {shortly(answer)} for a write", "return nothing: a write has no answer")
             return 0
         return self._checked(answer, 8 * access.size_bytes, f"a read of {access.size_bytes} bytes at {access.ipa:#x}")
 
@@ -325,7 +317,7 @@ class StudentCode:
         if answer is None:
             self._fail(f"returned nothing for {asked}", "return the value, an int")
         if not isinstance(answer, int):
-            self._fail(f"returned {_short(answer)} for {asked}", "return the value, an int")
+            self._fail(f"returned {shortly(answer)} for {asked}", "return the value, an int")
         assert isinstance(answer, int)
         if not 0 <= answer < 1 << bits:
             mend = f"cut it to size: value & {(1 << bits) - 1:#x}"
@@ -335,17 +327,21 @@ class StudentCode:
     # --- state -------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the globals of the user's modules, and which exits each vCPU has not got past."""
+        """Return the globals of the user's modules, which exits each vCPU has not got past, and the next in the log."""
         stuck = {name: [*last[:-1], list(last.x), times] for name, (last, times) in self._stuck.items()}
-        return {"globals": self._globals.snapshot(), "stuck": stuck}
+        return {"globals": self._data.snapshot(), "stuck": stuck, "index": self.index}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back, after the VMs have theirs."""
-        self._globals.restore(state["globals"])
+        """Take a state back, after the VMs have theirs. The log stays: what is in it is repeated."""
+        self._data.restore(state["globals"])
         self._stuck = {
             name: (Exited._make((*last, tuple(x))), times) for name, (*last, x, times) in state["stuck"].items()
         }
-        self._data.clear()
+        self.index = state["index"]
+
+    def branch(self) -> None:
+        """Forget what is in the log from here on: something was changed, and the user's code runs again."""
+        self.log.truncate(self.index)
 
 
 def _retry_mend(exit: SyncExit) -> str:
@@ -354,10 +350,6 @@ def _retry_mend(exit: SyncExit) -> str:
     return "call vcpu.skip_instruction() when the handler has done the instruction's work"
 
 
-def _short(value: object) -> str:
-    """Return a value as it is written, cut; the type alone where that fails."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 40 else text[:37] + "..."
+def _no_plain(error: NotPlain) -> Problem:
+    mend = "keep plain data (int, str, bytes, list, dict ...) in vcpu.data, which snapshots carry"
+    return Problem(f"{error.where} {error.cause}", mend)

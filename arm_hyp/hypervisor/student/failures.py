@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import traceback
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import one_line
@@ -51,15 +51,90 @@ class HandlerFailure(Exception):
         return "\n".join(filter(None, lines))
 
 
+class RecordingEnds(HandlerFailure):
+    """A recording has no more exits that the user's handlers saw: a replay ends before this one."""
+
+
+class RecordingDiffers(HandlerFailure):
+    """A recording is not of this run: other exits come, or what was done before cannot be done here."""
+
+
 class Problem(BaseException):
     """What is wrong, found where the exit is not known. `place` is the user's line, or None for that of the handler.
 
-    No `except Exception` of the user's code stops it.
+    No `except Exception` of the user's code stops it. `failure` is what it leads to.
     """
+
+    failure: type[HandlerFailure] = HandlerFailure
 
     def __init__(self, problem: str, mend: str = "", place: Place | None = None) -> None:
         super().__init__(problem, mend, place)
-        self.problem, self.mend, self.place = problem, mend, place
+        self.problem, self.mend, self.place = clean(problem), mend, place
+
+
+class NoMore(Problem):
+    """The recording ends."""
+
+    failure = RecordingEnds
+
+    def __init__(self) -> None:
+        super().__init__("the recording ends here")
+
+
+class Differs(Problem):
+    """The recording is not of this run."""
+
+    failure = RecordingDiffers
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"the recording is not of this run: {how}", "replay it with the arm-hyp that made it")
+
+
+def clean(text: str) -> str:
+    """Return a text that any file and terminal can take: not too long, what is no character escaped."""
+    short = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return short.encode("utf-8", "backslashreplace").decode()
+
+
+_LONGEST: Final = 1000
+
+
+class Odd(NamedTuple):
+    """An answer that is no int, of which nothing is kept but this text."""
+
+    text: str
+
+
+def shortly(value: object) -> str:
+    """Return a value as it is written, cut, and the same in every run: of others' objects the type alone."""
+    text = _written(value, 2)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _written(value: Any, depth: int) -> str:
+    kind = type(value)
+    if kind is int:
+        return str(value) if -10_000 < value < 10_000 else hex(value)
+    if kind in (str, bytes):
+        return ascii(value[:40])
+    if value is None or kind in (bool, float):
+        return repr(value)
+    if kind is Odd:
+        return str(value.text)
+    if kind in _BRACKETS and depth and len(value) <= _MANY:
+        return _BRACKETS[kind].format(", ".join(_parts(value, kind, depth - 1)))
+    return f"a {kind.__name__}" + (f" of {len(value):,}" if kind in _BRACKETS else "")
+
+
+_MANY: Final = 50
+_BRACKETS: Final[dict[type, str]] = {list: "[{}]", tuple: "({})", **dict.fromkeys((set, frozenset, dict), "{{{}}}")}
+
+
+def _parts(value: Any, kind: type, depth: int) -> list[str]:
+    if kind is dict:
+        return [f"{_written(key, depth)}: {_written(each, depth)}" for key, each in value.items()]
+    parts = [_written(part, depth) for part in value]
+    return parts if kind in (list, tuple) else sorted(parts)
 
 
 def report(problem: Problem, place: Place, handler: str, vcpu: str, exit: SyncExit) -> Report:

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import arm_hyp
-from arm_hyp.hypervisor.student.failures import Place, Problem, in_words, last_place, mend_for
+from arm_hyp.hypervisor.student.failures import Place, Problem, clean, in_words, last_place, mend_for, shortly
 from arm_hyp.machine.seams import BusError
 
 BUDGET: Final = 3_000_000
@@ -28,7 +28,9 @@ OUTPUT_LIMIT: Final = 64 * 1024
 _OWN_FILES: Final = os.path.dirname(arm_hyp.__file__) + os.sep
 
 T = TypeVar("T")
-OnCall = Callable[[FrameType], None]
+Trace = Callable[[FrameType, str, Any], Any]
+OnCall = Callable[[FrameType], Trace | None]
+"""Told of each call of this package; what it returns is told of what follows in that call."""
 
 
 class OverBudget(BaseException):
@@ -58,8 +60,8 @@ class Output(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Take what is printed."""
-        kept = text[: self._left]
-        self._left -= len(kept)
+        kept = text[: self._left].encode("utf-8", "backslashreplace").decode()
+        self._left = max(self._left - len(kept), 0)
         for part in kept.splitlines(keepends=True):
             self._append(part)
         return len(text)
@@ -92,18 +94,27 @@ def _refuse_exit(status: int) -> NoReturn:
     raise SystemExit(status)
 
 
+class Ran:
+    """What is seen of one call of a user's function: the lines that ran, as (file, line), and its variables at last."""
+
+    def __init__(self) -> None:
+        self.lines: dict[tuple[str, int], None] = {}
+        self.locals: dict[str, str] = {}
+
+
 class Guard:
     """Calls a user's code. One at a time; what the user's code calls of this package may be let out with `outside`."""
 
     def __init__(self, files: frozenset[str], on_call: OnCall = lambda frame: None, budget: int = BUDGET) -> None:
         self.output = Output(files)
-        self._files, self._on_call, self._budget = files, on_call, budget
+        self.files, self._on_call, self._budget = files, on_call, budget
         self._left = 0
+        self.ran = Ran()
         self._outer: tuple[Any, ...] | None = None  # what was there before the user's code; None: it does not run
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Call the user's function. Raises: Problem, for all that it raises but BusError and KeyboardInterrupt."""
-        self._left = self._budget
+        self._left, self.ran = self._budget, Ran()
         self._enter()
         try:
             return function(*arguments)
@@ -111,21 +122,21 @@ class Guard:
             raise
         except OverBudget as error:
             mend = f"it ran {self._budget} bytecodes in this exit: end the loop"
-            raise Problem("the handler loops for ever", mend, last_place(error, self._files)) from None
+            raise Problem("the handler loops for ever", mend, last_place(error, self.files)) from None
         except BaseException as error:
-            raise Problem(in_words(error), mend_for(error), last_place(error, self._files)) from error
+            raise Problem(in_words(error), mend_for(error), last_place(error, self.files)) from error
         finally:
             self._leave()
 
     def outside(self, function: Callable[..., T], *arguments: object) -> T:
         """Call back into this package from the user's code: uncounted, and with the real standard output."""
-        left = self._left
+        left, ran = self._left, self.ran
         self._leave()
         try:
             return function(*arguments)
         finally:
+            self._left, self.ran = left, ran
             self._enter()
-            self._left = left
 
     def _enter(self) -> None:
         self._outer = (sys.gettrace(), sys.stdout, sys.stderr, sys.stdin, os._exit)
@@ -140,21 +151,49 @@ class Guard:
         trace, sys.stdout, sys.stderr, sys.stdin, os._exit = self._outer
         sys.settrace(trace)
 
-    def _tracer(self) -> Callable[[FrameType, str, object], Any]:
+    def _tracer(self) -> Trace:
+        lines = self.ran.lines
+
         def count(frame: FrameType, _event: str, _argument: object) -> Any:
             self._left -= 1
             if self._left < 0:
                 raise OverBudget
             return count
 
+        def follow(frame: FrameType, event: str, _argument: object) -> Any:
+            if event == "line":
+                lines[frame.f_code.co_filename, frame.f_lineno] = None
+                return follow
+            self._left -= 1
+            if self._left < 0:
+                raise OverBudget
+            if event == "return" and frame.f_back is not None and frame.f_back.f_code is _CALL:
+                self.ran.locals = _in_words(frame)
+            return follow
+
         def called(frame: FrameType, _event: str, _argument: object) -> Any:
-            if frame.f_code.co_filename.startswith(_OWN_FILES):
-                self._on_call(frame)
-                return None
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-            return count
+            file = frame.f_code.co_filename
+            if file.startswith(_OWN_FILES):
+                return self._on_call(frame)
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = is_users = file in self.files
+            return follow if is_users else count
 
         return called
+
+
+_CALL: Final = Guard.call.__code__
+_MOST_LOCALS: Final = 32
+
+
+def _in_words(frame: FrameType) -> dict[str, str]:
+    """Return the variables of a function, in words; its parameters are known."""
+    code = frame.f_code
+    names = [
+        name for name in (*code.co_varnames, *code.co_cellvars) if name not in code.co_varnames[: code.co_argcount]
+    ]
+    values = frame.f_locals
+    return {clean(name): shortly(values[name]) for name in names[:_MOST_LOCALS] if name in values}
 
 
 def caller(frame: FrameType) -> Place:

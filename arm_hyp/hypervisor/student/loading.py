@@ -32,10 +32,19 @@ def load_handlers(path: str | Path) -> Handlers:
     module.__file__ = str(path)
     with registering(handlers), _importable(path.parent.resolve(), module) as imported:
         _run(path, code, module)
-    handlers.modules = (module, *imported)
+    handlers.own((module, *imported), _files(path, imported))
     if not len(handlers):
         raise UserError(str(path), "registers no handler", "write one under @handler(EC.WFX), for example")
     return handlers
+
+
+def _files(path: Path, imported: list[ModuleType]) -> dict[str, str]:
+    """Return the files of a user's modules by names that hold no directory of the user's."""
+    files, directory = {path.name: str(path)}, path.parent.resolve()
+    for module in imported:
+        file = str(module.__file__)
+        files[Path(file).resolve().relative_to(directory).as_posix()] = file
+    return files
 
 
 class _BareExcept(ast.NodeTransformer):

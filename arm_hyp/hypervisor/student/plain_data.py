@@ -1,7 +1,7 @@
-"""State of a user's code that can come back: plain data, and a watch over what is not.
+"""State of a user's code that can come back: plain data, and an account of what is not.
 
-Read this before `hypervisor/student/code.py`. `vcpu.data`, `vm.data` and the globals of a user's modules are carried by
-snapshots, so they must be plain: None, bool, int, float, str, bytes, and list, tuple, dict, set, frozenset of these.
+Read this before `hypervisor/student/user_data.py`. Snapshots carry `vcpu.data`, `vm.data` and the globals of a user's
+modules, so they must be plain: None, bool, int, float, str, bytes, and list, tuple, dict, set, frozenset of these.
 Functions, classes and modules may be there too, as long as nothing in them changes.
 
 Simplified: a change is not seen inside a generator, nor inside an object that gives no account of itself to `copyreg`
@@ -10,7 +10,7 @@ Simplified: a change is not seen inside a generator, nor inside an object that g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -54,86 +54,6 @@ def is_plain(value: Any) -> bool:
     except NotPlain:
         return False
     return True
-
-
-class Data:
-    """Watches one dict that must be plain (`vcpu.data`). `where` is its name in messages."""
-
-    def __init__(self, where: str, live: dict[str, Any]) -> None:
-        self.where, self.live = where, live
-        self._last: dict[str, Any] = copy(live, where)
-
-    def changed(self) -> bool:
-        """Tell whether it changed since the last time. Raises: NotPlain if it is not plain any more."""
-        if self._last == self.live:
-            return False
-        self._last = copy(self.live, self.where)
-        return True
-
-
-class Globals:
-    """Watches the globals of a user's modules: plain ones may change, others may not."""
-
-    def __init__(self, modules: Iterable[ModuleType]) -> None:
-        self._modules = {module.__name__: module.__dict__ for module in modules}
-        others = {key: value for key, value in self._items() if not is_plain(value)}
-        self._foreign = {key: value for key, value in others.items() if self._is_foreign(value)}
-        self._others = {key: self._account(value) for key, value in others.items() if key not in self._foreign}
-        self._last = self._plain()
-
-    def _is_foreign(self, value: Any) -> bool:
-        """Tell whether it is another's function, class or module: nothing in it is the user's state."""
-        if isinstance(value, FunctionType | type):
-            return value.__module__ not in self._modules
-        return isinstance(value, ModuleType | BuiltinFunctionType)
-
-    def _items(self) -> list[tuple[tuple[str, str], Any]]:
-        """Return every global as ((module, name), value), but for Python's own."""
-        return [
-            ((module, name), value)
-            for module, names in self._modules.items()
-            for name, value in names.items()
-            if not name.startswith("__")
-        ]
-
-    def changed(self) -> bool:
-        """Tell whether a plain global changed since the last time. Raises: NotPlain if another one did, or came."""
-        self._check_others()
-        now = {key: value for key, value in self._items() if key not in self._others and key not in self._foreign}
-        if now == self._last:
-            return False
-        self._last = {key: copy(value, key[1]) for key, value in now.items()}
-        return True
-
-    def _check_others(self) -> None:
-        for (module, name), value in self._foreign.items():
-            if self._modules[module].get(name) is not value:
-                raise NotPlain(name, "is no plain data, and changed")
-        for (module, name), before in self._others.items():
-            if self._account(self._modules[module].get(name)) != before:
-                raise NotPlain(name, "is no plain data, and changed")
-
-    def snapshot(self) -> dict[str, dict[str, Any]]:
-        """Return the plain globals by module and name."""
-        state: dict[str, dict[str, Any]] = {module: {} for module in self._modules}
-        for (module, name), value in self._plain().items():
-            state[module][name] = value
-        return state
-
-    def restore(self, state: dict[str, dict[str, Any]]) -> None:
-        """Take the plain globals back; those that were made later go."""
-        for module, name in self._plain():
-            del self._modules[module][name]
-        for module, values in state.items():
-            self._modules[module].update(copy(values, module))
-        self._last = self._plain()
-
-    def _plain(self) -> dict[tuple[str, str], Any]:
-        fixed = self._others.keys() | self._foreign.keys()
-        return {key: copy(value, key[1]) for key, value in self._items() if key not in fixed}
-
-    def _account(self, value: Any) -> Any:
-        return account(value, frozenset(self._modules), set())
 
 
 def account(value: Any, modules: frozenset[str], seen: set[int]) -> Any:

@@ -17,13 +17,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.hypervisor.exits import SysregExit
+from arm_hyp.hypervisor.student.failures import Place
 
 IPA_BITS: Final = 48
 _FUNCTION_ID_BITS: Final = 32
@@ -73,33 +74,43 @@ F = TypeVar("F", bound=Function)
 
 
 class Registered(NamedTuple):
-    """One handler: its decorator in words, the function, and whether that takes `next`."""
+    """One handler: its decorator in words, the function, and whether that takes `next`.
+
+    A handler that is only replayed has no function. `source` is where it is: file, first line, name.
+    """
 
     decorator: str
-    function: Function
+    function: Function | None
     takes_next: bool
-
-    @property
-    def code(self) -> CodeType:
-        """Where it is: file, first line, name."""
-        return self.function.__code__
+    source: Place
 
     @property
     def place(self) -> str:
         """File and line, for messages."""
-        return f"{self.code.co_filename}:{self.code.co_firstlineno}"
+        return f"{self.source.file}:{self.source.line}"
 
 
 class Handlers:
-    """What one load registered. `modules` are the user's: the one that was loaded, and those that it imported."""
+    """What one load registered. `modules` are the user's: the one that was loaded, and those that it imported.
+
+    `namespaces` are their globals, `files` their files by a short name: what is beside the first is named from there.
+    Handlers that are only replayed have no modules, and plain globals.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.modules: tuple[ModuleType, ...] = ()
+        self.namespaces: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, str] = {}
         self.classes: dict[EC, Registered] = {}
         self.sysregs: dict[Encoding, Registered] = {}
         self.hypercalls: dict[int, Registered] = {}
         self.mmio: dict[range, Registered] = {}
+
+    def own(self, modules: tuple[ModuleType, ...], files: dict[str, str]) -> None:
+        """Take the modules that were loaded, and their files by name."""
+        self.modules, self.files = modules, files
+        self.namespaces = {module.__name__: module.__dict__ for module in modules}
 
     def __len__(self) -> int:
         return len(self.classes) + len(self.sysregs) + len(self.hypercalls) + len(self.mmio)
@@ -168,7 +179,9 @@ def _words(addresses: range) -> str:
 
 def _add(table: str, key: object, decorator: str, function: F) -> F:
     """Register a function under a key of one of the tables. Raises: Misuse."""
-    registered = Registered(decorator, function, _takes_next(decorator, function))
+    takes_next, code = _takes_next(decorator, function), function.__code__
+    source = Place(code.co_filename, code.co_firstlineno, code.co_name)
+    registered = Registered(decorator, function, takes_next, source)
     if not _open:
         return function
     handlers: dict[object, Registered] = getattr(_open[-1], table)

@@ -137,6 +137,24 @@ OWN: tuple[tuple[VmEvent, str], ...] = (
         kvm_events.HandlerOutput(**PLACE, text="hello\n", file="my.py", line=7),
         r'vm0/vcpu3 handler prints "hello\n" ->  my.py:7',
     ),
+    (
+        kvm_events.HandlerEffect(
+            **PLACE,
+            index=3,
+            handler="@hypercall(0xc6000001)",
+            place="my.py:7",
+            actions=["set_x(3, 5)", "read_va(0xf00000, 4), raised"],
+            answer=42,
+            failure=None,
+        ),
+        "vm0/vcpu3 @hypercall(0xc6000001) at my.py:7 ->  set_x(3, 5); read_va(0xf00000, 4), raised  answers 0x2a",
+    ),
+    (
+        kvm_events.HandlerEffect(
+            **PLACE, index=0, handler="@handler(EC.WFX)", place="my.py:1", actions=[], answer=None, failure="no"
+        ),
+        "vm0/vcpu3 @handler(EC.WFX) at my.py:1 ->  fails: no",
+    ),
     (kvm_events.VmEnded(**PLACE, reason="off", text="PSCI SYSTEM_OFF"), "vm0 ends (off): PSCI SYSTEM_OFF"),
 )
 
