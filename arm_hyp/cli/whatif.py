@@ -39,6 +39,8 @@ class Asked(NamedTuple):
     """What the command line asks, beside what runs."""
 
     change: tuple[str, ...]
+    both: tuple[str, ...]
+    vm: str
     events: int
     as_json: bool
 
@@ -52,18 +54,18 @@ def whatif(
     both: Annotated[
         list[str] | None, typer.Option("--both", metavar="REG[.FIELD]=VALUE", help="Set in both runs. Repeatable.")
     ] = None,
+    vm: Annotated[str, typer.Option(help="Whose vCPU 0 --set and --both mean; the first VM's if not given.")] = "",
     events: Annotated[int, typer.Option(help="So many events of each run are shown.", min=1, max=1000)] = SHOWN,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Run FILE twice, without and with a change, and show where the two runs part, why, and how each ends.
 
     What else is on the line is for `arm-hyp run`: FILE, and the options that say what machine it runs on. With
-    --hypervisor the change is one of vCPU 0. Exit status: 0, whether or not they part.
+    --hypervisor, or a FILE.toml, the change is one of vCPU 0 of a VM. Exit status: 0, whether or not they part.
     """
-    asked = Asked(tuple(set_), events, as_json)
-    rest = [*ctx.args, *(word for one in both or () for word in ("--set", one))]
+    asked = Asked(tuple(set_), tuple(both or ()), vm, events, as_json)
     name = ctx.command_path
-    get_command(run_command.app).main(rest, prog_name=name, standalone_mode=False, obj=partial(_compare, asked))
+    get_command(run_command.app).main(ctx.args, prog_name=name, standalone_mode=False, obj=partial(_compare, asked))
 
 
 def _compare(asked: Asked, configuration: Configuration, settings: Settings) -> int:
@@ -73,7 +75,9 @@ def _compare(asked: Asked, configuration: Configuration, settings: Settings) -> 
             raise UserError(option, "two runs are compared to their ends", "leave it out; --max-instructions ends them")
     path = settings.input_path
     typed = b"" if path in (None, "-") else read_file(str(path))
-    result, symbols = what_if(configuration, asked.change, settings.limit, typed, asked.events)
+    result, symbols = what_if(
+        configuration, asked.change, settings.limit, typed, asked.events, both=asked.both, vm=asked.vm
+    )
     said = sentence(result, symbols, configuration)
     if asked.as_json:
         print(json.dumps({"sentence": said, "has_parted": result.has_parted} | to_builtins(result), indent=2))
@@ -86,7 +90,7 @@ def sentence(result: WhatIf, symbols: SymbolTable, configuration: Configuration)
     """Say what came out, in one sentence."""
     if result.has_parted:
         machine = configuration.cpu, configuration.gic
-        return comparison.parting(*result.first, result.change, symbols, machine)
+        return comparison.parting(*result.first, result.change, symbols, machine, result.vcpu)
     lost = result.overwritten
     if lost is None:
         return f"Both runs do the same: {result.common:,} events, and the same end."
@@ -152,6 +156,6 @@ def _consoles(result: WhatIf) -> Iterator[str]:
     """Say how what was printed differs."""
     pairs = [*zip(result.without.end.consoles, result.changed.end.consoles, strict=True)]
     for number, (one, two) in enumerate(pairs):
-        name = f"console of VM {number}" if len(pairs) > 1 else "console"
+        name = f"console of {result.vms[number]}" if len(pairs) > 1 else "console"
         difference = comparison.console_difference(one, two)
         yield f"The {name} differs {difference}" if difference else f"The {name} is the same."

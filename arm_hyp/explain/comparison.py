@@ -101,14 +101,16 @@ def parting(
     change: Sequence[str],
     symbols: SymbolTable | None = None,
     machine: tuple[str, int] = ("a72", 2),
+    vcpu: str = "",
 ) -> str:
     """Say in one sentence where two runs part, and what each does there. None stands for a run that has ended.
 
-    `change` is how the second differs from the first; `machine` is the CPU model and the version of the GIC.
+    `change` is how the second differs from the first; `machine` is the CPU model and the version of the GIC; `vcpu`
+    runs there, if one does.
     """
     first = min((one for one in (without, changed) if one is not None), key=lambda one: (one.n, one.seq))
     name = symbols.describe(first.pc) if symbols is not None else ""
-    place = f"{first.pc:#x}{f' <{name}>' if name else ''}, EL{first.el}"
+    place = f"{first.pc:#x}{f' <{name}>' if name else ''}, EL{first.el}{f' of {vcpu}' if vcpu else ''}"
     told = [_told(one, first, symbols, machine) for one in (without, changed)]
     count = f"{first.n:,} instruction{'s' * (first.n != 1)}"
     sides = f"without the change {told[0]}; with {', '.join(change)} {told[1]}"
@@ -123,7 +125,8 @@ def _told(event: Event | None, first: Event, symbols: SymbolTable | None, machin
     if not is_there:  # the same instruction may retire in one run, and not in the other
         return "it goes on"
     if isinstance(event, ExceptionTaken) and event.kind == "sync":
-        return why_trapped(event, *machine).rstrip(".")
+        told = why_trapped(event, *machine).rstrip(".")
+        return told if told[1].isupper() else told[0].lower() + told[1:]  # "WFI at EL1", but "an instruction that"
     said = words(event, symbols)
     arrow = f" -> EL{said.to}" if said.to is not None else ""
     return f"{said.what}{arrow}{f': {said.result}' if said.result else ''}"

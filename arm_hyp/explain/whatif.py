@@ -8,7 +8,7 @@ that both have, so a run may be as long as it likes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, cast
 
@@ -16,10 +16,11 @@ import msgspec
 
 from arm_hyp.arch.registers import layout_of
 from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.errors import UserError
 from arm_hyp.events import Event, NullSink, RegisterAccess
 from arm_hyp.explain.trace_lines import merged
 from arm_hyp.hypervisor.student.failures import HandlerFailure
-from arm_hyp.kvm_events import AnyEvent
+from arm_hyp.kvm_events import AnyEvent, KvmEntry
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Run, Type
 from arm_hyp.runner.runner import Runner
@@ -61,7 +62,8 @@ class Overwritten(msgspec.Struct, frozen=True):
 class WhatIf(msgspec.Struct, frozen=True):
     """Both runs. `common` counts the events that both have, `last_common` are the last of them.
 
-    `first` are the first events that differ; None of a run that has none left.
+    `first` are the first events that differ; None of a run that has none left. `vms` names the VMs, and `vcpu` the one
+    that ran where the runs part; both are empty where there is no hypervisor in Python.
     """
 
     change: tuple[str, ...]
@@ -71,6 +73,8 @@ class WhatIf(msgspec.Struct, frozen=True):
     without: Side
     changed: Side
     overwritten: Overwritten | None = None
+    vms: tuple[str, ...] = ()
+    vcpu: str = ""
 
     @property
     def has_parted(self) -> bool:
@@ -81,14 +85,28 @@ class WhatIf(msgspec.Struct, frozen=True):
 class _Twin:
     """One of the two runs. `events` are those that were not compared yet; `is_over` when it can run no further."""
 
-    def __init__(self, configuration: Configuration, typed: bytes, limit: int, change: Sequence[str] = ()) -> None:
+    def __init__(
+        self, configuration: Configuration, typed: bytes, limit: int, settings: Sequence[str], vm: str = ""
+    ) -> None:
         self.events: deque[Event] = deque()
         self.runner = Runner(configuration, self)
         self.runner.send(Type(typed))
-        if change:
-            self.runner.send(Edit(tuple(change)))
+        self.runner.send(Edit(tuple(settings), self._index_of(vm)))
         self.events.clear()
         self._limit, self._failure, self.is_over = limit, "", False
+
+    def _index_of(self, vm: str) -> int:
+        """Return the number of a VM; of the first one if none is named. Raises: UserError."""
+        names = self.vms
+        if vm and vm not in names:
+            advice = f"name one of {', '.join(names)}" if names else "add --hypervisor, or leave it out"
+            raise UserError(f"--vm {vm}", "there is no such VM", advice)
+        return names.index(vm) if vm else 0
+
+    @property
+    def vms(self) -> tuple[str, ...]:
+        """The names of the VMs."""
+        return () if self.runner.hypervisor is None else tuple(vm.name for vm in self.runner.hypervisor.vms)
 
     def emit(self, event: Event) -> None:
         """Keep an event until it is compared."""
@@ -126,21 +144,37 @@ class _Twin:
 
 
 def what_if(
-    configuration: Configuration, change: Sequence[str], limit: int, typed: bytes = b"", shown: int = SHOWN
+    configuration: Configuration,
+    change: Sequence[str],
+    limit: int,
+    typed: bytes = b"",
+    shown: int = SHOWN,
+    *,
+    both: Sequence[str] = (),
+    vm: str = "",
 ) -> tuple[WhatIf, SymbolTable]:
     """Run a guest without and with a change (settings, `REG[.FIELD]=VALUE`, of CPU 0 or vCPU 0), and compare.
 
-    `limit` in instructions, for each; `shown` events of each are kept from where they part. The guest's symbols come
-    with the result. Raises: UserError.
+    `limit` in instructions, for each; `shown` events of each are kept from where they part. `both` are settings of both
+    runs, `vm` names the VM whose vCPU 0 is meant (none: the first). The guest's symbols come with the result.
+    Raises: UserError.
     """
-    without, changed = _Twin(configuration, typed, limit), _Twin(configuration, typed, limit, change)
+    without, changed = (_Twin(configuration, typed, limit, each, vm) for each in ((*both,), (*both, *change)))
     watch = _Overwrites([parse_setting(text) for text in change])
     common, last = _to_parting(without, changed, watch)
     first = without.head, changed.head
     sides = [Side(twin.show(shown) if any(first) else (), twin.finish()) for twin in (without, changed)]
     last_common = cast(tuple[AnyEvent, ...], tuple(last))
-    result = WhatIf(tuple(change), common, last_common, first, sides[0], sides[1], watch.found)
+    vcpu = _vcpu_at(first, last)
+    result = WhatIf(tuple(change), common, last_common, first, sides[0], sides[1], watch.found, without.vms, vcpu)
     return result, without.runner.symbols
+
+
+def _vcpu_at(first: tuple[Event | None, Event | None], last: Iterable[Event]) -> str:
+    """Return the vCPU that ran on a CPU where the runs part: the one that was entered last there."""
+    cpu = next((event.cpu for event in first if event is not None), None)
+    entries = [event for event in last if isinstance(event, KvmEntry) and event.cpu == cpu]
+    return f"{entries[-1].vm}/vcpu{entries[-1].vcpu}" if entries else ""
 
 
 def _to_parting(without: _Twin, changed: _Twin, watch: _Overwrites) -> tuple[int, deque[Event]]:

@@ -10,6 +10,7 @@ import pytest
 from arm_hyp.resources import guests_directory
 
 WFI = str(guests_directory() / "02-wfi.s")
+VMS = str(guests_directory() / "vms" / "counting.toml")
 TWI = ("--set", "HCR_EL2.TWI=1")
 
 
@@ -59,6 +60,15 @@ def test_settings_of_both_runs_and_options_of_run():
     assert "WFE waits for ever" in same.stdout
 
 
+def test_the_change_is_of_a_vm_from_a_file_by_name():
+    done = whatif(VMS, "--set", "HCR_EL2.VM=0", "--vm", "light", "--both", "X28=1", "--max-instructions", "4000000")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert ", EL1 of light/vcpu0: without the change an instruction that cannot be fetched at EL1 " in lines[0]
+    assert lines[-2] == "The console of heavy is the same."
+    assert lines[-1] == 'The console of light differs from line 1 on: "line 1" | nothing'
+
+
 def test_a_guest_that_takes_the_setting_back_is_told():
     done = whatif(str(guests_directory() / "hangs" / "timer-trap.s"), "--both", "X19=1", "--set", "HCR_EL2.TWE=1")
     assert done.stdout.splitlines()[0] == (
@@ -77,6 +87,8 @@ def test_a_guest_that_takes_the_setting_back_is_told():
         ((WFI, *TWI, "--gic", "4"), "--gic"),
         (("nowhere.s", *TWI), "does not exist"),
         ((*TWI,), "nothing to run"),
+        ((WFI, *TWI, "--vm", "vm1"), "there is no such VM"),
+        ((VMS, *TWI, "--vm", "dark"), "name one of heavy, light"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, expected):

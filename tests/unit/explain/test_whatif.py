@@ -11,6 +11,7 @@ from arm_hyp.events import ConsoleOutput, ExceptionTaken, RegisterAccess, Waited
 from arm_hyp.explain.comparison import console_difference, parting
 from arm_hyp.explain.whatif import WhatIf, is_same, what_if
 from arm_hyp.resources import guests_directory
+from arm_hyp.runner.configuration import VirtualMachine
 from arm_hyp.runner.runner import Configuration
 
 LIMIT = 100_000
@@ -64,6 +65,29 @@ def test_the_change_is_of_vcpu_0_with_a_hypervisor():
     sentence = parting(*result.first, result.change, symbols)
     assert "without the change WFI at EL1 traps to EL2 because HCR_EL2.TWI is 1" in sentence
     assert result.without.end.consoles == result.changed.end.consoles == ("PASS\n",)
+
+
+def vms(*names: str) -> Configuration:
+    """Return VMs that all run the guest that asks for its timer by WFI."""
+    image = str(guests_directory() / "28-vm-smp.s")
+    made = tuple(VirtualMachine(name=name, image=image, memory_bytes=8 << 20, vcpus=2) for name in names)
+    return Configuration(hypervisor="", vms=made, gic=3)
+
+
+@pytest.mark.parametrize("vm", ["", "a", "b"])
+def test_the_change_is_of_the_vm_that_is_named(vm: str):
+    result, _ = what_if(vms("a", "b"), ["HCR_EL2.TWI=0"], LIMIT, vm=vm)
+    assert (result.vms, result.vcpu) == (("a", "b"), f"{vm or 'a'}/vcpu0")
+    sentence = parting(*result.first, result.change, vcpu=result.vcpu)
+    assert f"EL1 of {result.vcpu}: without the change WFI at EL1 traps" in sentence
+    assert result.without.end.consoles == result.changed.end.consoles == ("PASS\n", "PASS\n")
+
+
+def test_settings_of_both_runs_make_no_difference():
+    result, _ = what_if(vms("a", "b"), ["HCR_EL2.TWI=0"], LIMIT, both=["HCR_EL2.TWI=0"], vm="b")
+    assert not result.has_parted and result.vcpu == ""
+    with pytest.raises(UserError, match="name one of a, b"):
+        what_if(vms("a", "b"), ["X28=1"], LIMIT, vm="c")
 
 
 def test_a_long_common_part_is_not_kept():
