@@ -9,6 +9,7 @@ Ref: Debugging with GDB, E.1 (Overview).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ _REPEAT_BIAS: Final = 29
 _SHORTEST_RUN, _LONGEST_RUN = 4, 97
 """A run of so many equal bytes is sent as one byte and a count; 97 more is `~`, the last printable character."""
 _NO_COUNT: Final = frozenset(b"#$+-")
+_MARK: Final = re.compile(rb"[#$]")
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -71,15 +73,26 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Item]:
         """Take bytes as they come, return the items that they complete."""
-        items = (self._take(byte) for byte in data)
-        return [item for item in items if item is not None]
+        items, start = [], 0
+        while start < len(data):
+            stop, item = self._take(data, start)
+            items += [] if item is None else [item]
+            start = stop
+        return items
 
-    def _take(self, byte: int) -> Item | None:
+    def _take(self, data: bytes, start: int) -> tuple[int, Item | None]:
+        """Take bytes from `start` on. Return where the next begin, and the item that they complete, if any."""
         if self._body is None:
-            return self._outside(byte)
+            return start + 1, self._outside(data[start])
         if self._is_ended:
-            return self._checksum(self._body, byte)
-        return self._inside(self._body, byte)
+            return start + 1, self._checksum(self._body, data[start])
+        mark = _MARK.search(data, start)
+        stop = len(data) if mark is None else mark.start()
+        self._body += data[start:stop]
+        if len(self._body) > self._max_bytes:
+            self._body = None
+            return stop, Broken(f"a packet is longer than {self._max_bytes:,} bytes")
+        return (stop, None) if mark is None else (stop + 1, self._marked(mark[0]))
 
     def _outside(self, byte: int) -> Item | None:
         if byte == b"$"[0]:
@@ -90,18 +103,13 @@ class Decoder:
     def _begin(self) -> None:
         self._body, self._sum, self._is_ended = bytearray(), b"", False
 
-    def _inside(self, body: bytearray, byte: int) -> Item | None:
-        if byte == b"$"[0]:
-            self._begin()
-            return Broken("a packet was cut off by the next one")
-        if byte == b"#"[0]:
-            self._is_ended = True
-        elif len(body) >= self._max_bytes:
-            self._body = None
-            return Broken(f"a packet is longer than {self._max_bytes:,} bytes")
-        else:
-            body.append(byte)
-        return None
+    def _marked(self, mark: bytes) -> Item | None:
+        """End the body, or begin another packet in the middle of it."""
+        self._is_ended = mark == b"#"
+        if self._is_ended:
+            return None
+        self._begin()
+        return Broken("a packet was cut off by the next one")
 
     def _checksum(self, body: bytearray, byte: int) -> Item | None:
         self._sum += bytes((byte,))

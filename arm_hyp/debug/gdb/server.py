@@ -14,7 +14,7 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Final, NamedTuple
 
 from arm_hyp.debug.gdb.debuggee import Debuggee
@@ -85,6 +85,10 @@ class Client:
         except OSError:
             self.is_lost = True
 
+    def forget_interrupts(self) -> None:
+        """Drop the interrupts that have come: what they were meant for stands."""
+        self.items = deque(item for item in self.items if not isinstance(item, Interrupted))
+
     @property
     def is_interrupted(self) -> bool:
         """Whether it wants whatever moves to stop; so does a client that has gone."""
@@ -92,10 +96,13 @@ class Client:
 
 
 class Server:
-    """A listening socket and at most one client. `say` gets a line for the user about everything that happens there."""
+    """A listening socket and at most one client. `say` gets a line for the user about everything that happens there.
 
-    def __init__(self, address: Address, say: Callable[[str], None]) -> None:
-        self._say = say
+    `wakeup` is a descriptor that becomes readable when the user wants the run to end: as if gdb had killed it.
+    """
+
+    def __init__(self, address: Address, say: Callable[[str], None], wakeup: int | None = None) -> None:
+        self._say, self._wakeup = say, [] if wakeup is None else [wakeup]
         self._client: Client | None = None
         self._stop: Callable[[], None] | None = None  # while the machine moves
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -127,7 +134,8 @@ class Server:
         """Serve clients until one has detached, killed the run, or seen its end."""
         while True:
             while self._client is None:
-                select.select([self._listener], [], [])
+                if self._wait(self._listener):
+                    return Ending.KILLED
                 self._accept()
             ending = self._attend(self._client, debuggee, exit_status)
             self._drop_client()
@@ -135,18 +143,23 @@ class Server:
                 return ending
             self._say("gdb: the connection is lost; the run stays where it is, and waits for the next one")
 
+    def _wait(self, *sockets: socket.socket) -> bool:
+        """Wait until something comes. Tell whether it is that the user wants the run to end."""
+        watched: list[socket.socket | int] = [*sockets, *self._wakeup]
+        readable = select.select(watched, [], [])[0]
+        return bool(readable) and readable[-1] in self._wakeup
+
     def _attend(self, client: Client, debuggee: Debuggee, exit_status: Callable[[], int]) -> Ending | None:
         """Serve one client to the end of its session; None if the connection is lost before."""
         stub = Stub(debuggee, exit_status)
         while stub.ending is None and not client.is_lost:
             if client.items:
                 self._answer(client, stub, debuggee)
+            elif self._wait(self._listener, client.connection):
+                return Ending.KILLED
             else:
-                readable = select.select([self._listener, client.connection], [], [])[0]
-                if self._listener in readable:
-                    self._accept()
-                if client.connection in readable:
-                    client.receive()
+                self._accept()
+                client.receive()
         return stub.ending
 
     def _answer(self, client: Client, stub: Stub, debuggee: Debuggee) -> None:
@@ -154,9 +167,8 @@ class Server:
         if isinstance(item, Packet):
             if stub.wants_acknowledgements:
                 client.send_raw(b"+")
-            with self.attended(debuggee.stop):
+            with self.attended(debuggee.stop) if stub.moves(item.data) else nullcontext():
                 answers = stub.handle(item.data)
-            client.items = deque(one for one in client.items if not isinstance(one, Interrupted))
             for answer in answers:
                 client.send(answer)
         elif isinstance(item, Acknowledged) and not item.is_good:
@@ -190,6 +202,8 @@ class Server:
             for one in watched:
                 _signal_input(one, False)
             signal.signal(signal.SIGIO, before)
+            if self._client is not None:
+                self._client.forget_interrupts()
 
     def _look(self) -> None:
         """Look what has come; runs between any two steps of the machine's own code."""

@@ -71,6 +71,11 @@ class Stub:
             return (_MALFORMED,)
         return (answer,) if isinstance(answer, bytes) else answer
 
+    def moves(self, packet: bytes) -> bool:
+        """Tell whether a packet has the machine move, which may take long."""
+        named = _NAME.match(packet)
+        return named is not None and named[0] in _MOVES
+
     # --- stops -------------------------------------------------------------------------------------------------------
 
     def _stopped(self, stop: Stop) -> list[bytes]:
@@ -327,6 +332,7 @@ def _point(rest: bytes) -> StopPoint:
     return StopPoint(StopKind(_number(kind)), _number(address), _number(size_bytes))
 
 
+_MOVES: Final = frozenset({b"c", b"C", b"s", b"S", b"bc", b"bs", b"vCont"})
 _COMMANDS: Final[dict[bytes, Callable[[Stub, bytes], bytes | list[bytes]]]] = {
     b"?": Stub._last_stop,
     b"g": Stub._read_registers,
