@@ -13,8 +13,9 @@ import typer
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import decode_esr
 from arm_hyp.cli.explain_code import CodeGroup, code
+from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.explain_rules import bit, insn
-from arm_hyp.cli.explain_trap import show, trap
+from arm_hyp.cli.explain_trap import print_json, show, trap
 from arm_hyp.cli.explain_tree import UNWRAPPED_COLUMNS, render_tree
 from arm_hyp.errors import UserError
 
@@ -36,11 +37,16 @@ def explain() -> None:
 def esr(
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The register's value: 0x..., 0b... or decimal.")],
     el: Annotated[str, typer.Option("--el", help="The Exception level the exception was taken to: 1, 2 or 3.")] = "2",
+    as_json: JsonOption = False,
 ) -> None:
     """Decode an ESR_ELx value into its fields, each with its meaning."""
     if el not in ("1", "2", "3"):
         raise UserError(f"--el {el}", "exceptions are taken to EL1, EL2 or EL3", "give --el 1, --el 2 or --el 3")
-    show(render_tree(decode_esr(parse_value(value), int(el), sysregs.name_of)))
+    tree = decode_esr(parse_value(value), int(el), sysregs.name_of)
+    if as_json:
+        print_json(tree)
+    else:
+        show(render_tree(tree))
 
 
 def parse_value(text: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from arm_hyp.cli.main import main
@@ -20,6 +22,16 @@ def test_the_tree_shows_every_field(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_value_may_be_written_in_several_ways(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "esr", value, "--el", "1"]) == 0
     assert "write of SCTLR_EL1 from X3" in capsys.readouterr().out
+
+
+def test_json_has_the_whole_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "esr", "0x93830046", "--json"]) == 0
+    tree = json.loads(capsys.readouterr().out)
+    assert (tree["name"], tree["value"], tree["meaning"]) == ("ESR_EL2", 0x9383_0046, "data abort")
+    parts = {part["name"]: part for part in tree["children"]}
+    assert (parts["EC"]["msb"], parts["EC"]["lsb"], parts["EC"]["value"]) == (31, 26, 0x24)
+    fields = {part["name"]: part["value"] for part in parts["ISS"]["children"]}
+    assert (fields["SAS"], fields["WnR"], fields["DFSC"]) == (2, 1, 6)
 
 
 def test_reserved_bits_that_are_set_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
