@@ -37,6 +37,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "run": Command("arm_hyp.cli.run", "Run a guest: assembly, ELF, arm64 Image, raw binary or flash."),
     "replay": Command("arm_hyp.cli.replay", "Repeat a recorded run, and see what you like of it."),
+    "export": Command("arm_hyp.cli.export", "Write a recorded run for Perfetto, or as ftrace, JSON Lines or CSV."),
     "explain": Command(
         "arm_hyp.cli.explain", "Say why an instruction traps, what a bit catches, what a syndrome says.", is_group=True
     ),

@@ -1,0 +1,143 @@
+"""`arm-hyp export run.hyp --to FORMAT`: write a recorded run for another tool.
+
+Read `debug/exports/exporter.py` before this file. The file appears when it is complete: a run of a large guest takes
+its time, and whoever ends it early is left with what was there before.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Final, TextIO
+
+import typer
+
+from arm_hyp.cli.recorded import DIFFERS
+from arm_hyp.cli.run_options import one_of
+from arm_hyp.cli.terminal import signals_end
+from arm_hyp.debug.exports.exporter import Export, Part
+from arm_hyp.debug.exports.formats import FORMATS
+from arm_hyp.errors import UserError
+from arm_hyp.timeline.recording_replay import Replay
+
+app = typer.Typer(add_completion=False)
+
+_STANDARD: Final = "-"
+_BY_SIGNAL: Final = 128
+
+
+@app.command()
+def export(
+    recording: Annotated[str, typer.Argument(metavar="RUN.hyp", help="What `arm-hyp run --record` wrote.")],
+    to: Annotated[str, typer.Option(help="perfetto, ftrace (KVM's events as Linux prints them), jsonl or csv.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to; - is standard output. Else: beside RUN.hyp, by its name."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    from_: Annotated[
+        int, typer.Option("--from", help="Leave out what happens before so many instructions.", min=0)
+    ] = 0,
+    until: Annotated[
+        int | None, typer.Option(help="Leave out what happens from so many instructions on.", min=1)
+    ] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH", help="A file of the run that is not in it, or a directory to look in. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Write a recorded run for Perfetto, as ftrace's text, as JSON Lines or as CSV.
+
+    The run is replayed for it: nobody's code is imported. Exit status: 0, 3 if the replay differs from the recording
+    (nothing is written then), 2 on bad input.
+    """
+    wanted = FORMATS[one_of("--to", to, tuple(FORMATS), "format")]
+    target = output or str(Path(recording).with_suffix(wanted.suffix))
+    with Replay.open(recording, files or ()) as replay:
+        _check_target(target, recording, force=force)
+        made = Export(replay, to, Part(from_, until))
+        raise typer.Exit(_write(made, target, recording))
+
+
+def _check_target(target: str, recording: str, *, force: bool) -> None:
+    """Refuse to overwrite what the user has not said may be. Raises: UserError."""
+    file = Path(target)
+    if target == _STANDARD:
+        return
+    if file.is_dir() or not file.name:
+        raise UserError(f"-o {target}", "is a directory", "name a file")
+    if not file.parent.is_dir():
+        raise UserError(f"-o {target}", "there is no such directory", "make it, or name another file")
+    if file.exists() and Path(recording).exists() and file.samefile(recording):
+        raise UserError(f"-o {target}", "is the recording itself", "name another file")
+    if file.is_file() and not force:
+        raise UserError(target, "is there already", "say --force, or name another file with -o")
+
+
+def _write(made: Export, target: str, recording: str) -> int:
+    """Write the file; return the exit status."""
+    signals: list[int] = []
+
+    def stop(number: int) -> None:
+        signals.append(number)
+        made.stop("interrupted")
+
+    with signals_end(stop), _opened(target) as (file, keep):
+        made.write(file, _show if sys.stderr.isatty() else lambda percent: None)
+        difference = made.difference
+        is_complete = made.is_complete and not difference
+        if is_complete:
+            keep()
+    if difference:
+        print(f"{recording}: the replay differs from the recording: {difference}; {_left(target)}", file=sys.stderr)
+        return DIFFERS
+    if not is_complete:
+        print(f"interrupted; {_left(target)}", file=sys.stderr)
+        return _BY_SIGNAL + (signals[0] if signals else signal.SIGINT)
+    print(f"written to {'standard output' if target == _STANDARD else target}", file=sys.stderr)
+    return 0
+
+
+def _left(target: str) -> str:
+    return "what was written ends early" if target == _STANDARD else f"{target} was not written"
+
+
+def _show(percent: int) -> None:
+    """Show progress, on a line that the next one replaces."""
+    sys.stderr.write(f"\r{percent:3} %\r")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _opened(target: str) -> Iterator[tuple[TextIO, Callable[[], None]]]:
+    """Give a file to write, and a function that says it is complete: only then it takes its place.
+
+    What is no ordinary file (a pipe, a device) is written as it is. Raises: UserError.
+    """
+    if target == _STANDARD:
+        yield sys.stdout, lambda: None
+        return
+    final = Path(target).resolve()
+    is_special = final.exists() and not final.is_file()
+    written = final if is_special else final.with_name(f".{final.name[:200]}.{os.getpid()}.partial")
+    complete: list[bool] = []
+    try:
+        with written.open("w", encoding="utf-8", newline="") as file:
+            yield file, lambda: complete.append(True)
+        if complete and not is_special:
+            written.replace(final)
+    except OSError as error:
+        way_out = "make room, or name another file with -o"
+        raise UserError(target, f"cannot be written: {error.strerror or error}", way_out) from None
+    finally:
+        if not is_special:
+            with suppress(OSError):
+                written.unlink()
