@@ -30,6 +30,8 @@ from arm_hyp.runner.settings import apply_setting, apply_vcpu_setting, parse_set
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.hypervisor import Hypervisor
     from arm_hyp.hypervisor.student.code import StudentCode
+    from arm_hyp.hypervisor.student.effects import EffectLog
+    from arm_hyp.hypervisor.student.recorded import RecordedHandlers
     from arm_hyp.hypervisor.vm import Vm
 
 __all__ = ["Configuration", "Edit", "Message", "Read", "Restore", "Run", "Runner", "Snapshot", "Step", "Type"]
@@ -42,7 +44,11 @@ class Runner:
     """One machine. `send` takes a message and returns plain data. `hypervisor` is None, or what runs at EL2 there."""
 
     def __init__(
-        self, configuration: Configuration, sink: EventSink | None = None, output: Output | None = None
+        self,
+        configuration: Configuration,
+        sink: EventSink | None = None,
+        output: Output | None = None,
+        recorded: RecordedHandlers | None = None,
     ) -> None:
         self.configuration, self._output = configuration, output
         self._needle, self._looked_at, self._found = b"", [0], False
@@ -53,7 +59,7 @@ class Runner:
         if configuration.hypervisor is None:
             self._boot(configuration, sink)
         else:
-            self._start_vms(configuration, configuration.hypervisor, sink)
+            self._start_vms(configuration, configuration.hypervisor, sink, recorded)
 
     def _boot(self, made: Configuration, sink: EventSink | None) -> None:
         plan = plan_boot(boot_request(made))
@@ -63,13 +69,18 @@ class Runner:
         self.machine.output = lambda byte: self._printed(0, bytes((byte,)))
         self._apply(made.settings)
 
-    def _start_vms(self, made: Configuration, handlers: str, sink: EventSink | None) -> None:
+    def _start_vms(
+        self, made: Configuration, handlers: str, sink: EventSink | None, recorded: RecordedHandlers | None
+    ) -> None:
         from arm_hyp.hypervisor.dispatch import dispatch  # here: a bare machine starts sooner without these
         from arm_hyp.hypervisor.hypervisor import Hypervisor
         from arm_hyp.hypervisor.student.code import StudentCode
         from arm_hyp.hypervisor.student.loading import load_handlers
 
-        self._student = StudentCode(load_handlers(handlers), dispatch) if handlers else None
+        if recorded is not None:
+            self._student = StudentCode(recorded.handlers(), dispatch, recorded.effects)
+        elif handlers:
+            self._student = StudentCode(load_handlers(handlers), dispatch)
         vms = [vm_configuration(made, vm) for vm in self.vms]
         self.plans = tuple(vm.plan for vm in vms)
         self.machine = Machine(sink=sink, **machine_options(made))
@@ -82,6 +93,21 @@ class Runner:
             self._apply(wanted.settings, index)
             if wanted.input is not None:
                 self.send(Type(read_file(wanted.input), index))
+
+    @property
+    def handlers(self) -> StudentCode | None:
+        """The handlers of a user, live or recorded, if there are any."""
+        return self._student
+
+    @property
+    def effects(self) -> EffectLog | None:
+        """What the user's handlers did at each exit that they saw. Another log may be put in its place."""
+        return None if self._student is None else self._student.log
+
+    @effects.setter
+    def effects(self, log: EffectLog) -> None:
+        if self._student is not None:
+            self._student.log = log
 
     @property
     def symbols(self) -> SymbolTable:
@@ -195,6 +221,8 @@ class Runner:
 
     def _restore(self, message: Restore) -> dict[str, Any]:
         self.restore(message.state)
+        if self._student is not None:
+            self._student.branch()  # a timeline, which repeats what was done, calls `restore` itself
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -340,8 +340,9 @@ class StudentCode:
         self.index = state["index"]
 
     def branch(self) -> None:
-        """Forget what is in the log from here on: something was changed, and the user's code runs again."""
-        self.log.truncate(self.index)
+        """Forget what is in the log from here on, so that the user's code runs again. A recording stays whole."""
+        if self.is_live:
+            self.log.truncate(self.index)
 
 
 def _retry_mend(exit: SyncExit) -> str:

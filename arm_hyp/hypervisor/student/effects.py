@@ -174,6 +174,10 @@ class EffectLog:
         self._packed += [b""] * (index - len(self._packed))
         self._packed.append(_encoder.encode(effect))
 
+    def until(self, index: int) -> EffectLog:
+        """Return a log of the effects before an index, for a branch."""
+        return EffectLog(self._packed[:index])
+
     def truncate(self, index: int) -> None:
         """Forget the effects from an index on: a new branch begins there."""
         del self._packed[index:]
