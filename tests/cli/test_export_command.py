@@ -97,7 +97,7 @@ def test_a_part_of_the_run_can_be_exported(run: Path) -> None:
 
 
 LONG = """
-        mov     w20, #40
+        mov     w20, #20
 1:      mov     w21, #0x20000
 2:      subs    w21, w21, #1
         b.ne    2b
