@@ -126,6 +126,10 @@ class ConsoleInput(Event, frozen=True, tag="console_input"):
     time_ns: int
 
 
+class Edited(Event, frozen=True, tag="edited"):
+    """Somebody changed registers or memory from outside the machine: the user, or a debugger."""
+
+
 class InterruptLine(Event, frozen=True, tag="interrupt_line"):
     """An interrupt line into the CPU changed."""
 
@@ -172,6 +176,7 @@ MachineEvent = (
     | Waited
     | ConsoleOutput
     | ConsoleInput
+    | Edited
     | InterruptLine
     | DeviceAccess
     | FirmwareCall

@@ -8,7 +8,7 @@ position and its virtual time: a machine that is given this log repeats the run 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 INPUT_GRID: Final = 1 << 16
@@ -79,6 +79,21 @@ class ConsoleInput:
     def replay(self, log: Iterable[Arrival]) -> None:
         """Have the same bytes enter at the same positions as in an earlier run."""
         self._script.extend(log)
+
+    def repeat(self, log: Sequence[Arrival]) -> None:
+        """Have what followed in a log follow again, and nothing else: where the run stands, its begin has entered."""
+        self._queue.clear()
+        self._script = deque(log[len(self.log) :])
+
+    def go_on_with(self, typed: bytes) -> None:
+        """Have nothing more follow of any log, but what the user has typed."""
+        self._script.clear()
+        self._queue[:] = typed
+
+    @property
+    def typed(self) -> bytes:
+        """What the user typed and has not entered yet."""
+        return bytes(self._queue)
 
     @property
     def is_waiting(self) -> bool:

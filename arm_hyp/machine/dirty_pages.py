@@ -41,6 +41,9 @@ class DirtyPages(Protocol):
     def take(self) -> list[Run]:
         """Return every page that may have changed since the last call, ascending, and begin anew."""
 
+    def look(self) -> list[range]:
+        """Return which pages those are, by their numbers in rows, and change nothing."""
+
     def put_back(self, runs: Iterable[Run]) -> None:
         """Write pages, which count as unchanged from now on."""
 
@@ -62,7 +65,7 @@ class _Libc:
 
 
 class KernelPages:
-    """What the kernel knows. `address` is where `mapping` lies in this process. Raises: OSError where it tells nothing."""
+    """What the kernel knows. `address` is where `mapping` lies here. Raises: OSError where the kernel tells nothing."""
 
     def __init__(self, mapping: mmap.mmap, address: int) -> None:
         self._mapping, self._size_bytes = mapping, len(mapping)
@@ -90,6 +93,10 @@ class KernelPages:
         self.put_back(runs)
         return runs
 
+    def look(self) -> list[range]:
+        """Return which pages those are, by their numbers in rows, and change nothing."""
+        return [range(start // PAGE_BYTES, stop // PAGE_BYTES) for start, stop in self._own_pages()]
+
     def put_back(self, runs: Iterable[Run]) -> None:
         """Write pages, which count as unchanged from now on."""
         for offset, data in runs:
@@ -110,10 +117,17 @@ class ComparedPages:
 
     def take(self) -> list[Run]:
         """Return every page that may have changed since the last call, ascending, and begin anew."""
-        runs = [run for start in range(0, len(self._copy), _COMPARED_BYTES) for run in self._changed(start)]
+        runs = self._all_changed()
         for offset, data in runs:
             self._copy[offset : offset + len(data)] = data
         return runs
+
+    def look(self) -> list[range]:
+        """Return which pages those are, by their numbers in rows, and change nothing."""
+        return [range(run.offset // PAGE_BYTES, run.offset // PAGE_BYTES + 1) for run in self._all_changed()]
+
+    def _all_changed(self) -> list[Run]:
+        return [run for start in range(0, len(self._copy), _COMPARED_BYTES) for run in self._changed(start)]
 
     def _changed(self, start: int) -> list[Run]:
         """Return the changed pages of one part of RAM."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from arm_hyp.cpu.core import WAITS_FOR_EVENTS, Core
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import ConsoleInput as InputEvent
-from arm_hyp.events import ConsoleOutput, Ended, EventSink
+from arm_hyp.events import ConsoleOutput, Edited, Ended, EventSink
 from arm_hyp.machine import board
 from arm_hyp.machine.agenda import Agenda
 from arm_hyp.machine.boot import BootPlan
@@ -171,6 +171,14 @@ class Machine:
                 self.input.feed(self.user.poll())
             outcome = self._advance(limit)
         return outcome
+
+    def advance_idle(self) -> bool:
+        """Let idle time pass where every CPU waits. False if one can run."""
+        return self.cpus.runnable() is None and self._idle() is None
+
+    def tell_edit(self) -> None:
+        """Tell those who listen that somebody has changed the state from outside: a numbered event."""
+        self.cpus.current.emit(Edited, numbered=True)
 
     def tell_end(self, outcome: Outcome) -> None:
         """Tell those who listen that the run has come to an end."""

@@ -1,7 +1,7 @@
 """RAM: one host mapping that all CPUs share.
 
-Read `machine/seams.py` before this file, `machine/dirty_pages.py` and `machine/machine.py` after it. Whoever writes RAM past the CPUs (a loader, a
-device with DMA) does it here, so that code which was changed is translated anew.
+Read `machine/seams.py` before this file, `machine/dirty_pages.py` and `machine/machine.py` after it. Whoever writes RAM
+past the CPUs (a loader, a device with DMA) does it here, so that code which was changed is translated anew.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ class Ram:
         if self._dirty is None:
             self._dirty = dirty_pages(self._mapping, ctypes.addressof(self._pointer))
         return self._dirty.take()
+
+    def changed_pages(self) -> list[range]:
+        """Return which pages may have changed since the last `take_changes`, by their numbers in rows."""
+        return [] if self._dirty is None else self._dirty.look()
 
     def put_back(self, runs: Sequence[Run]) -> None:
         """Write pages that count as unchanged from now on, and have changed code translated anew.

@@ -38,6 +38,14 @@ class Edit(msgspec.Struct, frozen=True, tag="edit"):
     vm: int = 0
 
 
+class Poke(msgspec.Struct, frozen=True, tag="poke"):
+    """Write RAM at `address`: an IPA of a VM, or a PA."""
+
+    address: int
+    data: bytes
+    vm: int | None = None
+
+
 class Type(msgspec.Struct, frozen=True, tag="type"):
     """Type on the console, of a VM where there are any: the bytes enter as the guest makes room for them."""
 
@@ -55,4 +63,4 @@ class Restore(msgspec.Struct, frozen=True, tag="restore"):
     state: dict[str, Any]
 
 
-Message = Run | Step | Read | Edit | Type | Snapshot | Restore
+Message = Run | Step | Read | Edit | Poke | Type | Snapshot | Restore

@@ -24,7 +24,7 @@ from arm_hyp.runner.configuration import (
     virtual_machines,
     vm_configuration,
 )
-from arm_hyp.runner.messages import Edit, Message, Read, Restore, Run, Snapshot, Step, Type
+from arm_hyp.runner.messages import Edit, Message, Poke, Read, Restore, Run, Snapshot, Step, Type
 from arm_hyp.runner.settings import apply_setting, apply_vcpu_setting, parse_setting
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ Output = Callable[[int, bytes], None]
 
 
 class Runner:
-    """One machine. `send` takes a message and returns plain data. `hypervisor` is None, or what runs at EL2 there."""
+    """One machine. `send` takes a message and returns plain data. `hypervisor` is None, or what runs at EL2 there.
+
+    `advance` is how `Run` gets there: a timeline puts its own in the place of the machine's.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Runner:
     ) -> None:
         self.configuration, self._output = configuration, output
         self._needle, self._looked_at, self._found = b"", [0], False
+        self.advance: Callable[[int], Outcome] = lambda limit: self.machine.run(limit)
         self.hypervisor: Hypervisor | None = None
         self._student: StudentCode | None = None
         self.plans: tuple[BootPlan, ...]
@@ -164,11 +168,11 @@ class Runner:
     def _outcome(self, limit: int) -> Outcome:
         """Run to an end; a failure of the user's handlers is one."""
         if self._student is None:
-            return self.machine.run(limit)
+            return self.advance(limit)
         from arm_hyp.hypervisor.student.failures import HandlerFailure
 
         try:
-            return self.machine.run(limit)
+            return self.advance(limit)
         except HandlerFailure as failure:
             return Outcome("handler", 1, str(failure))
 
@@ -200,6 +204,13 @@ class Runner:
                 apply_setting(self.machine.core, setting)
             else:
                 apply_vcpu_setting(self._vm(vm).vcpus[0], setting)
+
+    def _poke(self, message: Poke) -> dict[str, Any]:
+        if message.vm is None:
+            self.machine.write_memory(message.address, message.data)
+        else:
+            self._vm(message.vm).write_ipa(message.address, message.data)
+        return {}
 
     def _type(self, message: Type) -> dict[str, Any]:
         if self.hypervisor is None:
@@ -241,6 +252,7 @@ _HANDLERS: Final[dict[type, Any]] = {
     Step: Runner._step,
     Read: Runner._read,
     Edit: Runner._edit,
+    Poke: Runner._poke,
     Type: Runner._type,
     Snapshot: Runner._snapshot,
     Restore: Runner._restore,

@@ -1,0 +1,73 @@
+"""One branch of a timeline: all that it takes to come back to any place of it.
+
+Read `timeline/journal.py` and `timeline/checkpoints.py` before this file, `timeline/timeline.py` after it. A branch is
+a function of the configuration, its inputs and its edits; checkpoints and journal only make going there fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from arm_hyp.machine.console_input import Arrival
+from arm_hyp.machine.machine import Outcome
+from arm_hyp.runner.messages import Edit, Poke
+from arm_hyp.timeline.checkpoints import Checkpoints
+from arm_hyp.timeline.journal import Journal
+from arm_hyp.timeline.position import START, Position
+
+Intervention = Edit | Poke
+
+
+class Edited(NamedTuple):
+    """What the user changed, and where: behind it `seq` is one more."""
+
+    position: Position
+    what: Intervention
+
+
+class Tip(NamedTuple):
+    """How far a branch has come: its position, and the virtual time there in ns, which may pass without an event."""
+
+    position: Position
+    time_ns: int
+    outcome: Outcome | None = None
+
+
+_BEGIN: Final = Tip(START, 0)
+
+
+@dataclass(slots=True)
+class History:
+    """One branch. `inputs` are the arrivals of each console, `pending` what was typed and has not entered yet."""
+
+    name: str
+    checkpoints: Checkpoints
+    inputs: list[list[Arrival]]
+    pending: list[bytes]
+    parent: str | None = None
+    begins_at: Position = START
+    journal: Journal = field(default_factory=Journal)
+    edits: list[Edited] = field(default_factory=list)
+    tip: Tip = field(default=_BEGIN)
+    effects: list[Any] = field(default_factory=list)
+
+    def branch(self, name: str, position: Position, time_ns: int, logged: Sequence[int], effects: int) -> History:
+        """Return a branch that begins at a position of this one; `logged` arrivals of each console came before it."""
+        return History(
+            name,
+            self.checkpoints.until(position),
+            [log[:count] for log, count in zip(self.inputs, logged, strict=True)],
+            [b"" for _ in self.pending],
+            parent=self.name,
+            begins_at=position,
+            journal=self.journal.until(position),
+            edits=[edited for edited in self.edits if edited.position < position],
+            tip=Tip(position, time_ns),
+            effects=self.effects[:effects],
+        )
+
+    def next_edit(self, position: Position) -> Edited | None:
+        """Return the first edit at or behind a position."""
+        return next((edited for edited in self.edits if edited.position >= position), None)

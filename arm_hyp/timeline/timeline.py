@@ -1,0 +1,409 @@
+"""A run that can go back: a Runner, its checkpoints, and the cursor.
+
+Read `runner/runner.py`, `machine/machine.py` and `timeline/history.py` before this file, `timeline/search.py` after it.
+
+Going back is going forward from a checkpoint. Up to the tip of a branch the run is repeated: silently, with the inputs
+that came then and the effects that handlers had. Behind the tip it is new: sinks and console hear it, handlers run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from arm_hyp.cpu.watching import Watch, Watches
+from arm_hyp.errors import UserError
+from arm_hyp.events import EventSink, NullSink
+from arm_hyp.machine.console_input import ConsoleInput
+from arm_hyp.machine.dirty_pages import PAGE_BYTES, Run
+from arm_hyp.machine.machine import EARLY_GRID, RAM_BASE, TLB_GRID, Outcome, is_on_grid
+from arm_hyp.runner import messages
+from arm_hyp.runner.configuration import Configuration
+from arm_hyp.runner.runner import Output, Runner
+from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES, FORWARD_STEP, Checkpoint, Checkpoints, next_checkpoint
+from arm_hyp.timeline.history import Edited, History, Intervention, Tip
+from arm_hyp.timeline.position import START, Position
+
+if TYPE_CHECKING:
+    from arm_hyp.machine.console_input import HostConsole
+    from arm_hyp.timeline.journal import Journal
+
+_NEAR: Final = EARLY_GRID // 8
+"""A checkpoint this much closer than the cursor is not worth going to."""
+
+
+class _Clock:
+    """Lets idle time pass up to the tip, where the user once stopped the run; nobody types."""
+
+    can_type = False
+
+    def __init__(self, left_ns: Callable[[], int]) -> None:
+        self._left_ns = left_ns
+
+    def poll(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def wait(self, duration_ns: int | None) -> int:
+        """Return how much of the time passes."""
+        left_ns = max(self._left_ns(), 0)
+        return left_ns if duration_ns is None else min(duration_ns, left_ns)
+
+
+class Timeline:
+    """A run and its past. `sink` and `output` hear what happens for the first time, as those of a Runner do.
+
+    `user` is the user at the console, or paces idle time, while the run is new. Reading `runner` leaves no mark.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        sink: EventSink | None = None,
+        output: Output | None = None,
+        budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    ) -> None:
+        self._sink, self._output = sink or NullSink(), output
+        self.configuration = configuration
+        self.runner = Runner(configuration, self._sink, self._print)
+        self.runner.advance = self._advance
+        self._machine = self.runner.machine
+        self.user: HostConsole | None = None
+        self._is_new = True  # what happens has never happened before
+        self._is_stopped = False
+        self._base_n = 0  # RAM counts as unchanged since this checkpoint
+        queues = self._queues
+        self.history = History("main", Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
+        self.branches = {"main": self.history}
+        self.history.checkpoints.add(self._checkpoint(), self._machine.ram_device.take_changes())
+        self._machine.cpus.where.journal = self.history.journal.note
+
+    # --- where it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> Position:
+        """The cursor."""
+        where = self._machine.cpus.where
+        n = self._machine.retired
+        return Position(n, where.seq if where.last_n == n else 0)
+
+    @property
+    def frontier(self) -> Position:
+        """The furthest that this branch has come."""
+        return self.history.tip.position
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How this branch ended, if it has."""
+        return self.history.tip.outcome
+
+    @property
+    def journal(self) -> Journal:
+        """Every exception and return of this branch up to the frontier."""
+        self.history.journal.settle()
+        return self.history.journal
+
+    @property
+    def is_at_frontier(self) -> bool:
+        """Tell whether nothing of this branch lies behind the cursor."""
+        tip = self.history.tip
+        return self.position == tip.position and self._machine.clock.now_ns >= tip.time_ns
+
+    @property
+    def _queues(self) -> list[ConsoleInput]:
+        hypervisor = self.runner.hypervisor
+        if hypervisor is not None:
+            return hypervisor.inputs.queues
+        assert isinstance(self._machine.input, ConsoleInput)
+        return [self._machine.input]
+
+    def checkpoints(self) -> list[int]:
+        """Return the positions of the checkpoints of this branch, in instructions, ascending."""
+        return self.history.checkpoints.counts
+
+    def memory_at(self, checkpoint_n: int, pa: int, size_bytes: int) -> bytes:
+        """Return RAM as it was at a checkpoint. The cursor stays. Raises: ValueError outside RAM."""
+        self._machine.read_memory(pa, size_bytes)
+        offset, pages = pa - RAM_BASE, self.history.checkpoints.pages
+        first, last = offset // PAGE_BYTES, (offset + size_bytes - 1) // PAGE_BYTES
+        data = b"".join(pages.at(page, checkpoint_n) for page in range(first, last + 1))
+        return data[offset - first * PAGE_BYTES :][:size_bytes]
+
+    def page_changed(self, pa: int, after_n: int, until_n: int) -> bool:
+        """Tell whether the page at `pa` may have changed behind one checkpoint, up to another."""
+        return self.history.checkpoints.pages.has_changed((pa - RAM_BASE) // PAGE_BYTES, after_n, until_n)
+
+    # --- forward -----------------------------------------------------------------------------------------------------
+
+    def run(self, limit: int, until: str = "") -> dict[str, Any]:
+        """Run to `limit` instructions in all, the end, or until the console shows a text. Returns what `Run` answers.
+
+        What lies before the frontier is repeated.
+        """
+        answer: dict[str, Any] = self.runner.send(messages.Run(limit, until))
+        return answer
+
+    def stop(self) -> None:
+        """Have `run` or `seek` come back soon: from a signal, or between two messages."""
+        self._is_stopped = True
+        self._machine.request_stop("stopped", 1, at_once=False)
+
+    def _advance(self, limit: int) -> Outcome:
+        """Do what `Machine.run` does, from wherever the cursor is."""
+        target = Position(limit)
+        if not self.is_at_frontier:
+            self._repeat(min(target, self.frontier))
+            if not self.is_at_frontier:
+                return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
+        outcome = self._go_on(target)
+        self._machine.tell_end(outcome)
+        return outcome
+
+    def _go_on(self, target: Position) -> Outcome:
+        """Run on behind the frontier: what happens now is new."""
+        machine, tip = self._machine, self.history.tip
+        machine.user = self.user
+        self._connect(self._sink, is_new=True)
+        try:
+            outcome = self._pieces(target, FORWARD_STEP)
+            tip = Tip(tip.position, tip.time_ns, None if outcome.reason in ("limit", "position") else outcome)
+            return outcome
+        finally:
+            self._note_tip(tip.outcome)
+
+    def _note_tip(self, outcome: Outcome | None) -> None:
+        """Remember how far the run has come."""
+        history = self.history
+        history.journal.settle()
+        history.inputs = [list(queue.log) for queue in self._queues]
+        history.tip = Tip(self.position, self._machine.clock.now_ns, outcome)
+
+    def _pieces(self, target: Position, step: int) -> Outcome:
+        """Run to a position, or to the end if that comes first; keep checkpoints on the way."""
+        outcome = Outcome("limit", 1, f"the limit of {target.n:,} instructions was reached")
+        while outcome.reason == "limit" and self.position < target:
+            end = min(target.n, next_checkpoint(self._machine.retired, step))
+            if self._machine.retired < end:
+                outcome = self._machine.advance(end)
+                self._keep_checkpoint()
+            else:
+                outcome = self._to_event(target)
+        return outcome
+
+    def _to_event(self, target: Position) -> Outcome:
+        """Run to a numbered event behind the present instruction; to the next instruction if there is none."""
+        where = self._machine.cpus.where
+        where.stop_at = target
+        try:
+            return self._machine.advance(target.n + 1)
+        finally:
+            where.stop_at, where.is_reached = None, False
+
+    def _keep_checkpoint(self) -> None:
+        n = self._machine.retired
+        if self._is_new:
+            self.history.journal.settle()
+        if not is_on_grid(n) or self.history.checkpoints.has(n):
+            return
+        changed = self._machine.ram_device.take_changes()
+        base, self._base_n = self._base_n, n
+        self.history.checkpoints.add(self._checkpoint(), self._since_last(base, n, changed))
+
+    def _since_last(self, base: int, n: int, changed: Sequence[Run]) -> list[Run]:
+        """Return the pages that changed since the checkpoint before `n`; `base` may have been dropped."""
+        pages = self.history.checkpoints.pages
+        before = self.history.checkpoints.at_or_before(Position(n)).n
+        known = {run.offset // PAGE_BYTES + i for run in changed for i in range(len(run.data) // PAGE_BYTES)}
+        earlier = pages.changed_between(before, base) - known if base > before else set[int]()
+        return [*changed, *(self._page(page) for page in sorted(earlier))]
+
+    def _page(self, page: int) -> Run:
+        offset = page * PAGE_BYTES
+        return Run(offset, self._machine.ram_device.read(RAM_BASE + offset, PAGE_BYTES))
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint.of(self.position, self.runner.snapshot(with_ram=False))
+
+    # --- back --------------------------------------------------------------------------------------------------------
+
+    def seek(self, position: Position) -> Position:
+        """Go to the first place at or behind a position where a machine can stand; to the end if it lies beyond.
+
+        Behind the frontier the run goes on, and what happens is new. Returns where the cursor is.
+        """
+        self._is_stopped = False
+        if position > self.frontier:
+            self._repeat(self.frontier)
+            if self.is_at_frontier and not self._is_stopped:
+                self._go_on(position)
+        else:
+            self._repeat(position)
+        return self.position
+
+    def step(self, count: int = 1) -> Position:
+        """Go to the next place where the machine can stand, `count` times: an instruction, or an exception, further."""
+        for _ in range(count):
+            n, seq = self.position
+            self.seek(Position(n, seq + 1))
+        return self.position
+
+    def step_back(self, count: int = 1) -> Position:
+        """Go to the last place before the cursor where the machine can stand, `count` times."""
+        for _ in range(count):
+            self._step_back()
+        return self.position
+
+    def _step_back(self) -> None:
+        here = self.position
+        if here.seq and self.seek(self._last_event(here, here.n)) < here:
+            return
+        if here.n == 0:
+            return
+        at = self.seek(self._last_event(here, here.n - 1))
+        if any(arrival.n == at.n for log in self.history.inputs for arrival in log):  # these have no place in a journal
+            while (following := self.step()) < here:
+                at = following
+            self.seek(at)
+
+    def _last_event(self, here: Position, n: int) -> Position:
+        """Return the last event that is known between the instruction `n` and the cursor; without one, its end."""
+        entry = self.journal.before(here)
+        known = [entry.position] if entry is not None else []
+        known += [Position(edited.position.n, edited.position.seq + 1) for edited in self.history.edits]
+        return max((place for place in known if place.n == n and place < here), default=Position(n))
+
+    def replay(
+        self, start: Position, end: Position, *, sink: EventSink | None = None, watches: Sequence[Watch] = ()
+    ) -> Position:
+        """Go to `start`, then every step on to `end`, with a sink and watches connected. Returns where the cursor is.
+
+        Neither lies behind the frontier. A watch that stops ends it early.
+        """
+        self._is_stopped = False
+        self._repeat(min(start, self.frontier))
+        end, machine = min(end, self.frontier), self._machine
+        with Watches(machine.cpus.cores, watches, machine.ram_device.observers, self.stop):
+            if self.position < end:
+                self._forward(end, sink)
+        return self.position
+
+    def _repeat(self, target: Position, sink: EventSink | None = None) -> None:
+        """Go to a position that this branch has been at."""
+        checkpoint = self.history.checkpoints.at_or_before(target)
+        if target < self.position or checkpoint.n > self.position.n + _NEAR:
+            self._restore(checkpoint)
+        if self.position < target:
+            self._forward(target, sink)
+        if target == self.frontier and self._machine.clock.now_ns < self.history.tip.time_ns:
+            self._let_time_pass()
+        if self.is_at_frontier:
+            for queue, pending in zip(self._queues, self.history.pending, strict=True):
+                queue.go_on_with(pending)
+
+    def _forward(self, target: Position, sink: EventSink | None) -> None:
+        """Repeat the run up to a position, the user's edits with it."""
+        self._machine.user = None
+        self._connect(sink or NullSink(), is_new=False)
+        while self.position < target and not self._is_stopped:
+            edited = self.history.next_edit(self.position)
+            stop = target if edited is None else min(target, edited.position)
+            if self.position < stop and self._pieces(stop, TLB_GRID).reason not in ("limit", "position"):
+                return
+            if edited is not None and self.position == edited.position and edited.position < target:
+                self._apply(edited.what)
+
+    def _let_time_pass(self) -> None:
+        """Pass the idle time at the tip that went by before the user stopped the run."""
+        machine, time_ns = self._machine, self.history.tip.time_ns
+        self._connect(NullSink(), is_new=False)
+        machine.user = _Clock(lambda: time_ns - machine.clock.now_ns)
+        while machine.clock.now_ns < time_ns and machine.advance_idle():
+            pass
+        machine.user = None
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Put everything back as it was at a checkpoint."""
+        if self.is_at_frontier:
+            self.history.pending = [queue.typed for queue in self._queues]
+        ram, pages = self._machine.ram_device, self.history.checkpoints.pages
+        changed = {page for row in ram.changed_pages() for page in row}
+        changed |= pages.changed_between(self._base_n, checkpoint.n)
+        ram.put_back(_in_rows(sorted(changed), lambda page: pages.at(page, checkpoint.n)))
+        self._base_n = checkpoint.n
+        self.runner.restore(checkpoint.state())
+        for queue, log in zip(self._queues, self.history.inputs, strict=True):
+            queue.repeat(log)
+
+    def _connect(self, sink: EventSink, *, is_new: bool) -> None:
+        """Have a sink listen. Only what is new goes into the journal and to the user's console."""
+        self._is_new = is_new
+        self._machine.cpus.where.journal = self.history.journal.note if is_new else None
+        for core in self._machine.cpus.cores:
+            if core.sink is not sink:
+                core.listen(sink)
+
+    def _print(self, vm: int, data: bytes) -> None:
+        if self._is_new and self._output is not None:
+            self._output(vm, data)
+
+    # --- what the user does ------------------------------------------------------------------------------------------
+
+    def type(self, data: bytes, vm: int = 0) -> None:
+        """Type on a console. Raises: UserError in the past."""
+        if not self.is_at_frontier:
+            raise UserError("console input", f"at {self.position} the run has gone on already", "make a branch first")
+        self.runner.send(messages.Type(data, vm))
+
+    def edit(self, what: Intervention) -> None:
+        """Change registers or memory at the cursor; in the past that begins a branch. Raises: UserError."""
+        if not self.is_at_frontier:
+            self.branch()
+        position = self.position
+        self._connect(self._sink, is_new=True)
+        self._apply(what)
+        self.history.edits.append(Edited(position, what))
+        self._note_tip(None)
+
+    def _apply(self, what: Intervention) -> None:
+        """Make a change, which is a numbered event."""
+        self.runner.send(what)
+        self._machine.tell_edit()
+
+    def branch(self, name: str | None = None) -> History:
+        """Begin a branch at the cursor, and be on it. Raises: UserError if the name is taken."""
+        was_at_frontier = self.is_at_frontier
+        name = name or next(text for i in range(1, 1 << 30) if (text := f"branch{i}") not in self.branches)
+        if name in self.branches:
+            raise UserError(f"branch {name}", "is there already", f"there are {', '.join(self.branches)}")
+        logged = [len(queue.log) for queue in self._queues]
+        if was_at_frontier:
+            self.history.pending = [queue.typed for queue in self._queues]
+        made = self.history.branch(name, self.position, self._machine.clock.now_ns, logged, 0)
+        self.branches[name] = self.history = made
+        if not was_at_frontier:
+            for queue in self._queues:
+                queue.go_on_with(b"")
+        return made
+
+    def switch(self, name: str) -> Position:
+        """Go to the tip of another branch. Raises: UserError if there is none of that name."""
+        if name not in self.branches:
+            raise UserError(f"branch {name}", "is not there", f"there are {', '.join(self.branches)}")
+        if name != self.history.name:
+            self._restore(self.history.checkpoints.at_or_before(START))
+            self.history = self.branches[name]
+            self._restore(self.history.checkpoints.at_or_before(START))
+        return self.seek(self.frontier)
+
+
+def _in_rows(pages: Sequence[int], content: Callable[[int], bytes]) -> list[Run]:
+    """Return pages as runs: those that lie side by side together."""
+    runs: list[tuple[int, list[bytes]]] = []
+    last = -2
+    for page in pages:
+        if page != last + 1:
+            runs.append((page * PAGE_BYTES, []))
+        runs[-1][1].append(content(page))
+        last = page
+    return [Run(offset, b"".join(contents)) for offset, contents in runs]
