@@ -95,7 +95,8 @@ class Session:
             counts or has_handlers or settings.trace is not None or bool(settings.checks) or self._recorded is not None
         )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
-        self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put)
+        handlers = None if replay is None else replay.handlers()
+        self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put, handlers)
         if self._recorded is not None:
             self._recorded.started(self._runner)
         self._runner.send(Type(typed))

@@ -9,7 +9,7 @@ is one that the command line could have given.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -28,8 +28,8 @@ OPEN: Final = "open"
 LARGEST: Final = 1 << 62
 _MAX_ENTRIES: Final = 1 << 20
 _MAX_NAME: Final = 256
-_LIMITS_BYTES: Final = {"run": 4 << 20, "inputs": 64 << 20, "trace": MAX_EVENTS + 64, "effects": 512 << 20}
-_MARKS_BYTES: Final = 16 << 20
+_LIMITS_BYTES: Final = {"run": 4 << 20, "inputs": 64 << 20, "trace": MAX_EVENTS + 64, "handlers": 512 << 20}
+_PART_BYTES: Final = 64 << 20
 
 
 class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,19 +59,26 @@ class RunPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end: End
 
 
+class HandlersPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user's handlers, without their code: what they registered, and what they did at each exit that they saw."""
+
+    registrations: Any
+    effects: list[bytes]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """One run. `inputs` are the logs of the consoles, by VM; `contents` the files that are kept whole, by number.
 
-    `effects` is what a user's handlers did, as `hypervisor/student` packs it: empty where there were none. `marks`
-    are positions (n, seq) with names. `others` are parts that this version does not know, and keeps.
+    `handlers` is None where there were none of a user's. `marks` are positions (n, seq) with names. `others` are
+    parts for which this file has no type: those of other modules (`part`), or of later versions.
     """
 
     run: RunPart
     inputs: tuple[tuple[Arrival, ...], ...]
     trace: Trace
     contents: Mapping[int, Section] = field(default_factory=dict)
-    effects: bytes = b""
+    handlers: HandlersPart | None = None
     marks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     others: tuple[Section, ...] = ()
 
@@ -84,6 +91,17 @@ class Recording:
     def end(self) -> End:
         """How it ended."""
         return self.run.end
+
+    def part(self, kind: str) -> Any:
+        """Return what a part holds that others have put there, as plain data; None without. Raises: ValueError."""
+        found = next((one for one in self.others if one.kind == kind), None)
+        return None if found is None else _typed(kind, found.unpack(_PART_BYTES), Any)
+
+    def with_part(self, kind: str, plain: Any) -> Recording:
+        """Return a recording with a part set: plain data, that a replay can do without."""
+        others = tuple(one for one in self.others if one.kind != kind)
+        made = container.section(kind, msgspec.msgpack.encode(plain), is_optional=True)
+        return replace(self, others=(*others, made))
 
 
 def write_recording(path: str, recording: Recording) -> None:
@@ -101,8 +119,8 @@ def _sections(recording: Recording) -> list[Section]:
         container.section("inputs", encode(recording.inputs)),
         container.section("trace", encode(recording.trace)),
     ]
-    if recording.effects:
-        parts.append(container.section("effects", recording.effects))
+    if recording.handlers is not None:
+        parts.append(container.section("handlers", encode(recording.handlers)))
     parts += recording.contents.values()
     if recording.marks:
         parts.append(container.section("marks", encode(dict(recording.marks)), is_optional=True))
@@ -133,7 +151,11 @@ def _recording(sections: list[Section]) -> Recording:
     contents = _contents(by_kind, run.files)
     inputs = _typed("inputs", _bytes(by_kind, "inputs"), tuple[tuple[Arrival, ...], ...])
     trace = _typed("trace", _bytes(by_kind, "trace"), Trace)
-    effects = _bytes(by_kind, "effects") if "effects" in by_kind else b""
+    handlers = None
+    if "handlers" in by_kind:
+        handlers = _typed("handlers", _bytes(by_kind, "handlers"), HandlersPart)
+    if (handlers is not None) != bool(run.configuration.hypervisor):
+        raise ValueError("it has handlers without what they did, or the other way round")
     marks = _marks(by_kind.pop("marks", None))
     _check_inputs(inputs)
     if len(trace.checks) != trace.events or len(trace.digest) != HASH_BYTES:
@@ -146,7 +168,7 @@ def _recording(sections: list[Section]) -> Recording:
         inputs=inputs,
         trace=trace,
         contents=contents,
-        effects=effects,
+        handlers=handlers,
         marks=marks,
         others=tuple(by_kind.values()),
     )
@@ -208,7 +230,7 @@ def _check_inputs(inputs: tuple[tuple[Arrival, ...], ...]) -> None:
 def _marks(one: Section | None) -> dict[str, tuple[int, int]]:
     if one is None:
         return {}
-    marks: dict[str, tuple[int, int]] = _typed("marks", one.unpack(_MARKS_BYTES), dict[str, tuple[int, int]])
+    marks: dict[str, tuple[int, int]] = _typed("marks", one.unpack(_PART_BYTES), dict[str, tuple[int, int]])
     for name, place in marks.items():
         if not name or len(name) > _MAX_NAME or not name.isprintable() or not all(0 <= x <= LARGEST for x in place):
             raise ValueError("it has a mark without a proper name or position")

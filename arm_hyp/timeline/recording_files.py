@@ -109,8 +109,12 @@ class Collector:
     def _note(self, path: str) -> str:
         return str(self._paths.setdefault(path, len(self._paths)))
 
-    def collect(self, included: Iterable[tuple[str, Sequence[str]]], modules: Sequence[str] = ()) -> Collected:
-        """Read and hash the files. `included` has images with what their text includes, `modules` a user's modules.
+    def collect(
+        self, included: Iterable[tuple[str, Sequence[str]]], modules: Mapping[str, str] | None = None
+    ) -> Collected:
+        """Read and hash the files.
+
+        `included` has images with what their text includes, `modules` the files of a user's handlers, by name.
 
         Raises: UserError, where a file changed since the run began to read it.
         """
@@ -122,15 +126,10 @@ class Collector:
         beside = [(self._paths[image], Path(image).parent, name) for image, names in included for name in names]
         for main, folder, name in dict.fromkeys(beside):
             self._add(str(folder / name), name, beside=main)
-        if self._handlers:
-            self._add_modules(self._paths[self._handlers], Path(self._handlers).parent.resolve(), modules)
+        for name, path in (modules or {}).items():
+            if self._handlers and path != self._handlers:
+                self._add(path, name, beside=self._paths[self._handlers], is_needed=False)
         return Collected(self._configuration, tuple(self._files), self._contents)
-
-    def _add_modules(self, main: int, folder: Path, modules: Sequence[str]) -> None:
-        for module in modules:
-            path = Path(module).resolve()
-            if path.is_relative_to(folder) and path.is_file():
-                self._add(str(path), path.relative_to(folder).as_posix(), beside=main, is_needed=False)
 
     def _add(self, path: str, name: str, *, beside: int | None = None, is_needed: bool = True) -> None:
         size = os.stat(path).st_size

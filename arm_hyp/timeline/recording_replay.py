@@ -16,6 +16,7 @@ from arm_hyp import __version__
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink
+from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 from arm_hyp.machine.console_input import Arrival, ConsoleInput
 from arm_hyp.machine.machine import Machine, Outcome
 from arm_hyp.runner.configuration import Configuration
@@ -82,12 +83,17 @@ class Replay:
     def runner(self, sink: EventSink | None = None, output: Output | None = None) -> Runner:
         """Make the machine, with the recorded input in its queues. `sink` should hear `check`. Raises: UserError."""
         try:
-            runner = Runner(self.configuration, sink, output)
+            runner = Runner(self.configuration, sink, output, self.handlers())
         except UserError as error:
             thing, cause = self._shown(error.thing), self._shown(error.cause)
             raise UserError(f"{self.name}: {thing}", cause, error.way_out) from None
         self.connect(runner)
         return runner
+
+    def handlers(self) -> RecordedHandlers | None:
+        """Return the user's handlers, without their code. Raises: UserError."""
+        part = self.recording.handlers
+        return None if part is None else RecordedHandlers.of(part.registrations, part.effects)
 
     def connect(self, runner: Runner) -> None:
         """Have a machine take the recorded input where it entered. Raises: UserError."""
@@ -169,7 +175,7 @@ class Replay:
             return _in_words(event, self.check.events, trace.events, runner.symbols)
         if self._late is not None:
             at = Position(self._late.n)
-            return f"at {at} the console has no room for {self._late.data!r}, which was typed there"
+            return f"at {at} {self._late.data[:20]!r} could not enter, which was typed there"
         if self.was_interrupted(answer):
             return ""
         return self._other_end(runner, answer)

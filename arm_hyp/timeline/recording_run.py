@@ -16,7 +16,7 @@ from arm_hyp.machine.console_input import Arrival, ConsoleInput
 from arm_hyp.machine.machine import Machine
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Runner
-from arm_hyp.timeline.recording import OPEN, End, Recording, RunPart
+from arm_hyp.timeline.recording import OPEN, End, HandlersPart, Recording, RunPart
 from arm_hyp.timeline.recording_files import Collected, Collector, Embed
 from arm_hyp.timeline.recording_trace import HASH_BYTES, TraceNotes
 
@@ -36,7 +36,8 @@ class Recorder:
         images: list[str | None] = [vm.image for vm in runner.vms] or [runner.configuration.image]
         pairs = zip(images, runner.plans, strict=True)
         included = [(image, plan.included) for image, plan in pairs if image is not None]
-        self._collected = self._collector.collect(included)
+        own = runner.handlers.handlers.files if runner.handlers is not None else {}
+        self._collected = self._collector.collect(included, own)
 
     def recording(self, runner: Runner, answer: dict[str, Any] | None, limit: int, until: str = "") -> Recording:
         """Return what was recorded. `answer` is the runner's; None if the run was torn off: at its last event."""
@@ -48,6 +49,7 @@ class Recorder:
             inputs=tuple(tuple(Arrival(*arrival) for arrival in queue.log) for queue in queues(runner)),
             trace=self.notes.trace(),
             contents=contents,
+            handlers=_handlers(runner),
         )
 
     def _torn(self, runner: Runner) -> End:
@@ -56,13 +58,23 @@ class Recorder:
         return End(OPEN, 0, "the recording ends here", *place, runner.machine.clock.now_ns)
 
 
+def _handlers(runner: Runner) -> HandlersPart | None:
+    """Return what a user's handlers registered and did."""
+    if runner.handlers is None:
+        return None
+    return HandlersPart(msgspec.to_builtins(runner.handlers.registrations), runner.handlers.log.packed)
+
+
 def end_of(runner: Runner, answer: dict[str, Any]) -> End:
     """Return where and how a run has ended."""
     n, seq = position(runner.machine)
+    text = answer["text"]
+    for name, path in runner.handlers.handlers.files.items() if runner.handlers is not None else ():
+        text = text.replace(path, name)  # what a handler's failure says names files
     return End(
         answer["reason"],
         int(answer["status"]),
-        answer["text"],
+        text,
         n,
         seq,
         runner.machine.clock.now_ns,

@@ -14,6 +14,7 @@ from zlib import crc32
 import msgspec
 
 from arm_hyp.events import ConsoleInput, ConsoleOutput, Event, ExceptionReturned, ExceptionTaken
+from arm_hyp.kvm_events import HandlerEffect
 
 HASH_BYTES: Final = 16
 MAX_EVENTS: Final = 1 << 29
@@ -43,6 +44,10 @@ def _printed(event: Any) -> tuple[Any, ...]:
     return "output", event.n, event.device, event.text
 
 
+def _handled(event: Any) -> tuple[Any, ...]:
+    return "handled", event.n, event.seq, event.vm, event.vcpu, event.index, event.handler, event.actions
+
+
 def _typed(event: Any) -> tuple[Any, ...]:
     return "input", event.n, event.seq, event.device, event.text, event.time_ns
 
@@ -52,6 +57,7 @@ _NOTED: Final[dict[type[Event], Callable[[Any], tuple[Any, ...]]]] = {
     ExceptionReturned: _returned,
     ConsoleOutput: _printed,
     ConsoleInput: _typed,
+    HandlerEffect: _handled,
 }
 """What is noted of an event: what the guest could see of it, and when it was."""
 

@@ -1,15 +1,21 @@
 """Recorded and replayed: the same events, the same state, whoever typed and however long he took."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from recording_support import ECHO, LIMIT, SLEEPER, User, guest, record, replay, saved
 
 from arm_hyp.errors import UserError
+from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Run, Runner, Type
 from arm_hyp.runner.vm_file import read_vm_file
+from arm_hyp.timeline.container import read
 from arm_hyp.timeline.recording import OPEN
 from arm_hyp.timeline.recording_run import Recorder
 
@@ -91,6 +97,80 @@ def test_a_run_that_the_user_ends_within_a_sleep_ends_there_again(tmp_path):
     assert (recording.end.reason, recording.end.status) == ("stopped", 130)
     assert 1_234_567_890 < recording.end.time_ns < 1_300_000_000
     assert_same(tmp_path, recording, runner, events)
+
+
+HANDLERS = """
+from arm_hyp.arch.syndromes import EC
+from arm_hyp.hypervisor import handler, hypercall, mmio
+from words import WORD
+
+asked = 0
+
+@hypercall(0xC600_0001)
+def answer(vcpu, call):
+    global asked
+    asked += 1
+    print("asked", asked, WORD)
+    vcpu.data["asked"] = asked
+    return ord("0") + asked
+
+@mmio(range(0x0B00_0000, 0x0B00_1000))
+def device(vcpu, access):
+    return 0x21
+"""
+CALLS = """
+        ldr     x1, =0x09000000
+        mov     x20, #5
+1:      ldr     x0, =0xc6000001
+        hvc     #0
+        str     w0, [x1]
+        subs    x20, x20, #1
+        b.ne    1b
+        mov     x2, #0x0b000000
+        ldr     w0, [x2]
+        str     w0, [x1]
+        ldr     x0, =0x84000008
+        hvc     #0
+"""
+
+
+def test_handlers_are_repeated_without_their_code(tmp_path):
+    """The replay has the effects; that the files are gone, and others in their place, makes no difference."""
+    code, away = tmp_path / "handlers.py", tmp_path / "away"
+    code.write_text(HANDLERS)
+    (tmp_path / "words.py").write_text("WORD = 'politely'\n")
+    away.mkdir()
+    made = structs.replace(guest(tmp_path, CALLS), hypervisor=str(code))
+    recording, runner, events = record(made)
+    assert runner.hypervisor.vms[0].devices.console == b"12345!"
+    assert {one.name for one in recording.run.files} == {"guest.s", "handlers.py", "words.py"}
+    for file in (code, tmp_path / "words.py"):
+        file.write_text("raise SystemExit('somebody ran me')")
+    saved(away / "run.hyp", recording)
+    assert str(tmp_path).encode() not in b"".join(one.unpack() for one in read(str(away / "run.hyp")))
+    difference, again, repeated = replay(away / "run.hyp")
+    assert difference == ""
+    assert [named(event) for event in repeated] == [named(event) for event in events]
+    assert again.hypervisor.vms[0].devices.console == b"12345!"
+    assert again.hypervisor.vms[0].vcpus[0].data == {"asked": 5}
+    assert "words" not in sys.modules
+
+
+def named(event):
+    """Return an event with files by their own names."""
+    return structs.replace(event, file=Path(event.file).name) if isinstance(event, HandlerOutput) else event
+
+
+def test_a_failing_handler_fails_again_in_the_same_words(tmp_path):
+    code = tmp_path / "handlers.py"
+    code.write_text(HANDLERS.replace('vcpu.data["asked"] = asked', "1 / (3 - asked)").replace("from words", "#"))
+    code.write_text(code.read_text().replace(", WORD", ""))
+    recording, runner, _ = record(structs.replace(guest(tmp_path, CALLS), hypervisor=str(code)))
+    assert recording.end.reason == "handler" and "ZeroDivisionError" in recording.end.text
+    assert str(tmp_path) not in recording.end.text
+    saved(tmp_path / "run.hyp", recording)
+    difference, again, _ = replay(tmp_path / "run.hyp")
+    assert (difference, again.machine.retired) == ("", runner.machine.retired)
 
 
 @pytest.mark.parametrize("limit", [1, 17, 65536, 70_001])
