@@ -38,7 +38,8 @@ def replay(
     ] = "",
     trace: Annotated[str | None, typer.Option(help="Write a trace to this file; - is standard output.")] = None,
     trace_format: Annotated[
-        str, typer.Option(help="text, jsonl, kvm (as ftrace prints it), csv or perfetto.")
+        str,
+        typer.Option(help="text, why (with the reason of each exception), jsonl, kvm (as ftrace), csv or perfetto."),
     ] = "text",
     check: Annotated[
         str, typer.Option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", metavar="CODES")

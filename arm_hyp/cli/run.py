@@ -146,7 +146,10 @@ def run(
     ] = "",
     trace: Annotated[str | None, _option(help="Write a trace to this file; - is standard output.", panel=_RUN)] = None,
     trace_format: Annotated[
-        str, _option(help="text, jsonl, kvm (as ftrace prints it), csv or perfetto.", panel=_RUN)
+        str,
+        _option(
+            help="text, why (with the reason of each exception), jsonl, kvm (as ftrace), csv or perfetto.", panel=_RUN
+        ),
     ] = "text",
     check: Annotated[
         str,

@@ -15,7 +15,7 @@ from arm_hyp.errors import UserError
 from arm_hyp.machine.pl031 import DEFAULT_EPOCH_S
 from arm_hyp.runner.configuration import CONSOLES, Console, Module
 
-TRACE_FORMATS: Final = ("text", "jsonl", "kvm", "csv", "perfetto")
+TRACE_FORMATS: Final = ("text", "why", "jsonl", "kvm", "csv", "perfetto")
 _MODULE_KINDS: Final = ("kernel", "ramdisk")
 _LAST_EPOCH_S: Final = (1 << 32) - 1
 

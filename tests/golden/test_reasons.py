@@ -7,6 +7,7 @@ come again. Calls, UNDEFINED instructions and aborts that no control bit decides
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -17,6 +18,8 @@ from golden_support import CASES, LIMIT, Case, machine_for
 from arm_hyp.arch.bitfields import Field
 from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.arch.sysregs import by_name
+from arm_hyp.cli.trace_sinks import trace_sink
+from arm_hyp.debug.exports.formats import Source
 from arm_hyp.events import ExceptionTaken, NullSink, RecordingSink
 from arm_hyp.explain.why import why
 from arm_hyp.explain.why_faults import NamedBit
@@ -48,6 +51,16 @@ def test_every_exception_has_its_reason(case: Case) -> None:
             assert f"{register}.{field}" in reason.sentence or f"and {field} are" in reason.sentence
             assert value_of(event, register, field) == value
         assert reason.bits or any(text in reason.sentence for text in WITHOUT_A_BIT), reason.sentence
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_trace_carries_the_reasons(case: Case) -> None:
+    written = io.StringIO()
+    sink = trace_sink("why", written, Source(lambda event: event.n, machine=(case.model, case.gic)))
+    machine_for(case, sink).run(LIMIT)
+    sink.close()
+    told = [line.strip() for line in written.getvalue().splitlines() if line.startswith(" " * 12)]
+    assert told == [why(event, case.model, case.gic).sentence for event in exceptions(case)]
 
 
 def field_of(event: ExceptionTaken, register: str, name: str) -> Field:

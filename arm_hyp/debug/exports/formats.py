@@ -23,16 +23,18 @@ class ExportSink(EventSink, Protocol):
 
 
 class Source(NamedTuple):
-    """What a sink may ask about the run, beside its events."""
+    """What a sink may ask about the run, beside its events. `machine`: CPU model and version of the GIC."""
 
     clock: Clock
     symbols: Callable[[], SymbolTable] = SymbolTable
     has_vms: bool = False
+    machine: tuple[str, int] = ("a72", 2)
 
 
 def source_of(runner: Runner) -> Source:
     """Return what sinks may ask about a runner."""
-    return Source(clock_of(lambda: runner), lambda: runner.symbols, runner.hypervisor is not None)
+    machine = runner.configuration.cpu, runner.configuration.gic
+    return Source(clock_of(lambda: runner), lambda: runner.symbols, runner.hypervisor is not None, machine)
 
 
 class Format(NamedTuple):
