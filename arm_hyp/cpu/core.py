@@ -163,6 +163,11 @@ class Core:
         return where.at(n, numbered)
 
     @property
+    def is_running(self) -> bool:
+        """Tell whether this is in the middle of a run: Unicorn has called us back."""
+        return self._running
+
+    @property
     def silent(self) -> bool:
         """Tell whether nobody listens, so that events need not be made."""
         return type(self.sink) is NullSink
@@ -210,6 +215,17 @@ class Core:
         self._stop = why
         if not self.mmio.stop_after_instruction():
             self.native.stop()
+
+    def request_stop_before_block(self) -> None:
+        """Stop before the next block, from the middle of an access; where `cpu/counting.py` counts."""
+        assert self.native.counting is not None
+        self._stop = Stop.REQUESTED
+        self.native.counting.leave()
+
+    def request_stop_here(self) -> None:
+        """Stop before the instruction that begins now: from a hook that is called before it."""
+        self.discount()
+        self.request_stop()
 
     def _run_once(self, count: int) -> None:
         if self.in_python:
@@ -456,4 +472,5 @@ class Core:
         self.dead_because, self.vector, self.in_python = state["dead_because"], state["vector"], state["in_python"]
         self.vbar_written, self.stepped_to = set(state["vbar_written"]), state["stepped_to"]
         self.pc_misaligned = self.pc & 3 != 0
+        self._native_step_wanted, self.sites.bare = False, None
         self.exceptions.restore_loop_state(state["last_entry"])

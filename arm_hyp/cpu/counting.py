@@ -118,6 +118,10 @@ class BlockCounter:
         base = ctypes.addressof(self._state)
         return base + int(_State.leave.offset), base + int(_State.limit.offset)
 
+    def leave(self) -> None:
+        """Stop before the next block."""
+        self._state.leave, self._state.limit = 1, 0
+
     def started(self) -> int:
         """Tell how many instructions were started since `start`, with the one at the PC if it runs or has failed."""
         self.locate()

@@ -118,6 +118,9 @@ class Counting(Protocol):
     def leave_addresses(self) -> tuple[int, int]:
         """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
 
+    def leave(self) -> None:
+        """Stop before the next block."""
+
     def started(self) -> int:
         """Tell how many instructions were started since `start`."""
 

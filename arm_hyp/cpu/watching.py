@@ -37,18 +37,22 @@ _MOST_WORDS: Final = 64
 """More than these are too many to look at before each instruction."""
 
 
+INSTRUCTION, TRAP, BETWEEN = "instruction", "trap", "between"
+
+
 class Hit(NamedTuple):
     """One thing that was noted. `pc` is the address of the instruction that did it, or is about to be executed.
 
     (n, seq) is the first position that shows it: behind a change, a load or a store, and before the instruction of a
-    breakpoint. `by` says who: an instruction that the core executed, or Python (an exception, a handler, a device).
+    breakpoint. `by` says who: an instruction that the core executed; what followed when it trapped or accessed a
+    device, with instructions that we carry out; or something between two stretches: an interrupt, a device, the clock.
     """
 
     n: int
     seq: int
     cpu: int
     pc: int
-    by: str = "instruction"
+    by: str = INSTRUCTION
     old: Value | None = None
     new: Value | None = None
 
@@ -77,11 +81,21 @@ class Watch:
 
 
 class Breakpoint(Watch):
-    """The instruction at a virtual address is about to be executed: on one CPU or any, at one level or any."""
+    """The instruction at a virtual address is about to be executed: on one CPU or any, at one level or any.
 
-    def __init__(self, pc: int, cpu: int | None = None, el: int | None = None, **options: Any) -> None:
+    `when`, if given, is asked each time whether it counts.
+    """
+
+    def __init__(
+        self,
+        pc: int,
+        cpu: int | None = None,
+        el: int | None = None,
+        when: Callable[[Core], bool] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self.pc, self.cpu, self.el = pc, cpu, el
+        self.pc, self.cpu, self.el, self.when = pc, cpu, el, when
 
     def connect(self, watches: Watches) -> None:
         """Hook the one address."""
@@ -92,9 +106,10 @@ class Breakpoint(Watch):
     def _reached(self, watches: Watches, core: Core, pc: int) -> None:
         if self.el is not None and core.el != self.el:
             return
-        n, seq = watches.before(core)
-        if self.note(Hit(n, seq, core.index, pc)) and self.stops:
+        hit = Hit(*watches.before(core), core.index, pc)
+        if hit[:2] != watches.begin and (self.when is None or self.when(core)) and self.note(hit) and self.stops:
             watches.stop()
+            core.request_stop_here()
 
 
 class _AccessWatch(Watch):
@@ -111,6 +126,8 @@ class _AccessWatch(Watch):
         where = (max(self.address - _LONGEST_ACCESS_BYTES + 1, 0), self.address + self.size_bytes - 1)
         for core in watches.cores:
             watches.hook_access(core, self.kind, functools.partial(self._accessed, watches, core), where)
+            if self.stops:
+                watches.prepare_to_stop_after(core)
 
     def _touches(self, address: int, size_bytes: int) -> bool:
         return address < self.address + self.size_bytes and self.address < address + size_bytes
@@ -131,7 +148,7 @@ class _AccessWatch(Watch):
         if last is not None:
             self.hits[-1] = last._replace(new=hit.new)
         elif self.note(hit) and self.stops:
-            watches.stop()
+            watches.stop_after(watches.cores[hit.cpu])
 
     def _overlaid(self, before: bytes, address: int, data: bytes) -> bytes:
         """Return the contents of the range when data has been written at an address."""
@@ -166,7 +183,8 @@ class StoreWatch(_AccessWatch):
         core = watches.cores[0].where.running
         if core is not None and self._touches(address, len(data)):
             n, seq = core.position(numbered=False)
-            self._seen(watches, Hit(n, seq, core.index, core.pc, "python", self._contents(core)), address, data)
+            by = TRAP if core.is_running else BETWEEN
+            self._seen(watches, Hit(n, seq, core.index, core.pc, by, self._contents(core)), address, data)
 
 
 class ValueWatch(Watch):
@@ -192,17 +210,16 @@ class ValueWatch(Watch):
         assert self._read is not None
         return self._read()
 
-    def look(self, watches: Watches, core: Core, place: tuple[int, int, int], by: str) -> None:
-        """Note the value if it is another one; `place` is (n, seq, pc)."""
+    def look(self, core: Core, place: tuple[int, int, int], by: str) -> bool:
+        """Note the value if it is another one; `place` is (n, seq, pc). Tell whether the run is to stop."""
         now = self.read()
-        if now != self.value:
-            n, seq, pc = place
-            hit = Hit(n, seq, core.index, pc, by, self.value, now)
-            self.value = now
-            self.hits.append(hit)
-            self.count += 1
-            if self.stops:
-                watches.stop()
+        if now == self.value:
+            return False
+        n, seq, pc = place
+        self.hits.append(Hit(n, seq, core.index, pc, by, self.value, now))
+        self.value = now
+        self.count += 1
+        return self.stops
 
 
 class RegisterWatch(ValueWatch):
@@ -285,7 +302,8 @@ def _library() -> ctypes.CDLL | None:
 class Watches:
     """The watches of all cores of a machine for a stretch: `with Watches(cores, watches): run`.
 
-    `observers` is the list of those who hear of writes past the cores; `stop` asks the machine to stop.
+    `observers` is the list of those who hear of writes past the cores; `stop` asks the machine to stop. A breakpoint
+    where the stretch `begin`s is not noted, if that is given.
     """
 
     def __init__(
@@ -294,13 +312,15 @@ class Watches:
         watches: Sequence[Watch],
         observers: list[Callable[[int, bytes], None]] | None = None,
         stop: Callable[[], None] = lambda: None,
+        begin: tuple[int, int] | None = None,
     ) -> None:
-        self.cores, self.stop = cores, stop
+        self.cores, self.stop, self.begin = cores, stop, begin
         self._watches, self._observers = watches, observers if observers is not None else []
         self._heard: list[Callable[[int, bytes], None]] = []
         self._hooks: list[tuple[Core, ctypes.c_size_t]] = []
         self._kept: list[Any] = []  # what C calls must not be collected
         self._looked: list[ValueWatch] = []
+        self._stop_wanted = False
         self._observed: list[tuple[Core, Callable[[bool], None]]] = []
         self._words: Any = None
         self._states: dict[int, _State] = {}
@@ -379,6 +399,24 @@ class Watches:
         self._observers.append(callback)
         self._heard.append(callback)
 
+    def prepare_to_stop_after(self, core: Core) -> None:
+        """Make `stop_after` possible: an access must not be stopped in its middle, or it would be done again."""
+        if core.native.counting is None:
+            self.hook_code(core, functools.partial(self._stop_if_wanted, core))
+
+    def stop_after(self, core: Core) -> None:
+        """Stop after the instruction that accesses memory now, or at the end of its block."""
+        self.stop()
+        if core.native.counting is not None:
+            core.request_stop_before_block()
+        else:
+            self._stop_wanted = True
+
+    def _stop_if_wanted(self, core: Core, _pc: int) -> None:
+        if self._stop_wanted:
+            self._stop_wanted = False
+            core.request_stop_here()
+
     def look_at(self, watch: ValueWatch) -> None:
         """Look at a value wherever it may have changed."""
         self._looked.append(watch)
@@ -430,16 +468,22 @@ class Watches:
 
     def _changed_before(self, core: Core) -> None:
         """Look, where the instruction before the one that begins now may have changed something."""
-        self._look(core, self.before(core), "instruction")
+        if self._look(core, self.before(core), INSTRUCTION):
+            self.stop()
+            core.request_stop_here()
 
     def _may_have_changed(self, core: Core, by_instructions: bool) -> None:
-        self._look(core, core.position(numbered=False), "instruction" if by_instructions else "python")
+        by = INSTRUCTION if by_instructions else TRAP if core.is_running else BETWEEN
+        if self._look(core, core.position(numbered=False), by):
+            self.stop()
+            core.request_stop()
 
-    def _look(self, core: Core, position: tuple[int, int], by: str) -> None:
+    def _look(self, core: Core, position: tuple[int, int], by: str) -> bool:
+        """Look at all values; tell whether the run is to stop."""
         place = (*position, self._states[core.index].pc)
-        for watch in self._looked:
-            watch.look(self, core, place, by)
+        stops = [watch.look(core, place, by) for watch in self._looked]
         self._refresh()
+        return any(stops)
 
     def _refresh(self) -> None:
         for word in self._words:

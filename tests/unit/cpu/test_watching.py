@@ -1,5 +1,8 @@
 """Watches: every hit where single steps find it, in C and in Python, and no trace in the run."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 from core_support import BASE, POWER_OFF, VECTORS, events, machine, vectors
 
@@ -198,7 +201,7 @@ def test_what_an_exception_writes_is_seen_at_the_exception(way: str):
     made = hits_of(TRAPS, found)
     assert isinstance(made.core.sink, RecordingSink)
     taken = [event for event in made.core.sink.events if type(event).__name__ == "ExceptionTaken" and event.to_el == 2]
-    assert [(hit.n, hit.seq, hit.by) for hit in found.hits] == [(event.n, event.seq, "python") for event in taken]
+    assert [(hit.n, hit.seq, hit.by) for hit in found.hits] == [(event.n, event.seq, "trap") for event in taken]
 
 
 def test_a_bank_of_the_stack_pointer_is_seen_where_it_is_used(way: str):
@@ -246,7 +249,7 @@ def test_a_write_past_the_core_is_a_store(way: str):
     with watch(made, found):
         made.write_memory(DATA - 2, b"abcdef")
     hit = found.hits[0]
-    assert (hit.by, hit.old, hit.new) == ("python", bytes(8), b"cdef" + bytes(4))
+    assert (hit.by, hit.old, hit.new) == ("between", bytes(8), b"cdef" + bytes(4))
 
 
 @pytest.mark.parametrize("bad", [RegisterWatch("NOPE_EL1"), RegisterWatch("HCR_EL2", "NOPE"), MemoryWatch(0x100, 8)])
@@ -256,3 +259,36 @@ def test_what_cannot_be_watched_is_refused_and_nothing_is_left(bad: Watch, way: 
         pass
     made.run(LIMIT)
     assert not other.hits
+
+
+STOPS = {
+    "a breakpoint": lambda **options: Breakpoint(BASE + 4 * 4, **options),
+    "a register": lambda **options: RegisterWatch("x0", **options),
+    "memory": lambda **options: MemoryWatch(DATA, 8, **options),
+}
+
+
+@pytest.mark.parametrize("make", STOPS.values(), ids=STOPS)
+def test_a_watch_can_stop_the_run_exactly_and_it_goes_on_as_if_nothing_had_been(make: Callable[..., Watch], way: str):
+    plain, noted = state_with(STORES), make()
+    hits_of(STORES, noted)
+    made, where = machine(STORES), []
+    while True:
+        stop, begin = partial(made.request_stop, "a watch", 0), made.core.position(numbered=False)
+        with Watches(made.cpus.cores, [make(stops=True)], stop=stop, begin=begin):
+            if made.advance(LIMIT).reason != "stopped":
+                break
+        where.append(made.core.position(numbered=False))
+    assert where == [hit[:2] for hit in noted.hits]
+    made.run(LIMIT)
+    assert (events(made, Event), made.snapshot()) == plain
+
+
+def test_a_store_stops_soon_and_is_done_once(way: str):
+    plain, made, found = state_with(STORES), machine(STORES), StoreWatch(DATA, 8, stops=True)
+    with Watches(made.cpus.cores, [found], stop=lambda: made.request_stop("a watch", 0, at_once=False)):
+        while made.advance(LIMIT).reason == "stopped":
+            assert made.retired <= found.hits[-1].n + 12
+    made.run(LIMIT)
+    assert (events(made, Event), made.snapshot()) == plain
+    assert len(found.hits) == 21
