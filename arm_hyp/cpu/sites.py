@@ -65,7 +65,7 @@ class Sites:
         self._patched: dict[int, list[tuple[int, int]]] = {}
         self._bare: int | None = None
         self._looks_everywhere = False
-        self._pstate = native.batch([a64.UC_ARM64_REG_PSTATE])
+        self._pstate, self._pc = native.batch([a64.UC_ARM64_REG_PSTATE]), native.batch([a64.UC_ARM64_REG_PC])
         self._fp_blocks: set[tuple[int, int]] = set()
         self.code_pages = CodePages()
         self._scanner = BlockScanner.install(native, self._translated)
@@ -163,14 +163,17 @@ class Sites:
         return [place for places in self._patched.values() for place in places]
 
     def prepare(self) -> None:
-        """Patch the waiting blocks. Call it between two runs, then run on from the same PC.
+        """Patch the waiting block at the PC. Call it between two runs, then run on from there.
 
-        An interrupt that came meanwhile may have led to other tables, and to other memory at the same addresses. Such a
-        block is only dropped: it is looked at again when it is translated again.
+        An interrupt that came meanwhile, or a state that was taken back, may have led elsewhere, or to other memory at
+        the same addresses. Such a block is only dropped: it is looked at again when it is translated again. A patch
+        that another block's translation met would be an undefined instruction there.
         """
+        now = self._pc.read()[0]
         for pc, (place, size_bytes, sites) in self._waiting.items():
-            if place is not None and self._native.translate(pc) != place:
-                self._native.drop_physical(place, size_bytes)
+            if pc != now or (place is not None and self._native.translate(pc) != place):
+                if place is not None:
+                    self._native.drop_physical(place, size_bytes)
                 continue
             self._native.drop_translations(pc, pc + size_bytes)
             physical = [(self._native.translate(at), word) for at, word in sites]
