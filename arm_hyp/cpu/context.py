@@ -27,6 +27,7 @@ _GENERAL: Final = {
 _VECTORS: Final = {f"Q{number}": a64.UC_ARM64_REG_Q0 + number for number in range(32)}
 _DIRECT: Final = _GENERAL | _VECTORS
 _CONTROLS: Final = {sysregs.name_of(row): name for row, name in ENCODINGS.items()}
+_FLAGS_AND_MASKS: Final = 0xF << 28 | 0xF << 6
 _LOWER: Final = range(4)
 """op1 of what belongs to EL1 and EL0."""
 
@@ -96,6 +97,18 @@ class El1Contexts:
         """Put the vector registers of a context into the core. Raises: KeyError if incomplete."""
         for name, register in _VECTORS.items():
             self._core.native.write(register, context[name])
+
+
+def write_pstate(core: Core, value: int) -> None:
+    """Write the flags NZCV <31:28> and the masks DAIF <9:6> of PSTATE, from outside.
+
+    Raises: ValueError if anything else would change: a level has its registers, which an exception or ERET brings.
+    """
+    before = core.pstate
+    if (before ^ value) & ~_FLAGS_AND_MASKS:
+        raise ValueError(f"of PSTATE {before:#x} only NZCV <31:28> and DAIF <9:6> can be changed")
+    core.native.write(a64.UC_ARM64_REG_PSTATE, value)
+    core.native.write_cp(entry.SPSR[1], core.native.read_cp(entry.SPSR[1]))  # has the core look at it
 
 
 def exit_registers(core: Core) -> Batch:

@@ -32,10 +32,11 @@ class Read(msgspec.Struct, frozen=True, tag="read"):
 
 
 class Edit(msgspec.Struct, frozen=True, tag="edit"):
-    """Apply settings, `REG[.FIELD]=VALUE`, to CPU 0, or to vCPU 0 of a VM where there are any."""
+    """Apply settings, `REG[.FIELD]=VALUE`, to a CPU, or to a vCPU of a VM where there are any: by `index`."""
 
     settings: tuple[str, ...]
     vm: int = 0
+    index: int = 0
 
 
 class Poke(msgspec.Struct, frozen=True, tag="poke"):

@@ -194,16 +194,19 @@ class Runner:
         return vms[index]
 
     def _edit(self, message: Edit) -> dict[str, Any]:
-        self._apply(message.settings, message.vm)
+        self._apply(message.settings, message.vm, message.index)
         return {}
 
-    def _apply(self, settings: tuple[str, ...], vm: int = 0) -> None:
-        """Write registers: of CPU 0, or of vCPU 0 of a VM."""
+    def _apply(self, settings: tuple[str, ...], vm: int = 0, index: int = 0) -> None:
+        """Write registers: of a CPU, or of a vCPU of a VM. One that runs its guest has them in its CPU."""
+        vcpu = None if self.hypervisor is None else self._vm(vm).vcpus[index]
         for setting in map(parse_setting, settings):
-            if self.hypervisor is None:
-                apply_setting(self.machine.core, setting)
+            if vcpu is None:
+                apply_setting(self.machine.cpus.cores[index], setting)
+            elif vcpu.cpu is not None and vcpu.cpu.core.el < 2:
+                apply_setting(vcpu.cpu.core, setting)
             else:
-                apply_vcpu_setting(self._vm(vm).vcpus[0], setting)
+                apply_vcpu_setting(vcpu, setting)
 
     def _poke(self, message: Poke) -> dict[str, Any]:
         if message.vm is None:

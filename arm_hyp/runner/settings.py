@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.registers import layout_of
+from arm_hyp.cpu.context import El1Contexts, write_pstate
 from arm_hyp.cpu.core import Core
 from arm_hyp.errors import UserError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from arm_hyp.hypervisor.vcpu import Vcpu
 
 _FORM: Final = re.compile(r"([A-Za-z][\w]*)(?:\.(\w+))?=(.+)")
-_MAX: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +37,60 @@ def parse_setting(text: str) -> Setting:
     if match is None:
         raise UserError(f"--set {text}", "this is not REG[.FIELD]=VALUE", "for example --set HCR_EL2.TWI=1")
     register, field, number = match.groups()
-    return Setting(text, register.upper(), field, _number(text, number))
+    return Setting(text, register.upper(), field, _number(text, number, 128 if register[0] in "Qq" else 64))
 
 
-def _number(text: str, number: str) -> int:
+def _number(text: str, number: str, bits: int) -> int:
     try:
         value = int(number, 0)
     except ValueError:
         raise UserError(f"--set {text}", f"{number} is not a number", "write it as 1, 0x1f or 0b101") from None
-    if not 0 <= value <= _MAX:
-        raise UserError(f"--set {text}", f"{number} does not fit in 64 bits", "give a value from 0 to 2**64 - 1")
+    if not 0 <= value < 1 << bits:
+        way_out = f"give a value from 0 to 2**{bits} - 1"
+        raise UserError(f"--set {text}", f"{number} does not fit in {bits} bits", way_out)
     return value
 
 
 def apply_setting(core: Core, setting: Setting) -> None:
     """Write the register, with all effects that a write by software would have. Raises: UserError."""
-    if re.fullmatch(r"X([12]?\d|30)", setting.register) and setting.field is None:
-        core.set_x(int(setting.register[1:]), setting.value)
-    elif setting.register == "SP" and setting.field is None:
-        core.sp = setting.value
-    else:
+    direct = next((write for form, write in _DIRECT if form.fullmatch(setting.register)), None)
+    if direct is None or setting.field is not None:
         _apply_system(core, setting)
+        return
+    try:
+        direct(core, setting)
+    except ValueError as error:
+        raise UserError(f"--set {setting.text}", str(error)) from None
+
+
+def _apply_x(core: Core, setting: Setting) -> None:
+    core.set_x(int(setting.register[1:]), setting.value)
+
+
+def _apply_sp(core: Core, setting: Setting) -> None:
+    core.sp = setting.value
+
+
+def _apply_pc(core: Core, setting: Setting) -> None:
+    core.pc, core.pc_misaligned = setting.value, setting.value & 3 != 0
+
+
+def _apply_pstate(core: Core, setting: Setting) -> None:
+    write_pstate(core, setting.value)
+
+
+def _apply_vector(core: Core, setting: Setting) -> None:
+    El1Contexts(core).write(setting.register, setting.value)
+
+
+_DIRECT: Final = (
+    (re.compile(r"X([12]?\d|30)"), _apply_x),
+    (re.compile("SP"), _apply_sp),
+    (re.compile("PC"), _apply_pc),
+    (re.compile("PSTATE"), _apply_pstate),
+    (re.compile(r"Q([12]?\d|30|31)"), _apply_vector),
+)
+"""What is no system register, and how it is written."""
 
 
 def _apply_system(core: Core, setting: Setting) -> None:
@@ -65,7 +98,9 @@ def _apply_system(core: Core, setting: Setting) -> None:
     try:
         encoding = sysregs.by_name(setting.register).encoding
     except KeyError as error:
-        raise UserError(thing, str(error.args[0]), "X0..X30, SP and every system register have names") from None
+        raise UserError(
+            thing, str(error.args[0]), "X0..X30, SP, PC, PSTATE, Q0..Q31 and every system register have names"
+        ) from None
     value = setting.value if setting.field is None else _with_field(setting, core.registers.read(encoding))
     if not core.registers.write(encoding, value):
         raise UserError(thing, f"{setting.register} cannot be written", "it is read-only, or of another --cpu or --gic")
