@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from arm_hyp.arch.gic import FIRST_PPI
 from arm_hyp.arch.registers.gic_virtual import ICH_LR_EL2
 from arm_hyp.arch.syndromes import ec_name
 from arm_hyp.arch.translation import FETCH, READ, WRITE, walk
@@ -97,7 +98,8 @@ def _why(monitor: Monitor, thread: int, _arguments: list[str]) -> str:
     made = monitor.view.runner.configuration
     name = monitor.view.runner.symbols.describe(event.pc)
     place = f"{event.n:,}.{event.seq}, at {event.pc:#x}{f' <{name}>' if name else ''}"
-    return f"{why_trapped(event, made.cpu, made.gic)}\n  taken at {place}; VBAR_EL{event.to_el} + {event.vector:#x}"
+    vector = f"VBAR_EL{event.to_el} + {event.vector & 0x7FF:#x}"
+    return f"{why_trapped(event, made.cpu, made.gic)}\n  taken at {place}; to {vector}"
 
 
 def _walk(monitor: Monitor, thread: int, arguments: list[str]) -> str:
@@ -155,10 +157,15 @@ def _gic(monitor: Monitor, thread: int, _arguments: list[str]) -> str:
         f"GICv{at.version} of CPU {core.index}: distributor groups {at.distributor_groups:#x}, interface groups "
         f"{at.groups:#x}, PMR {at.pmr:#04x}, running priority {at.running:#04x}"
     )
-    shown = [one for one in interrupts_of_cpu(state, core.index) if one.pending or one.enabled or one.active]
+    shown = [one for one in interrupts_of_cpu(state, core.index) if one.pending or one.active or _is_chosen(one)]
     lists = machine.board.stateful[f"gic-virtual-{core.index}"].snapshot()["list_registers"]
     held = [f"  list register {n}: {_list_register(value)}" for n, value in enumerate(lists) if value]
     return "\n".join([head, *(_interrupt(one, at, core) for one in shown), *held])
+
+
+def _is_chosen(one: Interrupt) -> bool:
+    """Tell whether somebody enabled it: SGIs always are."""
+    return one.enabled and one.intid >= FIRST_PPI
 
 
 def _interrupt(one: Interrupt, at: Interface, core: Core) -> str:

@@ -46,9 +46,9 @@ def stage2_lines(registers: TranslationRegisters, read: Read) -> list[str]:
     """Return a line about the controls, then one a range."""
     made = stage2_parameters(registers)
     head = f"VTTBR_EL2 {registers.vttbr_el2:#x}, VTCR_EL2 {registers.vtcr_el2:#x}"
+    state = "on" if made.is_enabled else "off: HCR_EL2.VM is 0"
     if not made.is_legal:
-        return [f"{head}: VTCR_EL2 is not legal for this machine, every access would fault"]
-    state = "on" if made.is_enabled else "off: HCR_EL2.VM is 0; the tables are"
+        return [f"{head}: stage 2 is {state}; VTCR_EL2 is not legal for this machine"]
     lines = [str(one) for one in _merged(TableTree(made.tables, 2, 0, None, read).entries())]
     more = [f"... and {len(lines) - _MOST_LINES:,} more"] if len(lines) > _MOST_LINES else []
     return [f"{head}: stage 2 is {state}", *(lines[:_MOST_LINES] or ["nothing is mapped"]), *more]
