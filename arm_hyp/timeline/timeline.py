@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.cpu.watching import Watch, Watches
 from arm_hyp.errors import UserError
-from arm_hyp.events import EventSink, NullSink
+from arm_hyp.events import EventSink, FanOut, NullSink
 from arm_hyp.machine.console_input import ConsoleInput
 from arm_hyp.machine.dirty_pages import PAGE_BYTES, Run
 from arm_hyp.machine.machine import EARLY_GRID, RAM_BASE, TLB_GRID, Outcome, is_on_grid
@@ -287,6 +287,18 @@ class Timeline:
             if self.position < end:
                 self._forward(end, sink)
         return self.position
+
+    def go_on(self, limit: int, *, sink: EventSink | None = None, watches: Sequence[Watch] = ()) -> Outcome:
+        """Go on behind the frontier to `limit` instructions in all, with one more sink and watches connected."""
+        self._is_stopped = False
+        self._repeat(self.frontier)
+        before, machine = self._sink, self._machine
+        self._sink = before if sink is None else FanOut(before, sink)
+        try:
+            with Watches(machine.cpus.cores, watches, machine.ram_device.observers, self.stop, self.position):
+                return self._go_on(Position(limit))
+        finally:
+            self._sink = before
 
     def _repeat(self, target: Position, sink: EventSink | None = None) -> None:
         """Go to a position that this branch has been at."""
