@@ -14,7 +14,6 @@ from arm_hyp.timeline.container import check_writable
 from arm_hyp.timeline.recording import write_recording
 from arm_hyp.timeline.recording_replay import Replay
 from arm_hyp.timeline.recording_run import Recorder
-from arm_hyp.timeline.recording_trace import TraceNotes
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings
@@ -26,10 +25,6 @@ DIFFERS: Final = 3
 
 class RecordedRun(Protocol):
     """What a session calls: `started` once the machine is made, `run`, and `told` behind the summary."""
-
-    @property
-    def notes(self) -> TraceNotes:
-        """Who listens."""
 
     def started(self, runner: Runner) -> None:
         """Take the machine as it starts. Raises: UserError."""
@@ -49,7 +44,6 @@ class Recording:
         self._path, self._limit, self._until = settings.record, settings.limit, settings.until
         check_writable(self._path, "--record")
         self._recorder = Recorder(configuration, settings.embed)
-        self.notes = self._recorder.notes
 
     def started(self, runner: Runner) -> None:
         """Take the files in."""
@@ -79,11 +73,10 @@ class Replayed:
     """Repeats a recorded run, and says whether it is the same."""
 
     def __init__(self, replay: Replay) -> None:
-        self._replay, self.notes = replay, replay.check
+        self._replay = replay
 
     def started(self, runner: Runner) -> None:
-        """Put the recorded input into the queues."""
-        self._replay.connect(runner)
+        """Show files by their own names."""
         self._replay.name_files(runner)
 
     def run(self, runner: Runner) -> dict[str, Any]:
@@ -99,5 +92,5 @@ class Replayed:
         if self._replay.was_interrupted(answer):
             print(f"{self._replay.name}: the same as recorded up to here", file=sys.stderr)
         else:
-            print(f"{self._replay.name}: the same as recorded ({self.notes.events:,} events)", file=sys.stderr)
+            print(f"{self._replay.name}: the same as recorded ({self._replay.check.events:,} events)", file=sys.stderr)
         return int(answer["status"])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -92,18 +93,16 @@ class Session:
         counts = settings.has_statistics or settings.counts_exceptions
         has_handlers = bool(configuration.hypervisor)
         listens = (
-            counts or has_handlers or settings.trace is not None or bool(settings.checks) or self._recorded is not None
+            counts or has_handlers or settings.trace is not None or bool(settings.checks)
         )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
-        handlers = None if replay is None else replay.handlers()
-        self._runner = Runner(configuration, self._fan if listens else None, self._consoles.put, handlers)
+        make = partial(Runner, configuration) if replay is None else replay.runner
+        self._runner = make(self._fan if listens else None, self._consoles.put)
         if self._recorded is not None:
             self._recorded.started(self._runner)
         self._runner.send(Type(typed))
         self._diagnoses = Diagnoses(self._runner, always=settings.always_diagnoses)
         self._listening: tuple[EventSink, ...] = (self._statistics, self._diagnoses.recent) if counts else ()
-        if self._recorded is not None:
-            self._listening += (self._recorded.notes,)
         if has_handlers:
             self._listening += (_HandlersPrints(self._consoles.flush),)
         self._checks: Checks | None = None

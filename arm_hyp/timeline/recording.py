@@ -28,14 +28,17 @@ OPEN: Final = "open"
 LARGEST: Final = 1 << 62
 _MAX_ENTRIES: Final = 1 << 20
 _MAX_NAME: Final = 256
-_LIMITS_BYTES: Final = {"run": 4 << 20, "inputs": 64 << 20, "trace": MAX_EVENTS + 64, "handlers": 512 << 20}
+_LIMITS_BYTES: Final = {
+    **{"run": 4 << 20, "inputs": 64 << 20, "consoles": 256 << 20},
+    **{"trace": MAX_EVENTS + 64, "handlers": 512 << 20},
+}
 _PART_BYTES: Final = 64 << 20
 
 
 class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where and how a run ended: a machine's outcome, or OPEN; position and virtual time; hashes of what is left.
+    """Where and how a run ended: a machine's outcome, or OPEN; position and virtual time; the hash of all registers.
 
-    `consoles` and `registers` are empty where nobody could look.
+    That is empty where nobody could look.
     """
 
     reason: str
@@ -44,7 +47,6 @@ class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: int
     seq: int
     time_ns: int
-    consoles: bytes = b""
     registers: bytes = b""
 
 
@@ -68,14 +70,16 @@ class HandlersPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One run. `inputs` are the logs of the consoles, by VM; `contents` the files that are kept whole, by number.
+    """One run. `inputs` is what was typed on each console, by VM, `consoles` what was printed there.
 
-    `handlers` is None where there were none of a user's. `marks` are positions (n, seq) with names. `others` are
-    parts for which this file has no type: those of other modules (`part`), or of later versions.
+    `contents` are the files that are kept whole, by number. `handlers` is None where there were none of a user's.
+    `marks` are positions (n, seq) with names. `others` are parts for which this file has no type: those of other
+    modules (`part`), or of later versions.
     """
 
     run: RunPart
     inputs: tuple[tuple[Arrival, ...], ...]
+    consoles: tuple[bytes, ...]
     trace: Trace
     contents: Mapping[int, Section] = field(default_factory=dict)
     handlers: HandlersPart | None = None
@@ -117,6 +121,7 @@ def _sections(recording: Recording) -> list[Section]:
     parts = [
         container.section("run", encode(recording.run)),
         container.section("inputs", encode(recording.inputs)),
+        container.section("consoles", encode(recording.consoles)),
         container.section("trace", encode(recording.trace)),
     ]
     if recording.handlers is not None:
@@ -150,6 +155,7 @@ def _recording(sections: list[Section]) -> Recording:
     run = _run_part(_bytes(by_kind, "run"))
     contents = _contents(by_kind, run.files)
     inputs = _typed("inputs", _bytes(by_kind, "inputs"), tuple[tuple[Arrival, ...], ...])
+    consoles = _typed("consoles", _bytes(by_kind, "consoles"), tuple[bytes, ...])
     trace = _typed("trace", _bytes(by_kind, "trace"), Trace)
     handlers = None
     if "handlers" in by_kind:
@@ -158,6 +164,8 @@ def _recording(sections: list[Section]) -> Recording:
         raise ValueError("it has handlers without what they did, or the other way round")
     marks = _marks(by_kind.pop("marks", None))
     _check_inputs(inputs)
+    if len(inputs) != len(consoles):
+        raise ValueError("it has not as many consoles with input as with output")
     if len(trace.checks) != trace.events or len(trace.digest) != HASH_BYTES:
         raise ValueError("its trace has not as many events as it says")
     for one in by_kind.values():
@@ -166,6 +174,7 @@ def _recording(sections: list[Section]) -> Recording:
     return Recording(
         run=run,
         inputs=inputs,
+        consoles=consoles,
         trace=trace,
         contents=contents,
         handlers=handlers,

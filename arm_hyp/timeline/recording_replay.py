@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from arm_hyp import __version__
+from arm_hyp.cpu.position import Told
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink
@@ -23,12 +24,13 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Run
 from arm_hyp.runner.runner import Output, Runner
 from arm_hyp.timeline.position import Position
-from arm_hyp.timeline.recording import OPEN, End, Recording, read_recording
+from arm_hyp.timeline.recording import OPEN, Recording, read_recording
 from arm_hyp.timeline.recording_files import Placed
-from arm_hyp.timeline.recording_run import consoles_hash, position, queues, registers_hash
-from arm_hyp.timeline.recording_trace import TraceCheck
+from arm_hyp.timeline.recording_run import position, queues, registers_hash
+from arm_hyp.timeline.recording_trace import TraceCheck, in_words
 
 CACHE_VARIABLE: Final = "ARM_HYP_CACHE"
+_DIFFERS: Final = "the replay differs from the recording"
 
 
 def cache_folder() -> Path:
@@ -53,10 +55,9 @@ class Replay:
         self.recording, self.name = recording, name
         self._placed = Placed(name, recording.run.files, recording.contents, folders)
         self.configuration: Configuration = self._placed.configuration(recording.run.configuration)
-        self.check = TraceCheck(recording.trace, self._differs)
-        self._machine: Machine | None = None
-        self._late: Arrival | None = None
-        self._has_reached_end = False
+        self.check = TraceCheck(recording.trace, self._event_differs)
+        self._runner: Runner | None = None
+        self._difference = ""
 
     @classmethod
     def open(cls, path: str, folders: Sequence[str] = ()) -> Replay:
@@ -81,14 +82,31 @@ class Replay:
     # --- the run -----------------------------------------------------------------------------------------------------
 
     def runner(self, sink: EventSink | None = None, output: Output | None = None) -> Runner:
-        """Make the machine, with the recorded input in its queues. `sink` should hear `check`. Raises: UserError."""
+        """Make the machine, with the recorded input in its queues, and compare what it does. Raises: UserError."""
         try:
-            runner = Runner(self.configuration, sink, output, self.handlers())
+            runner = Runner(self.configuration, sink, self.heard(output), self.handlers())
         except UserError as error:
             thing, cause = self._shown(error.thing), self._shown(error.cause)
             raise UserError(f"{self.name}: {thing}", cause, error.way_out) from None
         self.connect(runner)
         return runner
+
+    def heard(self, output: Output | None) -> Output:
+        """Return an output that compares what is printed, and passes it on."""
+        printed = [0] * len(self.recording.consoles)
+
+        def compare(vm: int, data: bytes) -> None:
+            start, printed[vm] = printed[vm], printed[vm] + len(data)
+            if self.recording.consoles[vm][start : printed[vm]] != data:
+                self._came_otherwise(f"prints {data[:40]!r}, and {self._recorded_at(vm, start)}")
+            if output is not None:
+                output(vm, data)
+
+        return compare
+
+    def _recorded_at(self, vm: int, start: int) -> str:
+        recorded = self.recording.consoles[vm][start : start + 40]
+        return f"{recorded!r} was recorded" if recorded else "nothing more was recorded"
 
     def handlers(self) -> RecordedHandlers | None:
         """Return the user's handlers, without their code. Raises: UserError."""
@@ -96,14 +114,14 @@ class Replay:
         return None if part is None else RecordedHandlers.of(part.registrations, part.effects)
 
     def connect(self, runner: Runner) -> None:
-        """Have a machine take the recorded input where it entered. Raises: UserError."""
+        """Have a machine take the recorded input where it entered, and tell `check` what it does. Raises: UserError."""
         inputs, wanted = self.recording.inputs, queues(runner)
         if len(inputs) != len(wanted):
             cause = f"has input for {len(inputs)} consoles, and there are {len(wanted)}"
             raise UserError(self.name, cause, "have it recorded again")
         for queue, log in zip(wanted, inputs, strict=True):
             queue.replay(log)
-        self._machine = runner.machine
+        self._runner, runner.machine.cpus.where.journal = runner, self.check.note
 
     def name_files(self, runner: Runner) -> None:
         """Have the runner's lines name files as the recording does, without the directory where they are now."""
@@ -138,47 +156,46 @@ class Replay:
     def _stopped(self, machine: Machine) -> dict[str, Any]:
         """Return the answer of a run that this class has stopped, and tell those who listen."""
         end = self.recording.end
-        outcome = Outcome("stopped", end.status, end.text)
-        if self._late is not None:
-            outcome = Outcome("stopped", 1, "the recorded input cannot enter")
+        is_same = not self._difference
+        outcome = Outcome("stopped", end.status, end.text) if is_same else Outcome("stopped", 1, _DIFFERS)
         machine.tell_end(outcome)
         answer = {"reason": outcome.reason, "status": outcome.status, "text": outcome.text}
         return answer | {"n": machine.retired, "time_ns": machine.clock.now_ns}
 
-    def _differs(self) -> None:
-        assert self._machine is not None
-        self._machine.request_stop("the replay differs from the recording", 1)
+    # --- what differs ------------------------------------------------------------------------------------------------
+
+    def _came_otherwise(self, what: str) -> None:
+        """Note the first difference, and have the run end there."""
+        assert self._runner is not None
+        if not self._difference:
+            self._difference = f"at {Position(*position(self._runner.machine))} it {what}"
+            self._runner.machine.request_stop(_DIFFERS, 1)
+
+    def _event_differs(self, told: Told) -> None:
+        assert self._runner is not None
+        number, count = self.check.events, self.recording.trace.events
+        recorded = "something else was recorded" if number <= count else "the recording has no more events"
+        if not self._difference:
+            what = in_words(told, self._runner.symbols)
+            self._difference = f"event {number:,} of {count:,} at {self.check.last}: {recorded}; now {what}"
+            self._runner.machine.request_stop(_DIFFERS, 1)
 
     def came_late(self, arrival: Arrival) -> None:
         """Note that input could not enter where it did. Raises: _Late."""
-        self._late = arrival
+        self._came_otherwise(f"takes no input, where {arrival.data[:40]!r} was typed at {Position(arrival.n)}")
         raise _Late
-
-    # --- what came out -----------------------------------------------------------------------------------------------
 
     def difference(self, runner: Runner, answer: dict[str, Any]) -> str:
         """Say in one sentence how the replay differs from the recording; empty if it does not."""
-        found = self._first_difference(runner, answer)
+        found = self._difference or ("" if self.was_interrupted(answer) else self._other_end(runner, answer))
         if found and self.recording.library_version != __version__:
             found += f" (recorded by arm-hyp {self.recording.library_version}, this is {__version__})"
         return found
 
     def was_interrupted(self, answer: dict[str, Any]) -> bool:
         """Tell whether somebody stopped the replay before its end."""
-        is_ours = self.check.first_difference is not None or self._late is not None
-        is_torn = answer["reason"] == "torn"
-        return is_torn or (answer["reason"] == "stopped" and answer["text"] != self.recording.end.text and not is_ours)
-
-    def _first_difference(self, runner: Runner, answer: dict[str, Any]) -> str:
-        event, trace = self.check.first_difference, self.recording.trace
-        if event is not None:
-            return _in_words(event, self.check.events, trace.events, runner.symbols)
-        if self._late is not None:
-            at = Position(self._late.n)
-            return f"at {at} {self._late.data[:20]!r} could not enter, which was typed there"
-        if self.was_interrupted(answer):
-            return ""
-        return self._other_end(runner, answer)
+        is_ended = self._difference or answer["text"] == self.recording.end.text
+        return answer["reason"] == "torn" or (answer["reason"] == "stopped" and not is_ended)
 
     def _other_end(self, runner: Runner, answer: dict[str, Any]) -> str:
         end, trace = self.recording.end, self.recording.trace
@@ -189,30 +206,17 @@ class Replay:
             return f"the recorded run ends at {end.n:,}: {_clean(end.text)}; now: {now}"
         if self.check.events < trace.events:
             return f"event {self.check.events + 1:,} of {trace.events:,} of the recording does not come"
-        if not self.check.is_complete:
-            return "an event differs"
-        return self._other_state(runner, end)
-
-    @staticmethod
-    def _other_state(runner: Runner, end: End) -> str:
-        n, seq = position(runner.machine)
         found = {
-            "the position at the end": (n, seq) == (end.n, end.seq),
+            "an event": self.check.is_complete,
+            "what was printed": tuple(map(bytes, runner.consoles)) == self.recording.consoles,
+            "what was typed": all(
+                len(q.log) == len(a) for q, a in zip(queues(runner), self.recording.inputs, strict=True)
+            ),
+            "the position at the end": position(runner.machine) == (end.n, end.seq),
             "the virtual time at the end": runner.machine.clock.now_ns == end.time_ns,
-            "what was printed": not end.consoles or consoles_hash(runner) == end.consoles,
             "a register at the end": not end.registers or registers_hash(runner.machine) == end.registers,
         }
         return next((f"{what} differs" for what, is_same in found.items() if not is_same), "")
-
-
-def _in_words(event: Any, number: int, count: int, symbols: SymbolTable) -> str:
-    from arm_hyp.explain.trace_lines import words
-
-    said = words(event, symbols)
-    what = " ".join(filter(None, (said.what, f"-> EL{said.to}" if said.to is not None else "", said.result)))
-    place = f"at {Position(event.n, event.seq)}, event {number:,} of {count:,}"
-    recorded = "something else was recorded" if number <= count else "the recording has no more events"
-    return f"{place}: {recorded}; now: cpu{event.cpu} EL{event.el} {event.pc:#x} {what}"
 
 
 def _clean(text: str) -> str:

@@ -24,7 +24,7 @@ _COMPARED: Final = ("general", "vector", "pstate", "system", "controls")
 
 
 class Recorder:
-    """Records one run. Make it before the runner, have `notes` listen, call `started` at once, and `recording` last."""
+    """Records one run. Make it before the runner, call `started` at once after it, and `recording` last."""
 
     def __init__(self, configuration: Configuration, embed: Embed = "small") -> None:
         self._collector = Collector(configuration, embed)
@@ -32,7 +32,8 @@ class Recorder:
         self.notes = TraceNotes()
 
     def started(self, runner: Runner) -> None:
-        """Take the files in, as the runner has just read them. Raises: UserError."""
+        """Take the files in, as the runner has just read them, and note what happens. Raises: UserError."""
+        runner.machine.cpus.where.journal = self.notes.note
         images: list[str | None] = [vm.image for vm in runner.vms] or [runner.configuration.image]
         pairs = zip(images, runner.plans, strict=True)
         included = [(image, plan.included) for image, plan in pairs if image is not None]
@@ -47,15 +48,14 @@ class Recorder:
         return Recording(
             run=RunPart(__version__, configuration, files, limit, until, end),
             inputs=tuple(tuple(Arrival(*arrival) for arrival in queue.log) for queue in queues(runner)),
+            consoles=tuple(map(bytes, runner.consoles)),
             trace=self.notes.trace(),
             contents=contents,
             handlers=_handlers(runner),
         )
 
     def _torn(self, runner: Runner) -> End:
-        last = self.notes.last
-        place = (last.n, last.seq) if last is not None else (0, 0)
-        return End(OPEN, 0, "the recording ends here", *place, runner.machine.clock.now_ns)
+        return End(OPEN, 0, "the recording ends here", *self.notes.last, runner.machine.clock.now_ns)
 
 
 def _handlers(runner: Runner) -> HandlersPart | None:
@@ -78,7 +78,6 @@ def end_of(runner: Runner, answer: dict[str, Any]) -> End:
         n,
         seq,
         runner.machine.clock.now_ns,
-        consoles_hash(runner),
         registers_hash(runner.machine),
     )
 
@@ -96,20 +95,12 @@ def queues(runner: Runner) -> list[ConsoleInput]:
     return [runner.machine.input]
 
 
-def consoles_hash(runner: Runner) -> bytes:
-    """Return the hash of all that was printed."""
-    return _hash([bytes(console) for console in runner.consoles])
-
-
 def registers_hash(machine: Machine) -> bytes:
     """Return the hash of the registers of every CPU."""
     states = [snapshot.snapshot(core) for core in machine.cpus.cores]
-    return _hash([repr(sorted(_plain(state[name]))) for state in states for name in _COMPARED])
+    parts = [repr(sorted(_plain(state[name]))) for state in states for name in _COMPARED]
+    return blake2b(msgspec.msgpack.encode(parts), digest_size=HASH_BYTES).digest()
 
 
 def _plain(part: Any) -> list[Any]:
     return list(part.items()) if isinstance(part, dict) else [part]
-
-
-def _hash(parts: list[Any]) -> bytes:
-    return blake2b(msgspec.msgpack.encode(parts), digest_size=HASH_BYTES).digest()

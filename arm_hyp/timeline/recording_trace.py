@@ -1,24 +1,29 @@
 """The hash of a trace, and the comparison with it: a byte for each event, so that the first that differs has a name.
 
-Read `events.py` before this file, `timeline/recording.py` after it. The byte of an event depends on all events before
-it. So what differs is noticed at the first event that does, or (once in 256 times) at one of the next.
+Read `cpu/position.py` and `timeline/journal.py` before this file, `timeline/recording.py` after it. Events are the
+exceptions and returns of a run, as the core tells a journal. The byte of one depends on all before it. So what differs
+is noticed at the first event that does, or (once in 256 times) at one of the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 import msgspec
 
-from arm_hyp.events import ConsoleInput, ConsoleOutput, Event, ExceptionReturned, ExceptionTaken
-from arm_hyp.kvm_events import HandlerEffect
+from arm_hyp.arch.exceptions import Kind
+from arm_hyp.arch.syndromes import one_line
+from arm_hyp.cpu.position import Told
+from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.timeline.position import Position
 
 HASH_BYTES: Final = 16
 MAX_EVENTS: Final = 1 << 29
 _BLOCK_BYTES: Final = 1 << 16
+_RETURN: Final = -1
 
 
 class Trace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,67 +34,29 @@ class Trace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checks: bytes
 
 
-def _taken(event: Any) -> tuple[Any, ...]:
-    return (
-        *("taken", event.n, event.seq, event.cpu, event.to_el, event.vector),
-        *(event.esr, event.far, event.hpfar, event.elr, event.spsr),
-    )
-
-
-def _returned(event: Any) -> tuple[Any, ...]:
-    return "returned", event.n, event.seq, event.cpu, event.to_el, event.elr, event.spsr
-
-
-def _printed(event: Any) -> tuple[Any, ...]:
-    return "output", event.n, event.device, event.text
-
-
-def _handled(event: Any) -> tuple[Any, ...]:
-    return "handled", event.n, event.seq, event.vm, event.vcpu, event.index, event.handler, event.actions
-
-
-def _typed(event: Any) -> tuple[Any, ...]:
-    return "input", event.n, event.seq, event.device, event.text, event.time_ns
-
-
-_NOTED: Final[dict[type[Event], Callable[[Any], tuple[Any, ...]]]] = {
-    ExceptionTaken: _taken,
-    ExceptionReturned: _returned,
-    ConsoleOutput: _printed,
-    ConsoleInput: _typed,
-    HandlerEffect: _handled,
-}
-"""What is noted of an event: what the guest could see of it, and when it was."""
-
-
 class TraceNotes:
-    """Listens to a run, and notes its exceptions, returns, output and input. About a microsecond an event."""
-
-    interests: Final = frozenset(_NOTED)
+    """Takes what the core tells a journal. Less than a microsecond an event."""
 
     def __init__(self) -> None:
         self._encode, self._block, self._hash = msgspec.msgpack.Encoder().encode, bytearray(), blake2b()
         self._crc, self._checks = 0, bytearray()
-        self.last: Event | None = None
+        self.last = Position(0)
 
     @property
     def events(self) -> int:
         """How many were noted."""
         return len(self._checks)
 
-    def emit(self, event: Event) -> None:
-        """Note an event, if it is of a kind that counts."""
-        fields = _NOTED.get(type(event))
-        if fields is None:
-            return
-        noted = self._encode(fields(event))
+    def note(self, told: Told) -> None:
+        """Take an exception or a return."""
+        noted = self._encode(told)
         self._crc = crc32(noted, self._crc)
         self._block += noted
         if len(self._block) > _BLOCK_BYTES:
             self._hash.update(self._block)
             self._block.clear()
         self._checks.append(self._crc & 0xFF)
-        self.last = event
+        self.last = Position(told[0], told[1])
 
     def trace(self) -> Trace:
         """Return what was noted up to now."""
@@ -99,24 +66,35 @@ class TraceNotes:
 
 
 class TraceCheck(TraceNotes):
-    """Listens to a replay, and compares. `differs` is called once, at the first event that is not as recorded."""
+    """Takes the same of a replay, and compares. `differs` is called once, at the first that is not as recorded."""
 
-    def __init__(self, recorded: Trace, differs: Callable[[], None]) -> None:
+    def __init__(self, recorded: Trace, differs: Callable[[Told], None]) -> None:
         super().__init__()
         self._recorded, self._differs = recorded, differs
-        self.first_difference: Event | None = None
+        self.first_difference: Told | None = None
 
-    def emit(self, event: Event) -> None:
-        """Note an event and compare it; nothing counts any more after the first difference."""
-        if self.first_difference is not None or type(event) not in _NOTED:
+    def note(self, told: Told) -> None:
+        """Take an exception or a return, and compare it; nothing counts any more after the first difference."""
+        if self.first_difference is not None:
             return
-        super().emit(event)
+        super().note(told)
         checks, at = self._recorded.checks, self.events - 1
         if at >= len(checks) or checks[at] != self._checks[at]:
-            self.first_difference = event
-            self._differs()
+            self.first_difference = told
+            self._differs(told)
 
     @property
     def is_complete(self) -> bool:
         """Whether every event that was recorded has come again, and no other."""
         return self.first_difference is None and self.trace() == self._recorded
+
+
+def in_words(told: Told, symbols: SymbolTable) -> str:
+    """Say what an exception or a return is."""
+    _, _, cpu, level, kind, esr, elr, spsr, _ = told
+    name = symbols.describe(elr)
+    place = f"{elr:#x}{f' <{name}>' if name else ''}"
+    if kind == _RETURN:
+        return f"cpu{cpu} returns from EL{level} to EL{spsr >> 2 & 3}, {place}"
+    what = Kind(kind).name.lower() if esr is None else one_line(esr, level)
+    return f"cpu{cpu} takes an exception from EL{spsr >> 2 & 3} to EL{level}, ELR {place}: {what}"

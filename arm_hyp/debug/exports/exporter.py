@@ -44,7 +44,7 @@ class Export:
         window = _Window(sink, self._part, self._reached)
         percent = _Percent(self._part.end or self._replay.recording.end.n, progress)
         sink.emit(started(self.runner))
-        self._fan.sinks = (self._replay.check, percent, window)
+        self._fan.sinks = (percent, window)
         self._answer = self._replay.run(self.runner)
         sink.close()
         file.flush()

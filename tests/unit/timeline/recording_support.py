@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from arm_hyp.events import FanOut, RecordingSink
+from arm_hyp.events import RecordingSink
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Run, Runner
 from arm_hyp.timeline.recording import Recording, read_recording, write_recording
@@ -109,7 +109,7 @@ def record(
 ) -> tuple[Recording, Runner, list[Any]]:
     """Run and record. Returns the recording, the machine at its end, and all events."""
     recorder, everything = Recorder(configuration, **options), RecordingSink()
-    runner = Runner(configuration, FanOut(recorder.notes, everything))
+    runner = Runner(configuration, everything)
     recorder.started(runner)
     if user is not None:
         runner.machine.user, user.runner = user, runner
@@ -121,7 +121,7 @@ def replay(path: Path, *folders: str) -> tuple[str, Runner, list[Any]]:
     """Replay a file. Returns how it differs, the machine at its end, and all events."""
     with Replay.open(str(path), folders) as opened:
         everything = RecordingSink()
-        runner = opened.runner(FanOut(opened.check, everything))
+        runner = opened.runner(everything)
         answer = opened.run(runner)
         return opened.difference(runner, answer), runner, everything.events
 

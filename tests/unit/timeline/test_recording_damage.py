@@ -220,7 +220,7 @@ def test_input_that_nobody_typed_is_refused(tmp_path, recording, inputs):
     refused(tmp_path, parts(recording, inputs=msgspec.msgpack.encode(inputs)))
 
 
-@pytest.mark.parametrize("kind", ["run", "inputs", "trace"])
+@pytest.mark.parametrize("kind", ["run", "inputs", "consoles", "trace"])
 def test_a_missing_part_is_named(tmp_path, recording, kind):
     assert f"its part `{kind}` is missing" in refused(tmp_path, parts(recording, **{kind: None}))
 
@@ -228,7 +228,7 @@ def test_a_missing_part_is_named(tmp_path, recording, kind):
 @FUZZ
 @given(data=st.data(), noise=st.binary(max_size=300))
 def test_noise_in_place_of_a_part_is_refused(tmp_path, recording, data, noise):
-    kind = data.draw(st.sampled_from(["run", "inputs", "trace"]))
+    kind = data.draw(st.sampled_from(["run", "inputs", "consoles", "trace"]))
     line = refused(tmp_path, parts(recording, **{kind: noise}))
     assert "is damaged" in line
 
@@ -292,7 +292,7 @@ def test_input_that_cannot_enter_is_told_and_does_not_hang(tmp_path, arrival):
     recording, _, _ = record(guest(tmp_path, ECHO), limit=200_000)
     path = tmp_path / "odd.hyp"
     path.write_bytes(parts(recording, inputs=msgspec.msgpack.encode([[arrival]])))
-    assert "could not enter" in replay(path)[0]
+    assert "takes no input" in replay(path)[0]
 
 
 def test_input_in_the_past_of_a_sleep_is_told_and_does_not_hang(tmp_path):
@@ -300,7 +300,7 @@ def test_input_in_the_past_of_a_sleep_is_told_and_does_not_hang(tmp_path):
     arrival = recording.inputs[0][0]
     path = tmp_path / "odd.hyp"
     path.write_bytes(parts(recording, inputs=msgspec.msgpack.encode([[[arrival.n, 1, arrival.data]]])))
-    assert "could not enter" in replay(path)[0]
+    assert "takes no input" in replay(path)[0]
 
 
 # --- what is kept -----------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_two_vms_from_a_file_are_repeated(tmp_path):
 def test_what_is_typed_from_a_file_is_repeated(tmp_path):
     made = guest(tmp_path, ECHO)
     recorder = Recorder(made)
-    runner = Runner(made, recorder.notes)
+    runner = Runner(made)
     recorder.started(runner)
     runner.send(Type(b"hello, all of you who are there; goodbye q"))
     answer = runner.send(Run(LIMIT))
@@ -84,7 +84,7 @@ def test_what_is_typed_from_a_file_is_repeated(tmp_path):
         st.tuples(st.integers(1, 5_000_000_000), st.one_of(st.none(), st.binary(min_size=1, max_size=20))), max_size=8
     )
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_live_user_is_repeated_to_the_nanosecond(tmp_path, script):
     """However long each key took, wherever the user ended the run: also within a sleep, and where input had ended."""
     recording, runner, events = record(guest(tmp_path, SLEEPER), user=User(script), limit=60_000)
@@ -184,7 +184,7 @@ def test_a_limit_is_repeated(tmp_path, limit):
 def test_a_text_that_is_waited_for_is_repeated(tmp_path, until):
     made = guest(tmp_path, ECHO)
     recorder = Recorder(made)
-    runner = Runner(made, recorder.notes)
+    runner = Runner(made)
     recorder.started(runner)
     runner.send(Type(b"hello q"))
     answer = runner.send(Run(LIMIT, until))
@@ -197,7 +197,7 @@ def test_a_text_that_is_waited_for_is_repeated(tmp_path, until):
 def test_a_run_that_was_torn_off_is_repeated_to_its_last_event(tmp_path):
     made = Configuration(image=str(guests_directory() / "08-virq.s"))
     recorder = Recorder(made)
-    runner = Runner(made, recorder.notes)
+    runner = Runner(made)
     recorder.started(runner)
     runner.send(Run(100))
     recording = saved(tmp_path / "run.hyp", recorder.recording(runner, None, LIMIT))
