@@ -54,6 +54,10 @@ from arm_hyp.kvm_events import (
 _MACHINE: Final = "machine"
 _INTERRUPTS: Final = ("irq", "fiq")
 _PLACE: Final = frozenset({"n", "seq", "cpu", "el", "pc", "vm", "vcpu", "time_ns", "controls"})
+_IN_WORDS: Final = frozenset(
+    {"kind", "from_el", "to_el", "vector", "ec", "elr", "virtual", "python", "instruction", "illegal"}
+)
+"""What the line in words says of an exception."""
 _LONGEST_LINE: Final = 1000
 """Console output without an end is shown in pieces of so many characters."""
 
@@ -122,7 +126,8 @@ class PerfettoSink:
     def _in_words(self, event: ExceptionTaken | ExceptionReturned) -> dict[str, Value]:
         parts = words(event, self._symbols())
         said = " ".join(filter(None, (parts.result, parts.detail)))
-        return {"what": parts.what, "text": said} | _notes(event)
+        others = {key: value for key, value in _notes(event).items() if key not in _IN_WORDS}
+        return {"what": parts.what, "text": said, **others}
 
     # --- machine ------------------------------------------------------------------------------------------------------
 

@@ -109,16 +109,16 @@ class PerfettoFile:
     def _event(
         self, kind: int, track: int, ns: int, name: str = "", notes: Mapping[str, Value] | None = None, **more: Any
     ) -> None:
-        packet = TracePacket(timestamp=ns, sequence_flags=TracePacket.SEQ_NEEDS_INCREMENTAL_STATE)
-        event = TrackEvent(type=kind, track_uuid=track, **more)
+        fields = {"type": kind, "track_uuid": track, **more}
+        packet = TracePacket(timestamp=ns, sequence_flags=TracePacket.SEQ_NEEDS_INCREMENTAL_STATE, track_event=fields)
+        event = packet.track_event
         if name:
             event.name_iid = self._interned(packet, "event_names", name)
+        annotate = event.debug_annotations.add
         for key, value in (notes or {}).items():
-            note = event.debug_annotations.add(
-                name_iid=self._interned(packet, "debug_annotation_names", key),
+            annotate(
+                name_iid=self._interned(packet, "debug_annotation_names", key), **{_value_field(key, value): value}
             )
-            setattr(note, _value_field(key, value), value)
-        packet.track_event.CopyFrom(event)
         self._write(packet)
 
     def _interned(self, packet: TracePacket, table: str, name: str) -> int:
