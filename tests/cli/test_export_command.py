@@ -19,15 +19,20 @@ from arm_hyp.debug.exports.formats import FORMATS
 from arm_hyp.resources import guests_directory
 from arm_hyp.timeline.recording import read_recording, write_recording
 
-GUESTS = {"bare": ("18-inject-gicv3.s", "--gic", "3"), "vm": ("28-vm-smp.s", "--hypervisor", "--vcpus", "2")}
+GUESTS = guests_directory()
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+RUNS = {
+    "bare": (str(GUESTS / "18-inject-gicv3.s"), "--gic", "3"),
+    "vm": (str(GUESTS / "28-vm-smp.s"), "--hypervisor", "--vcpus", "2"),
+    "handlers": (str(EXAMPLES / "handlers.s"), "--hypervisor", str(EXAMPLES / "handlers.py")),
+}
 LIVE = {"perfetto": "perfetto", "ftrace": "kvm", "jsonl": "jsonl", "csv": "csv"}
 
 
 def recorded(folder: Path, which: str, *arguments: str) -> Path:
     """Run a guest, and record it."""
-    guest, *options = GUESTS[which]
     file = folder / f"{which}.hyp"
-    assert main(["run", str(guests_directory() / guest), *options, "--record", str(file), *arguments]) == 0
+    assert main(["run", *RUNS[which], "--record", str(file), *arguments]) == 0
     return file
 
 
@@ -46,7 +51,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("which", "form"), [(which, form) for which in GUESTS for form in FORMATS if (which, form) != ("bare", "ftrace")]
+    ("which", "form"), [(which, form) for which in RUNS for form in FORMATS if (which, form) != ("bare", "ftrace")]
 )
 def test_an_export_is_what_the_run_itself_would_have_written(which: str, form: str, tmp_path: Path) -> None:
     live = tmp_path / "live"
@@ -169,7 +174,7 @@ def test_the_recording_itself_is_never_overwritten(run: Path, capsys: pytest.Cap
 
 
 def test_a_guest_is_no_recording_and_the_line_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
-    said = refused(capsys, str(guests_directory() / "02-wfi.s"), "--to", "csv", "-o", "-")
+    said = refused(capsys, str(GUESTS / "02-wfi.s"), "--to", "csv", "-o", "-")
     assert "is no recording" in said and "run --record" in said
 
 

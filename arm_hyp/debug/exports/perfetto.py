@@ -26,6 +26,7 @@ from arm_hyp.events import (
     ConsoleInput,
     ConsoleOutput,
     DeviceAccess,
+    Edited,
     Ended,
     Event,
     ExceptionReturned,
@@ -304,6 +305,7 @@ _NAMES: Final[dict[type[Event], Callable[[Any], str]]] = {
     NotWaited: lambda event: f"{event.instruction}, not waited",
     InterruptLine: lambda event: f"{event.line} line {'rises' if event.level else 'falls'}",
     FirmwareCall: lambda event: event.name or "firmware call",
+    Edited: lambda event: "edited from outside",
 }
 """The instants of events that nothing else is drawn for."""
 

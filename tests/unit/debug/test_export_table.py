@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from export_runs import CASES, Case, TimedSink, name_of, run
 
+from arm_hyp.debug.exports.formats import FORMATS
 from arm_hyp.debug.exports.table import COLUMNS, CsvSink
 from arm_hyp.debug.exports.virtual_time import Clock
 from arm_hyp.events import EventSink, ExceptionTaken
 from arm_hyp.kvm_events import AnyEvent, KvmExit, VmEvent
 from arm_hyp.runner.runner import Runner
 
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "exports.md").read_text(encoding="utf-8")
 SMP = Case("28-vm-smp", vcpus=2)
 
 
@@ -74,3 +78,15 @@ def test_a_row_says_in_words_what_happened() -> None:
         "HVC64",
     )
     assert {row["class"] for row in rows if row["event"] == "kvm_entry"} == {""}
+
+
+def first_cells(heading: str) -> list[str]:
+    """Return the names in the first column of the table of a section."""
+    section = DOCUMENT.partition(heading)[2].partition("\n#")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_the_columns_and_the_formats_are_documented() -> None:
+    assert first_cells("## The columns of CSV") == list(COLUMNS)
+    assert first_cells("# A run in other tools") == ["--to", *FORMATS]
