@@ -94,7 +94,8 @@ _READS: Final[tuple[Any, ...]] = (
     *(Vcpu.name, Vcpu.x, Vcpu.q, Vcpu.pc, Vcpu.pstate, Vcpu.read, Vcpu.is_on, Vm.is_ram),
     *(Vgic.has_pending, Vgic.is_physical_active, Vgic.interrupts, Vgic.enables, Vgic.dump),
     *(each for each in vars(VgicIrq).values() if isinstance(each, property)),
-    *(Stage2.vtcr, Stage2.vttbr, Stage2.walk, Stage2.lookup, Stage2.mappings),
+    *(Stage2.vtcr, Stage2.vttbr, Stage2.walk, Stage2.lookup),
+    *(Stage2.mappings, Stage2._leaves, Stage2._mapping),  # the latter as the user's loop asks for the next
     *(PagedMemory.slot_of, PagedMemory.log_of, MmioAccess.offset, guest_memory.GuestMemoryError.__init__),
 )
 METHODS: Final = {

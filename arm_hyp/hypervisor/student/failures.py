@@ -92,8 +92,8 @@ class Differs(Problem):
 
 def clean(text: str) -> str:
     """Return a text that any file and terminal can take: not too long, what is no character escaped."""
-    short = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-    return short.encode("utf-8", "backslashreplace").decode()
+    escaped = text[: _LONGEST + 1].encode("utf-8", "backslashreplace").decode()
+    return escaped if len(escaped) <= _LONGEST else escaped[: _LONGEST - 3] + "..."
 
 
 _LONGEST: Final = 1000

@@ -61,7 +61,7 @@ def with_action(recording: tuple[Any, list[Any]], action: list[Any]) -> Ran:
     return replay(registrations, effects)
 
 
-ACTIONS = [
+ACTIONS: list[tuple[list[Any], str]] = [
     (["Vcpu.explode", [], None, False], "there is no action 'Vcpu.explode'"),
     (["os.system", ["true"], None, False], "there is no action 'os.system'"),
     (["Vcpu.__init__", [], None, False], "there is no action 'Vcpu.__init__'"),
