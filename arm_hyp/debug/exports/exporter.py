@@ -15,7 +15,7 @@ from arm_hyp.events import Event, ExceptionTaken, FanOut
 from arm_hyp.runner.runner import Runner
 from arm_hyp.timeline.recording_replay import Replay
 
-_PARTS: Final = 100
+_WHOLE: Final = 100
 _REACHED: Final = "the part to export is complete"
 
 
@@ -107,7 +107,7 @@ class _Percent:
 
     def emit(self, event: Event) -> None:
         """Look where an event is."""
-        percent = min(event.n * _PARTS // self._end, _PARTS)
+        percent = min(event.n * _WHOLE // self._end, _WHOLE)
         if percent != self._told:
             self._told = percent
             self._tell(percent)
