@@ -37,6 +37,7 @@ class Reports:
         core.native.on_interrupt(self._interrupted)
 
     def _interrupted(self, number: int) -> None:
+        self._core.observer(True)
         try:
             completed = self._on_completed.get(number)
             if completed is not None:

@@ -33,8 +33,8 @@ _REPORT: Final = ctypes.CFUNCTYPE(None)
 _EVERYWHERE: Final = (1, 0)
 _LONGEST_ACCESS_BYTES: Final = 64
 """DC ZVA; other accesses are of 16 bytes at most."""
-_MOST_WORDS: Final = 64
-"""More than these are too many to look at before each instruction."""
+LARGEST_LOOKED_AT_BYTES: Final = 512
+"""More are too many to look at before each instruction."""
 
 
 INSTRUCTION, TRAP, BETWEEN = "instruction", "trap", "between"
@@ -253,7 +253,7 @@ class MemoryWatch(ValueWatch):
         """Find the range in the memory of this process."""
         first, stop = self.address & -BYTES, self.address + self.size_bytes + BYTES - 1 & -BYTES
         view = watches.cores[0].ram.find(first, stop - first)
-        if view is None or not 0 < stop - first <= _MOST_WORDS * BYTES:
+        if view is None or not 0 < stop - first <= LARGEST_LOOKED_AT_BYTES:
             raise ValueError(f"{self.address:#x} is not RAM, or {self.size_bytes} bytes are too many to look at")
         host = ctypes.addressof(ctypes.c_char.from_buffer(view))
         mask = ((1 << 8 * self.size_bytes) - 1) << 8 * (self.address - first)
@@ -320,7 +320,8 @@ class Watches:
         self._hooks: list[tuple[Core, ctypes.c_size_t]] = []
         self._kept: list[Any] = []  # what C calls must not be collected
         self._looked: list[ValueWatch] = []
-        self._stop_wanted = False
+        self._stop_wanted = self._sees_all = False
+        self._trapped_at: int | None = None
         self._observed: list[tuple[Core, Callable[[bool], None]]] = []
         self._words: Any = None
         self._states: dict[int, _State] = {}
@@ -447,7 +448,7 @@ class Watches:
         self._refresh()
 
     def _begin_looking(self, core: Core, is_anywhere: bool) -> None:
-        library, state = _library(), self._states[core.index]
+        library, state, self._sees_all = _library(), self._states[core.index], True
         if is_anywhere or library is None or core.native.counting is None:
             self.hook_code(core, functools.partial(self._begins, core))
             return
@@ -473,13 +474,19 @@ class Watches:
             core.request_stop_here()
 
     def _may_have_changed(self, core: Core, by_instructions: bool) -> None:
+        if by_instructions and core.is_running:
+            self._trapped_at = core.pc  # the core has stopped at an instruction that has not done anything
+            return
         by = INSTRUCTION if by_instructions else TRAP if core.is_running else BETWEEN
         if self._look(core, core.position(numbered=False), by):
             self.stop()
             core.request_stop()
+        self._trapped_at = None
 
     def _look(self, core: Core, position: tuple[int, int], by: str) -> bool:
         """Look at all values; tell whether the run is to stop."""
+        if not self._sees_all:
+            self._states[core.index].pc = core.pc if self._trapped_at is None else self._trapped_at
         place = (*position, self._states[core.index].pc)
         stops = [watch.look(core, place, by) for watch in self._looked]
         self._refresh()

@@ -24,18 +24,19 @@ class VirtualMemory:
         """Return the memory of a CPU. Raises: UserError if there is no such CPU."""
         return cls(runner, view_of_cpu(runner, cpu))
 
-    def walk(self, va: int, access: Access = READ) -> Walk:
-        """Translate an address, step by step."""
-        access = access._replace(pan=self.view.pan, is_privileged=self.view.el > 0)
-        return walk(va, access, self.view.el, self.view.registers, self.view.read64)
+    def walk(self, va: int, access: Access = READ, el: int | None = None) -> Walk:
+        """Translate an address, step by step: at the level that the CPU is at, or another."""
+        el = self.view.el if el is None else el
+        access = access._replace(pan=self.view.pan, is_privileged=el > 0)
+        return walk(va, access, el, self.view.registers, self.view.read64)
 
-    def physical(self, va: int, access: Access = READ) -> int | None:
+    def physical(self, va: int, access: Access = READ, el: int | None = None) -> int | None:
         """Return the physical address of a virtual one; None if it faults."""
-        result = self.walk(va, access).result
+        result = self.walk(va, access, el).result
         return result.pa if isinstance(result, Translated) else None
 
-    def read(self, va: int, size_bytes: int, access: Access = READ) -> bytes | None:
+    def read(self, va: int, size_bytes: int, access: Access = READ, el: int | None = None) -> bytes | None:
         """Read RAM, within a page; None where there is none."""
-        pa = self.physical(va, access)
+        pa = self.physical(va, access, el)
         view = None if pa is None else self.runner.machine.core.ram.find(pa, size_bytes)
         return None if view is None else bytes(view)
