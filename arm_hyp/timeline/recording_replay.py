@@ -56,7 +56,7 @@ class Replay:
         self._placed = Placed(name, recording.run.files, recording.contents, folders)
         self.configuration: Configuration = self._placed.configuration(recording.run.configuration)
         self.check = TraceCheck(recording.trace, self._event_differs)
-        self._runner: Runner | None = None
+        self._runner: Runner | None = None  # none before the run, and behind its end: whoever looks further may
         self._difference = ""
 
     @classmethod
@@ -148,8 +148,9 @@ class Replay:
         except (_Reached, _Late):
             answer = self._stopped(machine)
         finally:
-            machine.cpus.where.stop_at, machine.user = None, None
-        if is_open and answer["reason"] in ("limit", "position"):
+            machine.cpus.where.stop_at, machine.cpus.where.journal, machine.user = None, None, None
+            self._runner = None
+        if is_open and answer["reason"] in ("limit", "position", "handler"):
             answer |= {"reason": OPEN, "status": 0, "text": end.text}
         return answer
 
@@ -166,8 +167,7 @@ class Replay:
 
     def _came_otherwise(self, what: str) -> None:
         """Note the first difference, and have the run end there."""
-        assert self._runner is not None
-        if not self._difference:
+        if self._runner is not None and not self._difference:
             self._difference = f"at {Position(*position(self._runner.machine))} it {what}"
             self._runner.machine.request_stop(_DIFFERS, 1)
 
