@@ -88,7 +88,7 @@ def _write(made: Export, target: str, recording: str) -> int:
 
     def stop(number: int) -> None:
         signals.append(number)
-        made.stop("interrupted")
+        made.stop("the export was interrupted")
 
     with signals_end(stop), _opened(target) as (file, keep):
         made.write(file, _show if sys.stderr.isatty() else lambda percent: None)
