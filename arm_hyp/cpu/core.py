@@ -113,6 +113,7 @@ class Core:
         self.exceptions = ExceptionUnit(self)
         self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
         self._x = [self.native.batch([register]) for register in X_REGISTERS]
+        self._all_x = self.native.batch(X_REGISTERS)
         self._now = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP])
         self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
@@ -432,6 +433,10 @@ class Core:
     def x(self, index: int) -> int:
         """Read X0..X30; 31 reads as zero."""
         return self._x[index].read()[0] if index < 31 else 0
+
+    def all_x(self) -> tuple[int, ...]:
+        """Read X0 to X30 at once."""
+        return self._all_x.read()
 
     def set_x(self, index: int, value: int) -> None:
         """Write X0..X30; 31 is discarded."""

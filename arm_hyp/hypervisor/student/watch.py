@@ -33,8 +33,9 @@ class Exited(NamedTuple):
 
 def exited(vcpu: Vcpu, exit: SyncExit) -> Exited:
     """Note the state of the vCPU at its exit."""
-    retired = vcpu.cpu.core.retired if vcpu.cpu is not None else 0
-    return Exited(retired, exit.esr, getattr(exit, "va", 0), vcpu.pc, vcpu.pstate, tuple(map(vcpu.x, range(31))))
+    core = None if vcpu.cpu is None else vcpu.cpu.core
+    x = tuple(map(vcpu.x, range(31))) if core is None else core.all_x()
+    return Exited(0 if core is None else core.retired, exit.esr, getattr(exit, "va", 0), vcpu.pc, vcpu.pstate, x)
 
 
 class Watch:
