@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event"):

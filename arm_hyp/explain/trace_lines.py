@@ -22,6 +22,7 @@ from arm_hyp.events import (
     ConsoleInput,
     ConsoleOutput,
     DeviceAccess,
+    Edited,
     Ended,
     Event,
     ExceptionReturned,
@@ -186,6 +187,10 @@ def _typed(event: ConsoleInput, symbols: SymbolTable | None) -> Words:
     return Words(f"{event.device} receives {ascii_text(event.text)}", has_address=False)
 
 
+def _edited(event: Edited, symbols: SymbolTable | None) -> Words:
+    return Words("registers or memory are changed from outside", has_address=False)
+
+
 def ascii_text(text: str) -> str:
     """Return console text in double quotes, with every byte that is not printable ASCII as an escape."""
     escaped = text.encode("unicode_escape").decode("ascii")
@@ -296,6 +301,7 @@ _WORDS: Final[dict[type[Event], Callable[..., Words]]] = {
     Waited: _waited,
     ConsoleOutput: _printed,
     ConsoleInput: _typed,
+    Edited: _edited,
     InterruptLine: _line_changed,
     DeviceAccess: _device,
     FirmwareCall: _called,

@@ -73,6 +73,7 @@ LINES: tuple[tuple[Event, str], ...] = (
         events.ConsoleInput(**PLACE, device="pl011", text="ls\r", time_ns=100),
         r'      12.2  cpu0 EL1              pl011 receives "ls\r"',
     ),
+    (events.Edited(**PLACE), "      12.2  cpu0 EL1              registers or memory are changed from outside"),
     (events.InterruptLine(**PLACE, line="IRQ", level=True), "      12.2  cpu0 EL1              IRQ line rises"),
     (
         events.DeviceAccess(**PLACE, device="gicd", offset=0x100, size_bytes=4, is_write=True, value=0x8000000),
