@@ -1,4 +1,4 @@
-"""A user's handlers: how they are registered, loaded, watched while they run, recorded, and what is said when they fail.
+"""A user's handlers: how they are registered, loaded, watched, recorded, and what is said when they fail.
 
 Read `hypervisor/dispatch.py` before this package, and in it, in this order: `registry.py` (the decorators),
 `loading.py`, `failures.py` (what went wrong, in words), `guard.py` (the budget, the prints, the lines that ran). Then
