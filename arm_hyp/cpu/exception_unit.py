@@ -118,6 +118,7 @@ class ExceptionUnit:
         core.vector = vector
         if python:
             assert core.python_el2 is not None
+            core.observer(False)
             core.python_el2(core, event)
             self.leave_python()
             return

@@ -81,6 +81,7 @@ class Mmio:
         if not self._repeating and not is_same:
             self._kept, self._answered = [], 0
         self._inside = True
+        self._core.observer(True)
         try:
             value = perform(*arguments) or 0
         except RefusedAccess:

@@ -475,13 +475,15 @@ class Watches:
 
     def _may_have_changed(self, core: Core, by_instructions: bool) -> None:
         if by_instructions and core.is_running:
-            self._trapped_at = core.pc  # the core has stopped at an instruction that has not done anything
+            core.position(numbered=False)  # with it comes the PC
+            self._trapped_at = core.pc  # of an instruction that has not done anything yet
             return
         by = INSTRUCTION if by_instructions else TRAP if core.is_running else BETWEEN
+        if by == BETWEEN:
+            self._trapped_at = None
         if self._look(core, core.position(numbered=False), by):
             self.stop()
             core.request_stop()
-        self._trapped_at = None
 
     def _look(self, core: Core, position: tuple[int, int], by: str) -> bool:
         """Look at all values; tell whether the run is to stop."""

@@ -75,10 +75,9 @@ def _open(core: Core, address: int, lowest: int) -> _Open:
 
 def _return_addresses(core: Core, memory: VirtualMemory) -> Iterator[tuple[int, int]]:
     """Yield what looks like a return address, and the lowest stack pointer that its call can have had."""
-    seen = set()
     for address, lowest in [(core.x(_LINK), core.sp), *_stack(core, memory)]:
-        if address not in seen and address % _INSTRUCTION_BYTES == 0 and _is_call(memory, address - _INSTRUCTION_BYTES):
-            seen.add(address)
+        has_returned = address == core.pc and core.sp >= lowest
+        if address % _INSTRUCTION_BYTES == 0 and not has_returned and _is_call(memory, address - _INSTRUCTION_BYTES):
             yield address, lowest
 
 

@@ -44,9 +44,9 @@ class Target:
 def parse_target(text: str, timeline: Timeline) -> Target:
     """Return what a text names, addresses translated as they are at the cursor.
 
-    `X3`, `SP`, `HCR_EL2`, `HCR_EL2.TWI`, `LR0` (a list register), `0x40080000` (8 bytes at a VA), `main+4` (4 bytes at a
-    symbol), `pa:0x...+16`, `ipa:0x...`, `pte:VA` or `pte:VA@3` (the descriptor at a level of stage 1), `s2pte:IPA`; with
-    `cpu1:` before it, of CPU 1. Raises: UserError.
+    `X3`, `SP`, `HCR_EL2`, `HCR_EL2.TWI`, `LR0` (a list register), `0x40080000` (8 bytes at a VA), `main+4` (4 bytes at
+    a symbol), `pa:0x...+16`, `ipa:0x...`, `pte:VA` or `pte:VA@3` (the descriptor at a level of stage 1), `s2pte:IPA`;
+    with `cpu1:` before it, of CPU 1. Raises: UserError.
     """
     match = _FORM.fullmatch(text.strip())
     if match is None:

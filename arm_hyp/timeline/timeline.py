@@ -75,6 +75,7 @@ class Timeline:
         self._base_n = 0  # RAM counts as unchanged since this checkpoint
         queues = self._queues
         self.history = History("main", Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
+        self.history.effects = self.runner.effects
         self.branches = {"main": self.history}
         self.history.checkpoints.add(self._checkpoint(), self._machine.ram_device.take_changes())
         self._machine.cpus.where.journal = self.history.journal.note
@@ -157,6 +158,8 @@ class Timeline:
             if not self.is_at_frontier:
                 return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
         outcome = self._go_on(target)
+        if outcome.reason == "position":
+            outcome = Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
         self._machine.tell_end(outcome)
         return outcome
 
@@ -185,18 +188,21 @@ class Timeline:
         while outcome.reason == "limit" and self.position < target:
             end = min(target.n, next_checkpoint(self._machine.retired, step))
             if self._machine.retired < end:
-                outcome = self._machine.advance(end)
+                outcome = self._up_to(end, target)
                 self._keep_checkpoint()
             else:
-                outcome = self._to_event(target)
+                outcome = self._up_to(target.n + 1, target)
         return outcome
 
-    def _to_event(self, target: Position) -> Outcome:
-        """Run to a numbered event behind the present instruction; to the next instruction if there is none."""
+    def _up_to(self, end: int, target: Position) -> Outcome:
+        """Run to a count of instructions, but not past the first numbered event at or behind the target.
+
+        An instruction that completes with an exception, such as HVC, is both.
+        """
         where = self._machine.cpus.where
         where.stop_at = target
         try:
-            return self._machine.advance(target.n + 1)
+            return self._machine.advance(end)
         finally:
             where.stop_at, where.is_reached = None, False
 
@@ -391,12 +397,21 @@ class Timeline:
         logged = [len(queue.log) for queue in self._queues]
         if was_at_frontier:
             self.history.pending = [queue.typed for queue in self._queues]
-        made = self.history.branch(name, self.position, self._machine.clock.now_ns, logged, 0)
-        self.branches[name] = self.history = made
+        handlers = self.runner.handlers
+        effects = 0 if handlers is None else handlers.index
+        made = self.history.branch(name, self.position, self._machine.clock.now_ns, logged, effects)
+        self.branches[name] = made
+        self._take_up(made)
         if not was_at_frontier:
             for queue in self._queues:
                 queue.go_on_with(b"")
         return made
+
+    def _take_up(self, history: History) -> None:
+        """Be on a branch, and have handlers repeat and continue what they did there."""
+        self.history = history
+        if history.effects is not None:
+            self.runner.effects = history.effects
 
     def switch(self, name: str) -> Position:
         """Go to the tip of another branch. Raises: UserError if there is none of that name."""
@@ -404,7 +419,7 @@ class Timeline:
             raise UserError(f"branch {name}", "is not there", f"there are {', '.join(self.branches)}")
         if name != self.history.name:
             self._restore(self.history.checkpoints.at_or_before(START))
-            self.history = self.branches[name]
+            self._take_up(self.branches[name])
             self._restore(self.history.checkpoints.at_or_before(START))
         return self.seek(self.frontier)
 
