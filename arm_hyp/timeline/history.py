@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from arm_hyp.machine.console_input import Arrival
 from arm_hyp.machine.machine import Outcome
@@ -16,6 +16,9 @@ from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.timeline.checkpoints import Checkpoints
 from arm_hyp.timeline.journal import Journal
 from arm_hyp.timeline.position import START, Position
+
+if TYPE_CHECKING:
+    from arm_hyp.hypervisor.student.effects import EffectLog
 
 Intervention = Edit | Poke
 
@@ -40,7 +43,10 @@ _BEGIN: Final = Tip(START, 0)
 
 @dataclass(slots=True)
 class History:
-    """One branch. `inputs` are the arrivals of each console, `pending` what was typed and has not entered yet."""
+    """One branch. `inputs` are the arrivals of each console, `pending` what was typed and has not entered yet.
+
+    `effects` is what a user's handlers did on it; None where there are none.
+    """
 
     name: str
     checkpoints: Checkpoints
@@ -51,10 +57,13 @@ class History:
     journal: Journal = field(default_factory=Journal)
     edits: list[Edited] = field(default_factory=list)
     tip: Tip = field(default=_BEGIN)
-    effects: list[Any] = field(default_factory=list)
+    effects: EffectLog | None = None
 
     def branch(self, name: str, position: Position, time_ns: int, logged: Sequence[int], effects: int) -> History:
-        """Return a branch that begins at a position of this one; `logged` arrivals of each console came before it."""
+        """Return a branch that begins at a position of this one.
+
+        `logged` arrivals of each console came before it, and `effects` exits that a user's handlers saw.
+        """
         return History(
             name,
             self.checkpoints.until(position),
@@ -65,7 +74,7 @@ class History:
             journal=self.journal.until(position),
             edits=[edited for edited in self.edits if edited.position < position],
             tip=Tip(position, time_ns),
-            effects=self.effects[:effects],
+            effects=None if self.effects is None else self.effects.until(effects),
         )
 
     def next_edit(self, position: Position) -> Edited | None:
