@@ -138,7 +138,8 @@ class Replay:
     def run(self, runner: Runner) -> dict[str, Any]:
         """Run to the recorded end, or to the first difference; return what the runner answers."""
         end, machine = self.recording.end, runner.machine
-        machine.user = _Console(machine, self, [*zip(queues(runner), self.recording.inputs, strict=True)])
+        if any(self.recording.inputs) or end.reason in ("stopped", "idle"):  # else nobody was waited for
+            machine.user = _Console(machine, self, [*zip(queues(runner), self.recording.inputs, strict=True)])
         is_open = end.reason == OPEN
         if is_open and end.seq:
             machine.cpus.where.stop_at = (end.n, end.seq)
