@@ -172,9 +172,12 @@ class Machine:
             outcome = self._advance(limit)
         return outcome
 
-    def advance_idle(self) -> bool:
-        """Let idle time pass where every CPU waits. False if one can run."""
-        return self.cpus.runnable() is None and self._idle() is None
+    def advance_to_time(self, time_ns: int, limit: int) -> Outcome:
+        """Run until a virtual time has come, between two instructions if need be, or until it ends before that."""
+        outcome = None
+        while outcome is None and self.clock.now_ns < time_ns:
+            outcome = self._advance(limit)
+        return outcome or Outcome("position", 1, "the time was reached")
 
     def tell_edit(self) -> None:
         """Tell those who listen that somebody has changed the state from outside: a numbered event."""

@@ -151,7 +151,7 @@ class Runner:
     def _run(self, message: Run) -> dict[str, Any]:
         machine = self.machine
         self._needle, self._looked_at, self._found = message.until.encode(), [*map(len, self.consoles)], False
-        outcome = self._outcome(message.limit)
+        outcome = self.outcome_of(lambda: self.advance(message.limit))
         status, text = outcome.status, outcome.text
         if message.until and not self._found:
             status, text = status or 1, f"{text}, and the console never showed {message.until!r}"
@@ -165,14 +165,14 @@ class Runner:
             "time_ns": machine.clock.now_ns,
         }
 
-    def _outcome(self, limit: int) -> Outcome:
+    def outcome_of(self, advance: Callable[[], Outcome]) -> Outcome:
         """Run to an end; a failure of the user's handlers is one."""
         if self._student is None:
-            return self.advance(limit)
+            return advance()
         from arm_hyp.hypervisor.student.failures import HandlerFailure
 
         try:
-            return self.advance(limit)
+            return advance()
         except HandlerFailure as failure:
             return Outcome("handler", 1, str(failure))
 

@@ -202,7 +202,7 @@ class Timeline:
         where = self._machine.cpus.where
         where.stop_at = target
         try:
-            return self._machine.advance(end)
+            return self.runner.outcome_of(lambda: self._machine.advance(end))
         finally:
             where.stop_at, where.is_reached = None, False
 
@@ -292,6 +292,7 @@ class Timeline:
         with Watches(machine.cpus.cores, watches, machine.ram_device.observers, self.stop):
             if self.position < end:
                 self._forward(end, sink)
+            self._come_to_tip(sink)
         return self.position
 
     def go_on(self, limit: int, *, sink: EventSink | None = None, watches: Sequence[Watch] = ()) -> Outcome:
@@ -313,8 +314,7 @@ class Timeline:
             self._restore(checkpoint)
         if self.position < target:
             self._forward(target, sink)
-        if target == self.frontier and self._machine.clock.now_ns < self.history.tip.time_ns:
-            self._let_time_pass()
+        self._come_to_tip(sink)
         if self.is_at_frontier:
             for queue, pending in zip(self._queues, self.history.pending, strict=True):
                 queue.go_on_with(pending)
@@ -331,13 +331,17 @@ class Timeline:
             if edited is not None and self.position == edited.position and edited.position < target:
                 self._apply(edited.what)
 
-    def _let_time_pass(self) -> None:
-        """Pass the idle time at the tip that went by before the user stopped the run."""
-        machine, time_ns = self._machine, self.history.tip.time_ns
-        self._connect(NullSink(), is_new=False)
-        machine.user = _Clock(lambda: time_ns - machine.clock.now_ns)
-        while machine.clock.now_ns < time_ns and machine.advance_idle():
-            pass
+    def _come_to_tip(self, sink: EventSink | None) -> None:
+        """At the position of the tip, let happen what no event told: a handler's last act, or idle time, up to a stop.
+
+        Python at EL2 takes time, so the clock tells how far that went.
+        """
+        machine, tip = self._machine, self.history.tip
+        if self.position != tip.position or machine.clock.now_ns >= tip.time_ns or self._is_stopped:
+            return
+        self._connect(sink or NullSink(), is_new=False)
+        machine.user = _Clock(lambda: tip.time_ns - machine.clock.now_ns)
+        self.runner.outcome_of(lambda: machine.advance_to_time(tip.time_ns, tip.position.n + 1))
         machine.user = None
 
     def _restore(self, checkpoint: Checkpoint) -> None:

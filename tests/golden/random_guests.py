@@ -261,6 +261,11 @@ def body(rng: random.Random) -> bytes:
     return struct.pack(f"<{BODY_WORDS + 1}I", *words, 0x1400_0000 | -BODY_WORDS & 0x3FF_FFFF)
 
 
+def image(seed: int, kind: str = "plain") -> bytes:
+    """Return the guest of a seed as a file that is loaded at BASE."""
+    return _prologue(kind).ljust(BODY - BASE, b"\0") + body(random.Random(seed))
+
+
 def machine_for(seed: int, sink: EventSink, kind: str = "plain") -> Machine:
     """Make a machine that is about to run the guest of a seed. `kind` adds a breakpoint, or a single step."""
     machine = Machine(sink=sink, memory_bytes=2 << 20)
