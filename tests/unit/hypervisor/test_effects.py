@@ -173,10 +173,11 @@ ENDS = [
 BODIES = st.lists(st.lists(st.sampled_from(THINGS + ENDS), max_size=4), min_size=len(KINDS), max_size=len(KINDS))
 
 
-def again(ran: Ran, path: Path, guest: str = GUEST) -> Ran:
+def again(ran: Ran, path: Path, **options: int) -> Ran:
     """Replay a run in which the file of handlers is gone."""
     (path / "h.py").unlink()
-    return replayed(*ran.recording(), guest, vcpus=2).run()
+    registrations, effects = ran.recording()
+    return replayed(registrations, effects, GUEST, vcpus=2, **options).run()
 
 
 def actions_of(ran: Ran) -> set[str]:
@@ -197,10 +198,10 @@ def test_each_thing_is_done_again(tmp_path: Path) -> None:
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(BODIES)
-def test_whatever_handlers_do_is_done_again(tmp_path: Path, bodies: list[list[str]]) -> None:
-    ran = live(tmp_path, module(bodies), GUEST, vcpus=2).run()
-    assert_same(ran, again(ran, tmp_path))
+@given(BODIES, st.sampled_from([1, 2]), st.sampled_from([2, 3]))
+def test_whatever_handlers_do_is_done_again(tmp_path: Path, bodies: list[list[str]], cpus: int, gic: int) -> None:
+    ran = live(tmp_path, module(bodies), GUEST, vcpus=2, cpus=cpus, gic=gic).run()
+    assert_same(ran, again(ran, tmp_path, cpus=cpus, gic=gic))
 
 
 COUNTING = """
