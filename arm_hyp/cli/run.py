@@ -155,6 +155,14 @@ def run(
         str,
         _option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", panel=_RUN, metavar="CODES"),
     ] = "none",
+    gdb: Annotated[
+        str | None,
+        _option(
+            help="Wait for gdb before the first instruction, on this port (1234; 0: any).",
+            panel=_RUN,
+            metavar="[[HOST:]PORT]",
+        ),
+    ] = None,
     record: Annotated[
         str | None, _option(help="Record the run in this file, for `arm-hyp replay`.", panel=_RUN, metavar="RUN.hyp")
     ] = None,
@@ -219,6 +227,7 @@ def run(
         counts_exceptions=counts_exceptions(configuration),
         input_path=input_,
         checks=parse_checks(check),
+        gdb=gdb,
         record=record,
         embed=cast(Embed, one_of("--embed", embed, EMBEDS, "choice")),
         wants_terminal=_shows_any(configuration)

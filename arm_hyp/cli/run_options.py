@@ -5,6 +5,7 @@ Read `runner/sizes.py` and `runner/configuration.py` before this file, `cli/run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
@@ -74,7 +75,7 @@ OF_MACHINE: Final = {"cpu", "cpus", "gic", "list_registers", "hypervisor"}
 """The parameters that a file of VMs may hold, but which the command line overrides."""
 _OF_RUN: Final = {
     *("input_", "realtime", "max_instructions", "until", "stat", "diagnose", "dump", "check"),
-    *("trace", "trace_format", "record", "embed"),
+    *("trace", "trace_format", "record", "embed", "gdb"),
 }
 _OF_ANY_RUN: Final = {"file"} | OF_MACHINE | _OF_RUN
 """The parameters that a file of VMs leaves to the command line."""
@@ -84,16 +85,25 @@ _NOT_FOR_VMS: Final = {
 }
 
 
+_ANYTHING: Final = re.compile(r".*", re.DOTALL)
+_OPTIONAL_VALUES: Final = {
+    "--hypervisor": (re.compile(r".*\.py", re.IGNORECASE), ""),
+    "--gdb": (re.compile(r"(.*:)?\d+"), "1234"),
+}
+"""Options that take the next word as their value only if it has this form, and the value without it."""
+
+
 class RunCommand(TyperCommand):
-    """A command whose `--hypervisor` takes a value only if that is a file of handlers: the next word ends in .py."""
+    """A command whose `--hypervisor` and `--gdb` need no value; else one takes a file of handlers, the other a port."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give `--hypervisor` an empty value where it has none, and parse."""
+        """Give an option its own value where none follows, and parse."""
         end = args.index("--") if "--" in args else len(args)
         following = [*args[1:], ""]
         for index, word in enumerate(args[:end]):
-            if word == "--hypervisor" and not following[index].lower().endswith(".py"):
-                args[index] = "--hypervisor="
+            form, value = _OPTIONAL_VALUES.get(word, (_ANYTHING, ""))
+            if not form.fullmatch(following[index]):
+                args[index] = f"{word}={value}"
         return super().parse_args(ctx, args)
 
 

@@ -34,6 +34,7 @@ from arm_hyp.runner.runner import Run, Runner, Type
 
 if TYPE_CHECKING:
     from arm_hyp.cli.checks import Checks
+    from arm_hyp.cli.gdb import GdbRun
     from arm_hyp.cli.recorded import RecordedRun
     from arm_hyp.timeline.recording_files import Embed
     from arm_hyp.timeline.recording_replay import Replay
@@ -61,6 +62,7 @@ class Settings:
     checks: frozenset[str] = frozenset()
     record: str | None = None
     embed: Embed = "small"
+    gdb: str | None = None
 
 
 class _HandlersPrints:
@@ -96,7 +98,10 @@ class Session:
             counts or has_handlers or settings.trace is not None or bool(settings.checks)
         )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
+        self._gdb = _gdb(configuration, settings)
         make = partial(Runner, configuration) if replay is None else replay.runner
+        if self._gdb is not None:
+            make = self._gdb.runner
         self._runner = make(self._fan if listens else None, self._consoles.put)
         if self._recorded is not None:
             self._recorded.started(self._runner)
@@ -139,14 +144,16 @@ class Session:
                     source, flush=self._consoles.flush, keys=keys, wakeup=wakeup, is_paced=self._settings.is_realtime
                 )
             try:
-                answer = self._sent()
+                answer = self._sent(source, wakeup)
             except KeyboardInterrupt:
                 answer = {"status": _QUIT_STATUS, "reason": "torn", "text": "interrupted", "n": machine.retired}
                 answer["time_ns"] = machine.clock.now_ns
         return answer
 
-    def _sent(self) -> dict[str, Any]:
+    def _sent(self, source: int | None, wakeup: int) -> dict[str, Any]:
         """Run; what is recorded is written whatever happens."""
+        if self._gdb is not None:
+            return self._gdb.run(self._runner.machine.user, source, wakeup, self._consoles.flush)
         if self._recorded is not None:
             return self._recorded.run(self._runner)
         answer: dict[str, Any] = self._runner.send(Run(self._settings.limit, self._settings.until))
@@ -166,6 +173,8 @@ class Session:
         )
 
     def _quit(self) -> None:
+        if self._gdb is not None:
+            self._gdb.end("ended by Ctrl-A x", _QUIT_STATUS)
         self._runner.machine.request_stop("ended by Ctrl-A x", _QUIT_STATUS)
 
     def _next(self, before: bytes) -> None:
@@ -188,6 +197,8 @@ class Session:
 
     def _signalled(self, number: int) -> None:
         name = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        if self._gdb is not None:
+            self._gdb.end(name, _BY_SIGNAL + number)
         self._runner.machine.request_stop(name, _BY_SIGNAL + number, at_once=False)
 
     # --- the trace ---------------------------------------------------------------------------------------------------
@@ -246,6 +257,15 @@ def _recorded(configuration: Configuration, settings: Settings, replay: Replay |
     if replay is not None:
         return recorded.Replayed(replay)
     return recorded.Recording(configuration, settings)
+
+
+def _gdb(configuration: Configuration, settings: Settings) -> GdbRun | None:
+    """Return what waits for gdb, if anything does. Raises: UserError."""
+    if settings.gdb is None:
+        return None
+    from arm_hyp.cli.gdb import GdbRun  # here: most runs do not
+
+    return GdbRun(configuration, settings)
 
 
 def _prefixes(configuration: Configuration, settings: Settings) -> list[bytes | None]:

@@ -1,6 +1,6 @@
 """Where a timeline goes for gdb: to the next hit of a breakpoint or watchpoint, to the last one, one place back.
 
-Read `cpu/watching.py` and `timeline/timeline.py` before this file, `timeline_debuggee.py` after it. A breakpoint is a
+Read `cpu/watching.py` and `timeline/search.py` before this file, `timeline_debuggee.py` after it. A breakpoint is a
 hook for the length of a motion: nothing is written where the guest could see it.
 """
 
@@ -14,6 +14,7 @@ from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.watching import Breakpoint, Hit, LoadWatch, StoreWatch, Watch, Watches
 from arm_hyp.debug.gdb.debuggee import StopKind, StopPoint
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.search import Search
 from arm_hyp.timeline.timeline import Timeline
 
 _ACCESSES: Final[dict[StopKind, tuple[type[LoadWatch | StoreWatch], ...]]] = {
@@ -28,7 +29,7 @@ class _Here(Breakpoint):
 
     def _reached(self, watches: Watches, core: Core, pc: int) -> None:
         n, seq = watches.before(core)
-        if not core.native.is_spent() and self.note(Hit(n, seq, core.index, pc)) and self.stops:
+        if self.note(Hit(n, seq, core.index, pc)) and self.stops:
             core.discount()
             watches.stop()
 
@@ -66,11 +67,8 @@ def find_last(timeline: Timeline, points: frozenset[StopPoint]) -> Found | None:
 
     For a watchpoint the cursor is behind the access: gdb wants to see it undone, and steps back.
     """
-    here = end = timeline.position
-    for n in reversed([0, *timeline.checkpoints()]):
-        start = Position(n)
-        if start >= end:
-            continue
+    here = timeline.position
+    for start, end in Search(timeline).backwards(here):
         watched = _watches(points, keep=2)
         timeline.seek(start)
         _go(timeline, watched, end)
@@ -80,7 +78,6 @@ def find_last(timeline: Timeline, points: frozenset[StopPoint]) -> Found | None:
         if found is not None:
             timeline.seek(found.position)
             return found
-        end = start
     timeline.seek(START)
     return None
 

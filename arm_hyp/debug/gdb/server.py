@@ -13,7 +13,7 @@ import select
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Final, NamedTuple
 
@@ -98,11 +98,18 @@ class Client:
 class Server:
     """A listening socket and at most one client. `say` gets a line for the user about everything that happens there.
 
-    `wakeup` is a descriptor that becomes readable when the user wants the run to end: as if gdb had killed it.
+    `others` gives descriptors to look at as well while the machine stands, each with what is to be done when it becomes
+    readable; `is_ended` tells whether the user wants the run to end.
     """
 
-    def __init__(self, address: Address, say: Callable[[str], None], wakeup: int | None = None) -> None:
-        self._say, self._wakeup = say, [] if wakeup is None else [wakeup]
+    def __init__(
+        self,
+        address: Address,
+        say: Callable[[str], None],
+        others: Callable[[], Mapping[int, Callable[[], None]]] = dict,
+        is_ended: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._say, self._others, self._is_ended = say, others, is_ended
         self._client: Client | None = None
         self._stop: Callable[[], None] | None = None  # while the machine moves
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -132,32 +139,36 @@ class Server:
 
     def serve(self, debuggee: Debuggee, exit_status: Callable[[], int]) -> Ending:
         """Serve clients until one has detached, killed the run, or seen its end."""
-        while True:
-            while self._client is None:
-                if self._wait(self._listener):
-                    return Ending.KILLED
+        while not self._is_ended():
+            if self._client is None:
+                self._wait(self._listener)
                 self._accept()
+                continue
             ending = self._attend(self._client, debuggee, exit_status)
             self._drop_client()
             if ending is not None:
                 return ending
-            self._say("gdb: the connection is lost; the run stays where it is, and waits for the next one")
+            if not self._is_ended():
+                self._say("gdb: the connection is lost; the run stays where it is, and waits for the next one")
+        self._drop_client()
+        return Ending.ENDED
 
-    def _wait(self, *sockets: socket.socket) -> bool:
-        """Wait until something comes. Tell whether it is that the user wants the run to end."""
-        watched: list[socket.socket | int] = [*sockets, *self._wakeup]
-        readable = select.select(watched, [], [])[0]
-        return bool(readable) and readable[-1] in self._wakeup
+    def _wait(self, *sockets: socket.socket) -> None:
+        """Wait until something comes."""
+        others = self._others()
+        watched: list[socket.socket | int] = [*sockets, *others]
+        for one in select.select(watched, [], [])[0]:
+            if isinstance(one, int):
+                others[one]()
 
     def _attend(self, client: Client, debuggee: Debuggee, exit_status: Callable[[], int]) -> Ending | None:
         """Serve one client to the end of its session; None if the connection is lost before."""
         stub = Stub(debuggee, exit_status)
-        while stub.ending is None and not client.is_lost:
+        while stub.ending is None and not client.is_lost and not self._is_ended():
             if client.items:
                 self._answer(client, stub, debuggee)
-            elif self._wait(self._listener, client.connection):
-                return Ending.KILLED
             else:
+                self._wait(self._listener, client.connection)
                 self._accept()
                 client.receive()
         return stub.ending

@@ -40,6 +40,7 @@ class Ending(StrEnum):
     DETACHED = "detached"
     KILLED = "killed"
     EXITED = "exited"
+    ENDED = "ended"  # not by gdb: the user at the terminal has
 
 
 class Stub:

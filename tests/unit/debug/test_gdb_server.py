@@ -251,11 +251,16 @@ def test_who_connects_while_nobody_debugs_stops_the_run(server: Server) -> None:
     peer.join()
 
 
-def test_the_user_can_end_a_wait(said: list[str]) -> None:
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_the_user_can_end_a_wait(said: list[str], is_connected: bool) -> None:
     readable, writable = os.pipe()
-    server = Server(Address("127.0.0.1", 0), said.append, readable)
+    ended: list[bytes] = []
+    others = {readable: lambda: ended.append(os.read(readable, 1))}
+    server = Server(Address("127.0.0.1", 0), said.append, lambda: others, lambda: bool(ended))
+    peers = [Peer(server)] if is_connected else []
     os.write(writable, b"!")
-    assert server.serve(Still(), lambda: 0) is Ending.KILLED
+    assert server.serve(Still(), lambda: 0) is Ending.ENDED
+    assert [peer.is_closed() for peer in peers] == [True] * is_connected
     server.close()
     os.close(readable)
     os.close(writable)
