@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from arm_hyp.arch.exceptions import Kind
 from arm_hyp.cpu.watched import RegisterValue
-from arm_hyp.cpu.watching import Hit, Watch
+from arm_hyp.cpu.watches import Hit, Watch
 from arm_hyp.errors import UserError
 from arm_hyp.events import Event, ExceptionReturned, ExceptionTaken
 from arm_hyp.kvm_events import VcpuRunning

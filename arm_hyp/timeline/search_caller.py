@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from arm_hyp.arch.translation import FETCH
 from arm_hyp.cpu.core import Core
-from arm_hyp.cpu.watching import Breakpoint
+from arm_hyp.cpu.watches import Breakpoint
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.search_memory import VirtualMemory
 

@@ -15,7 +15,7 @@ from arm_hyp.arch.syndromes import EC
 from arm_hyp.arch.translation import FETCH
 from arm_hyp.cpu.disassembler import disassemble
 from arm_hyp.cpu.watched import Value
-from arm_hyp.cpu.watching import BETWEEN, INSTRUCTION, Hit
+from arm_hyp.cpu.watches import BETWEEN, INSTRUCTION, Hit
 from arm_hyp.machine.dirty_pages import PAGE_BYTES
 from arm_hyp.timeline.journal import Entry
 from arm_hyp.timeline.position import START, Position

@@ -14,7 +14,7 @@ from typing import Final
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.translation import READ, Step, Translated, Walk, walk_stage2
 from arm_hyp.cpu.watched import RegisterValue
-from arm_hyp.cpu.watching import LARGEST_LOOKED_AT_BYTES, MemoryWatch, RegisterWatch, StoreWatch, ValueWatch
+from arm_hyp.cpu.watches import LARGEST_LOOKED_AT_BYTES, MemoryWatch, RegisterWatch, StoreWatch, ValueWatch
 from arm_hyp.errors import UserError
 from arm_hyp.machine.gic.virtual import VirtualInterface
 from arm_hyp.timeline.search_memory import VirtualMemory

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from arm_hyp.cpu.watching import Watch, Watches
+from arm_hyp.cpu.watches import Watch
+from arm_hyp.cpu.watching import Watches
 from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink, FanOut, NullSink
 from arm_hyp.machine.console_input import ConsoleInput
@@ -25,9 +26,14 @@ from arm_hyp.timeline.history import Edited, History, Intervention, Tip
 from arm_hyp.timeline.position import START, Position
 
 if TYPE_CHECKING:
+    from arm_hyp.hypervisor.student.recorded import RecordedHandlers
     from arm_hyp.machine.console_input import HostConsole
     from arm_hyp.timeline.journal import Journal
 
+_GOING_ON: Final = ("limit", "position")
+"""The reasons of an end that is none: the run can go on."""
+MAIN: Final = "main"
+"""The branch that nobody has edited."""
 _NEAR: Final = EARLY_GRID // 8
 """A checkpoint this much closer than the cursor is not worth going to."""
 
@@ -63,10 +69,11 @@ class Timeline:
         sink: EventSink | None = None,
         output: Output | None = None,
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
+        recorded: RecordedHandlers | None = None,
     ) -> None:
         self._sink, self._output = sink or NullSink(), output
         self.configuration = configuration
-        self.runner = Runner(configuration, self._sink, self._print)
+        self.runner = Runner(configuration, self._sink, self._print, recorded)
         self.runner.advance = self._advance
         self._machine = self.runner.machine
         self.user: HostConsole | None = None
@@ -74,9 +81,9 @@ class Timeline:
         self._is_stopped = False
         self._base_n = 0  # RAM counts as unchanged since this checkpoint
         queues = self._queues
-        self.history = History("main", Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
+        self.history = History(MAIN, Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
         self.history.effects = self.runner.effects
-        self.branches = {"main": self.history}
+        self.branches = {MAIN: self.history}
         self.history.checkpoints.add(self._checkpoint(), self._machine.ram_device.take_changes())
         self._machine.cpus.where.journal = self.history.journal.note
 
@@ -110,6 +117,11 @@ class Timeline:
         """Tell whether nothing of this branch lies behind the cursor."""
         tip = self.history.tip
         return self.position == tip.position and self._machine.clock.now_ns >= tip.time_ns
+
+    @property
+    def is_at_end(self) -> bool:
+        """Tell whether nothing is known of what lies behind the cursor."""
+        return self.is_at_frontier and self.history.promised is None
 
     @property
     def _queues(self) -> list[ConsoleInput]:
@@ -165,21 +177,39 @@ class Timeline:
 
     def _go_on(self, target: Position) -> Outcome:
         """Run on behind the frontier: what happens now is new."""
-        machine, tip = self._machine, self.history.tip
-        machine.user = self.user
+        if self.history.promised is not None:
+            outcome = self._as_promised(self.history.promised, target)
+            if self.history.promised is not None or self.position >= target or outcome.reason not in _GOING_ON:
+                return outcome
+        self._machine.user = self.user
+        return self._anew(lambda: self._pieces(target, FORWARD_STEP))
+
+    def _anew(self, advance: Callable[[], Outcome]) -> Outcome:
+        """Let happen what has never happened before, and remember how far it came."""
         self._connect(self._sink, is_new=True)
+        ended = None
         try:
-            outcome = self._pieces(target, FORWARD_STEP)
-            tip = Tip(tip.position, tip.time_ns, None if outcome.reason in ("limit", "position") else outcome)
+            outcome = advance()
+            ended = None if outcome.reason in _GOING_ON else outcome
             return outcome
         finally:
-            self._note_tip(tip.outcome)
+            self._note_tip(ended)
+
+    def _as_promised(self, promised: Tip, target: Position) -> Outcome:
+        """Run on with the inputs and edits of a recording, up to its end."""
+        self._machine.user = None
+        outcome = self._anew(lambda: self._through_edits(min(target, promised.position), FORWARD_STEP))
+        if self.position >= promised.position or outcome.reason not in _GOING_ON:
+            self._anew(lambda: self._to_time(promised) or outcome)
+            self.history.promised = None
+        return outcome
 
     def _note_tip(self, outcome: Outcome | None) -> None:
         """Remember how far the run has come."""
         history = self.history
         history.journal.settle()
-        history.inputs = [list(queue.log) for queue in self._queues]
+        logs = [list(queue.log) for queue in self._queues]
+        history.inputs = [max(known, log, key=len) for known, log in zip(history.inputs, logs, strict=True)]
         history.tip = Tip(self.position, self._machine.clock.now_ns, outcome)
 
     def _pieces(self, target: Position, step: int) -> Outcome:
@@ -323,23 +353,33 @@ class Timeline:
         """Repeat the run up to a position, the user's edits with it."""
         self._machine.user = None
         self._connect(sink or NullSink(), is_new=False)
-        while self.position < target and not self._is_stopped:
+        self._through_edits(target, TLB_GRID)
+
+    def _through_edits(self, target: Position, step: int) -> Outcome:
+        """Run to a position; on the way, make the user's edits where they were made."""
+        outcome = Outcome("position", 1, "the position was reached")
+        while self.position < target and not self._is_stopped and outcome.reason in _GOING_ON:
             edited = self.history.next_edit(self.position)
             stop = target if edited is None else min(target, edited.position)
-            if self.position < stop and self._pieces(stop, TLB_GRID).reason not in ("limit", "position"):
-                return
+            if self.position < stop:
+                outcome = self._pieces(stop, step)
             if edited is not None and self.position == edited.position and edited.position < target:
                 self._apply(edited.what)
+        return outcome
 
     def _come_to_tip(self, sink: EventSink | None) -> None:
         """At the position of the tip, let happen what no event told: a handler's last act, or idle time, up to a stop.
 
         Python at EL2 takes time, so the clock tells how far that went.
         """
-        machine, tip = self._machine, self.history.tip
-        if self.position != tip.position or machine.clock.now_ns >= tip.time_ns or self._is_stopped:
-            return
-        self._connect(sink or NullSink(), is_new=False)
+        tip = self.history.tip
+        if self.position == tip.position and self._machine.clock.now_ns < tip.time_ns and not self._is_stopped:
+            self._connect(sink or NullSink(), is_new=False)
+            self._to_time(tip)
+
+    def _to_time(self, tip: Tip) -> None:
+        """Let virtual time pass at a position up to that of a tip."""
+        machine = self._machine
         machine.user = _Clock(lambda: tip.time_ns - machine.clock.now_ns)
         self.runner.outcome_of(lambda: machine.advance_to_time(tip.time_ns, tip.position.n + 1))
         machine.user = None
@@ -373,13 +413,13 @@ class Timeline:
 
     def type(self, data: bytes, vm: int = 0) -> None:
         """Type on a console. Raises: UserError in the past."""
-        if not self.is_at_frontier:
+        if not self.is_at_end:
             raise UserError("console input", f"at {self.position} the run has gone on already", "make a branch first")
         self.runner.send(messages.Type(data, vm))
 
     def edit(self, what: Intervention) -> None:
-        """Change registers or memory at the cursor; in the past that begins a branch. Raises: UserError."""
-        if not self.is_at_frontier:
+        """Change registers or memory at the cursor: in the past, and on `main`, on a new branch. Raises: UserError."""
+        if not self.is_at_end or self.history.name == MAIN:
             self.branch()
         position = self.position
         self._connect(self._sink, is_new=True)
@@ -394,19 +434,19 @@ class Timeline:
 
     def branch(self, name: str | None = None) -> History:
         """Begin a branch at the cursor, and be on it. Raises: UserError if the name is taken."""
-        was_at_frontier = self.is_at_frontier
+        was_at_end = self.is_at_end
         name = name or next(text for i in range(1, 1 << 30) if (text := f"branch{i}") not in self.branches)
         if name in self.branches:
             raise UserError(f"branch {name}", "is there already", f"there are {', '.join(self.branches)}")
         logged = [len(queue.log) for queue in self._queues]
-        if was_at_frontier:
+        if was_at_end:
             self.history.pending = [queue.typed for queue in self._queues]
         handlers = self.runner.handlers
         effects = 0 if handlers is None else handlers.index
         made = self.history.branch(name, self.position, self._machine.clock.now_ns, logged, effects)
         self.branches[name] = made
         self._take_up(made)
-        if not was_at_frontier:
+        if not was_at_end:
             for queue in self._queues:
                 queue.go_on_with(b"")
         return made

@@ -7,7 +7,8 @@ from test_cut import state
 
 from arm_hyp.cpu import counting
 from arm_hyp.cpu.watched import RegisterValue
-from arm_hyp.cpu.watching import Breakpoint, LoadWatch, MemoryWatch, RegisterWatch, StoreWatch, Watch, Watches
+from arm_hyp.cpu.watches import Breakpoint, LoadWatch, MemoryWatch, RegisterWatch, StoreWatch, Watch
+from arm_hyp.cpu.watching import Watches
 from arm_hyp.events import RecordingSink
 from arm_hyp.machine.machine import RAM_BASE, Machine
 

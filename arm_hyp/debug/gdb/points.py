@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from arm_hyp.cpu.core import Core
-from arm_hyp.cpu.watching import Breakpoint, Hit, LoadWatch, StoreWatch, Watch, Watches
+from arm_hyp.cpu.watches import Breakpoint, Hit, LoadWatch, StoreWatch, Watch
+from arm_hyp.cpu.watching import Watches
 from arm_hyp.debug.gdb.debuggee import StopKind, StopPoint
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.search import Search

@@ -7,17 +7,8 @@ import pytest
 from core_support import BASE, POWER_OFF, VECTORS, events, machine, vectors
 
 from arm_hyp.cpu import counting
-from arm_hyp.cpu.watching import (
-    Breakpoint,
-    Hit,
-    LoadWatch,
-    MemoryWatch,
-    RegisterWatch,
-    StoreWatch,
-    Watch,
-    Watches,
-    is_in_c,
-)
+from arm_hyp.cpu.watches import Breakpoint, Hit, LoadWatch, MemoryWatch, RegisterWatch, StoreWatch, Watch
+from arm_hyp.cpu.watching import Watches, is_in_c
 from arm_hyp.events import Event, NullSink, RecordingSink
 from arm_hyp.machine.machine import Machine
 
