@@ -234,6 +234,8 @@ def run(
         and (console is not None or bool(configuration.vms) or not is_assembly),
     )
     # Another command that takes the same options, as `arm-hyp walk` does, gives itself as the context's object.
+    if ctx.obj and record is not None:
+        raise UserError(f"--record {record}", "only arm-hyp run records", "leave it out")
     use = ctx.obj or _run_session
     raise typer.Exit(use(configuration, settings))
 

@@ -253,6 +253,7 @@ def test_what_is_no_recording_is_refused(tmp_path):
         ([str(FIXTURES / "bare.hyp"), "--files", "nowhere"], "does not exist"),
     ):
         assert words in one_line(command("replay", *arguments, cwd=tmp_path))
+    assert "only arm-hyp run records" in one_line(command("whatif", GUEST, "--set", "HCR_EL2.TWI=1", "--record", "a"))
     assert "no such choice" in one_line(command("run", GUEST, "--record", str(tmp_path / "a"), "--embed", "some"))
 
 
