@@ -103,7 +103,7 @@ class Hypervisor:
             self._active = None
 
     def resumed(self, core: Core) -> None:
-        """Go on where this CPU waited for an interrupt, was stopped, or where a handler failed; at first, initialize it."""
+        """Go on where this CPU waited for an interrupt, was stopped, or had a handler fail; at first, initialize it."""
         cpu = self._active = self.cpus[core.index]
         try:
             self._go_on(cpu)
@@ -196,10 +196,10 @@ class Hypervisor:
             self._run(chosen, cpu, now_ns)
 
     def _spread(self, chosen: HostCpu) -> None:
-        """Have other CPUs share too, which run one vCPU without an end, while any is left that could run there."""
-        end_tick = (self._now_ns + self.scheduler.slice_ns) // NS_PER_TICK
+        """Have other CPUs look too where somebody waits: those that are idle, or would come back to EL2 too late."""
         for cpu in self.cpus:
-            if cpu is not chosen and cpu.deadline_tick > end_tick and self.scheduler.waiting(cpu.index):
+            end_tick = self._slice_end_tick(cpu)
+            if cpu is not chosen and end_tick is not None and end_tick < cpu.deadline_tick:
                 self._interrupt(cpu)
 
     def _run(self, vcpu: Vcpu, cpu: HostCpu, now_ns: int) -> None:
@@ -321,11 +321,13 @@ class Hypervisor:
         ticks = [
             tick for vcpu in self.vcpus if vcpu.home == cpu.index and (tick := vcpu.timers.next_tick()) is not None
         ]
-        if cpu.vcpu is not None:
-            end_ns = self.scheduler.slice_end_ns(cpu.index, cpu.vcpu)
-            if end_ns is not None:
-                ticks.append(-(-end_ns // NS_PER_TICK))
-        return min(ticks, default=None)
+        end_tick = self._slice_end_tick(cpu)
+        return min(ticks if end_tick is None else [*ticks, end_tick], default=None)
+
+    def _slice_end_tick(self, cpu: HostCpu) -> int | None:
+        """Return when another vCPU takes a CPU over, if any waits for it."""
+        end_ns = self.scheduler.slice_end_ns(cpu.index, cpu.vcpu)
+        return None if end_ns is None else -(-end_ns // NS_PER_TICK)
 
     # --- state -------------------------------------------------------------------------------------------------------
 

@@ -63,26 +63,30 @@ class Scheduler:
         return sorted(ready, key=lambda vcpu: self._accounts[vcpu].runtime_ns)
 
     def next(self, cpu: int, current: Vcpu | None, now_ns: int) -> Vcpu | None:
-        """Return the vCPU to run on a CPU now; None if there is none.
-
-        The current one goes on until its slice is over, unless one waits that is more than a slice behind it.
-        """
+        """Return the vCPU to run on a CPU now: the current one until its turn ends; None if there is none."""
         waiting = self.waiting(cpu)
         if current is None or current.state is not State.RUNNING:
             return waiting[0] if waiting else None
-        if not waiting:
-            return current
-        account, first = self._accounts[current], self._accounts[waiting[0]]
-        ran_ns = now_ns - account.since_ns
-        runtime_ns = account.runtime_ns + self._scaled(account, ran_ns)
-        is_over = ran_ns >= self.slice_ns and first.runtime_ns <= runtime_ns
-        return waiting[0] if is_over or first.runtime_ns + self.slice_ns < runtime_ns else current
+        return waiting[0] if waiting and now_ns >= self._turn_end_ns(current, waiting[0]) else current
 
-    def slice_end_ns(self, cpu: int, current: Vcpu) -> int | None:
-        """Return when to ask again, if any other vCPU waits for this CPU."""
-        if not any(self.waiting(cpu)):
+    def slice_end_ns(self, cpu: int, current: Vcpu | None) -> int | None:
+        """Return when another vCPU takes a CPU over: 0 where it waits and none runs, None if none waits."""
+        waiting = self.waiting(cpu)
+        if not waiting:
             return None
-        return self._accounts[current].since_ns + self.slice_ns
+        if current is None or current.state is not State.RUNNING:
+            return 0
+        return self._turn_end_ns(current, waiting[0])
+
+    def _turn_end_ns(self, current: Vcpu, first: Vcpu) -> int:
+        """Return when a vCPU that runs gives way to the first that waits.
+
+        Its slice is over by then, and it is no longer behind the other; or it is more than a slice ahead.
+        """
+        account = self._accounts[current]
+        behind_ns = self._accounts[first].runtime_ns - account.runtime_ns
+        fair_ns = max(self.slice_ns, self._unscaled(account, behind_ns))
+        return account.since_ns + min(fair_ns, self._unscaled(account, behind_ns + self.slice_ns + 1))
 
     # --- changes of state --------------------------------------------------------------------------------------------
 
@@ -90,7 +94,7 @@ class Scheduler:
         """Note that a vCPU can run from now on."""
         account = self._accounts[vcpu]
         others = [
-            self._accounts[each].runtime_ns
+            self._runtime_ns(each, now_ns)
             for each in self._accounts
             if each is not vcpu and each.state in (State.READY, State.RUNNING)
         ]
@@ -124,9 +128,20 @@ class Scheduler:
         account = self._accounts[vcpu]
         account.runtime_ns = max(account.runtime_ns, last + 1)
 
+    def _runtime_ns(self, vcpu: Vcpu, now_ns: int) -> int:
+        """Return the virtual runtime of a vCPU now; its account has it as of the last change of its state."""
+        account = self._accounts[vcpu]
+        ran_ns = now_ns - account.since_ns if vcpu.state is State.RUNNING else 0
+        return account.runtime_ns + self._scaled(account, ran_ns)
+
     @staticmethod
     def _scaled(account: Account, ran_ns: int) -> int:
         return ran_ns * NORMAL_WEIGHT // account.weight
+
+    @staticmethod
+    def _unscaled(account: Account, runtime_ns: int) -> int:
+        """Return the least time to run that makes so much virtual runtime."""
+        return -(-runtime_ns * account.weight // NORMAL_WEIGHT)
 
     # --- state -------------------------------------------------------------------------------------------------------
 
