@@ -83,7 +83,7 @@ DATA = [
     "vcpu.vm.data['seen'] = vcpu.vm.data.get('seen', [])[1:]",
     "vcpu.vm.vcpus[1].data['from'] = vcpu.index",
     "vcpu.data = {'new': (1, 1.0, True, None, -0.0, 'ü', b'x')}",
-    "global LATE; LATE = {exit.pc: {exit.esr}, (1, 'a'): frozenset([3])}",
+    "globals()['LATE'] = {exit.pc: {exit.esr}, (1, 'a'): frozenset([3])}",
     "PLACES.add(exit.pc)",
     "PLACES.discard(exit.pc)",
     "data['n'] = True",
