@@ -1,20 +1,18 @@
 """Where a timeline goes for gdb: to the next hit of a breakpoint or watchpoint, to the last one, one place back.
 
-Read `cpu/watching.py` and `timeline/search.py` before this file, `timeline_debuggee.py` after it. A breakpoint is a
-hook for the length of a motion: nothing is written where the guest could see it.
+Read `timeline/search.py` before this file, `timeline_debuggee.py` after it. A breakpoint is a hook for the length of a
+motion: nothing is written where the guest could see it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from arm_hyp.cpu.core import Core
-from arm_hyp.cpu.watches import Breakpoint, Hit, LoadWatch, StoreWatch, Watch
-from arm_hyp.cpu.watching import Watches
+from arm_hyp.cpu.watches import Breakpoint, LoadWatch, StoreWatch, Watch
 from arm_hyp.debug.gdb.debuggee import StopKind, StopPoint
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.search import Found as FoundWatch
 from arm_hyp.timeline.search import Search
 from arm_hyp.timeline.timeline import Timeline
 
@@ -23,22 +21,12 @@ _ACCESSES: Final[dict[StopKind, tuple[type[LoadWatch | StoreWatch], ...]]] = {
     StopKind.READ: (LoadWatch,),
     StopKind.ACCESS: (LoadWatch, StoreWatch),
 }
-
-
-class _Here(Breakpoint):
-    """A breakpoint that stops the run before its instruction, which then has not begun."""
-
-    def _reached(self, watches: Watches, core: Core, pc: int) -> None:
-        n, seq = watches.before(core)
-        if self.note(Hit(n, seq, core.index, pc)) and self.stops:
-            core.discount()
-            watches.stop()
+_Watched = dict[Watch, StopPoint]
 
 
 class Found(NamedTuple):
-    """A stop point that holds, where it was noted, and on which CPU. For a watchpoint that is behind the access."""
+    """A stop point that holds at the cursor, and on which CPU."""
 
-    position: Position
     point: StopPoint
     cpu: int
 
@@ -49,47 +37,46 @@ def find_next(timeline: Timeline, points: frozenset[StopPoint], limit: int) -> F
     A breakpoint at the cursor itself does not count. For a watchpoint the cursor is before the access: gdb wants to
     see it happen, and steps on.
     """
-    start = timeline.position
-    watched = _watches(points, stops=True)
-    first = [(watch, point) for watch, point in watched if point.kind.is_watch]
-    _go(timeline, first, Position(start.n, start.seq + 1))  # off the place itself
-    found = _first(first)
-    if found is None and timeline.position > start:
-        _go(timeline, watched, Position(limit))
-        found = _first(watched)
+    watched = _watches(points)
+    found = _found(Search(timeline).forward_to(list(watched), limit), watched)
     if found is not None and found.point.kind.is_watch:
-        timeline.seek(found.position)
         go_to_place_before(timeline)
     return found
 
 
 def find_last(timeline: Timeline, points: frozenset[StopPoint]) -> Found | None:
-    """Go back to the last hit before the cursor, or to the start of the run; it may stop anywhere if it is stopped.
+    """Go back to the last hit before the cursor; None if there was none, or if it was stopped.
 
-    For a watchpoint the cursor is behind the access: gdb wants to see it undone, and steps back.
+    For a watchpoint the cursor is behind the access: gdb wants to see it undone, and steps back. So an access that led
+    to the cursor counts as well.
     """
+    accesses = _watches(point for point in points if point.kind.is_watch)
+    if accesses and (found := _led_here(timeline, accesses)) is not None:
+        return found
+    watched = _watches(points)
+    return _found(Search(timeline).back_to(list(watched)), watched)
+
+
+def _led_here(timeline: Timeline, watched: _Watched) -> Found | None:
+    """Return the access of the instruction before the cursor, which stays."""
     here = timeline.position
-    for start, end in Search(timeline).backwards(here):
-        watched = _watches(points, keep=2)
-        timeline.seek(start)
-        _go(timeline, watched, end)
-        if timeline.position < end:  # somebody has stopped it
-            return None
-        found = _last(watched, here)
-        if found is not None:
-            timeline.seek(found.position)
-            return found
-    timeline.seek(START)
-    return None
+    go_to_place_before(timeline)
+    timeline.replay(timeline.position, here, watches=list(watched))
+    hit = next(((watch, watch.hits[-1]) for watch in watched if watch.hits), None)
+    return None if hit is None else Found(watched[hit[0]], hit[1].cpu)
+
+
+def _found(found: FoundWatch | None, watched: _Watched) -> Found | None:
+    if found is None or found.hit is None or not isinstance(found.stop, Watch):
+        return None
+    return Found(watched[found.stop], found.hit.cpu)
 
 
 def run_to_turn(timeline: Timeline, cpu: int | None, limit: int) -> None:
     """Let others run until a CPU is about to execute its next instruction. None: any CPU is the right one."""
     cpus = timeline.runner.machine.cpus
-    if cpu is None or cpus.current.index == cpu:
-        return
-    turn = _Here(cpus.cores[cpu].pc, cpu=cpu, stops=True)
-    _go(timeline, [(turn, StopPoint(StopKind.HARDWARE, turn.pc, 4))], Position(limit))
+    if cpu is not None and cpus.current.index != cpu:
+        Search(timeline).forward_to([Breakpoint(cpus.cores[cpu].pc, cpu)], limit)
 
 
 def go_to_place_before(timeline: Timeline) -> None:
@@ -106,35 +93,11 @@ def go_to_place_before(timeline: Timeline) -> None:
     timeline.seek(last)
 
 
-def _watches(points: Iterable[StopPoint], **options: Any) -> list[tuple[Watch, StopPoint]]:
-    return [(watch, point) for point in points for watch in _watches_of(point, **options)]
+def _watches(points: Iterable[StopPoint]) -> _Watched:
+    return {watch: point for point in points for watch in _watches_of(point)}
 
 
-def _watches_of(point: StopPoint, **options: Any) -> list[Watch]:
+def _watches_of(point: StopPoint) -> list[Watch]:
     if not point.kind.is_watch:
-        return [_Here(point.address, **options)]
-    return [make(point.physical, point.size_bytes, **options) for make in _ACCESSES[point.kind]]
-
-
-def _go(timeline: Timeline, watched: list[tuple[Watch, StopPoint]], target: Position) -> None:
-    """Go forward with watches connected."""
-    machine = timeline.runner.machine
-    stop = partial(machine.request_stop, "a breakpoint", 0)
-    with Watches(machine.cpus.cores, [watch for watch, _ in watched], machine.ram_device.observers, stop):
-        timeline.seek(target)
-
-
-def _first(watched: list[tuple[Watch, StopPoint]]) -> Found | None:
-    hits = [_found(watch.hits[0], point) for watch, point in watched if watch.hits]
-    return min(hits, key=lambda found: (found.position, not found.point.kind.is_watch), default=None)
-
-
-def _last(watched: list[tuple[Watch, StopPoint]], before: Position) -> Found | None:
-    """Return the last hit before a position; for an access, one that leads there will do."""
-    hits = [_found(hit, point) for watch, point in watched for hit in watch.hits]
-    valid = [one for one in hits if one.position < before or (one.point.kind.is_watch and one.position == before)]
-    return max(valid, key=lambda found: (found.position, found.point.kind.is_watch), default=None)
-
-
-def _found(hit: Hit, point: StopPoint) -> Found:
-    return Found(Position(hit.n, hit.seq), point, hit.cpu)
+        return [Breakpoint(point.address)]
+    return [make(point.physical, point.size_bytes) for make in _ACCESSES[point.kind]]

@@ -7,7 +7,7 @@ Read `debuggee.py`, `machine_view.py`, `points.py`, `monitor.py` and `timeline/t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from arm_hyp.debug.gdb.debuggee import Reason, Stop, StopPoint, Thread
 from arm_hyp.debug.gdb.machine_view import MachineView
@@ -22,6 +22,9 @@ from arm_hyp.hypervisor.student.failures import HandlerFailure
 from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.timeline import Timeline
+
+if TYPE_CHECKING:
+    from arm_hyp.hypervisor.vcpu import Vcpu
 
 
 class TimelineDebuggee:
@@ -72,9 +75,14 @@ class TimelineDebuggee:
         name = arm_name(name)
         if name == "SP" and vcpu is not None:
             name = selected_bank(self.read_register(thread, "cpsr") or 0)
-        setting = f"{name}={value:#x}"
+        try:
+            self._write(vcpu, thread, f"{name}={value:#x}")
+        except UserError as error:
+            raise UserError(name, error.cause, error.way_out) from None
+
+    def _write(self, vcpu: Vcpu | None, thread: int, setting: str) -> None:
         if vcpu is None and self._timeline.runner.hypervisor is not None:
-            raise UserError(name, "a CPU under the hypervisor has what its vCPU needs", "choose the vCPU's thread")
+            raise UserError("", "a CPU under the hypervisor has what its vCPU needs", "choose the vCPU's thread")
         vm, index = (0, thread - 1) if vcpu is None else (vcpu.vm.index, vcpu.index)
         self._timeline.edit(Edit((setting,), vm, index))
 
@@ -124,7 +132,13 @@ class TimelineDebuggee:
         """Go to the next, or last, place where one of the points holds, or to the end of the run there."""
         if is_forward:
             return self._moved(lambda: find_next(self._timeline, points, self._limit), is_forward=True, is_far=True)
-        return self._moved(lambda: find_last(self._timeline, points), is_forward=False, is_far=True)
+        return self._moved(lambda: self._go_back(points), is_forward=False, is_far=True)
+
+    def _go_back(self, points: frozenset[StopPoint]) -> Found | None:
+        found = find_last(self._timeline, points)
+        if found is None and not self._is_stopped:
+            self._timeline.seek(START)
+        return found
 
     def _moved(self, move: Callable[[], Found | None], *, is_forward: bool, is_far: bool = False) -> Stop:
         """Move, and say what came of it. With `is_far` the motion goes to an end if it finds nothing."""
