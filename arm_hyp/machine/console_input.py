@@ -67,10 +67,11 @@ class ConsoleInput:
     """The queue before one console. `accept` offers bytes to the device and returns how many it took."""
 
     def __init__(self, accept: Callable[[bytes], int], entered: Callable[[Arrival], None]) -> None:
-        self._accept, self._entered = accept, entered
+        self._accept, self._tell = accept, entered
         self._queue = bytearray()
         self._script: deque[Arrival] = deque()
         self.log: list[Arrival] = []
+        self._count = 0  # arrivals up to here: more than the log has, if a state was taken back that came after it
 
     def feed(self, data: bytes) -> None:
         """Append to the queue."""
@@ -83,7 +84,8 @@ class ConsoleInput:
     def repeat(self, log: Sequence[Arrival]) -> None:
         """Have what followed in a log follow again, and nothing else: where the run stands, its begin has entered."""
         self._queue.clear()
-        self._script = deque(log[len(self.log) :])
+        self.log[:] = log[: self._count]
+        self._script = deque(log[self._count :])
 
     def go_on_with(self, typed: bytes) -> None:
         """Have nothing more follow of any log, but what the user has typed."""
@@ -116,7 +118,8 @@ class ConsoleInput:
             self._script.popleft()
         arrival = Arrival(n, time_ns, data[:accepted])
         self.log.append(arrival)
-        self._entered(arrival)
+        self._count += 1
+        self._tell(arrival)
         return True
 
     def _due(self, n: int, time_ns: int) -> bytes:
@@ -131,11 +134,12 @@ class ConsoleInput:
         return {
             "queue": bytes(self._queue),
             "script": [[arrival.n, arrival.time_ns, arrival.data] for arrival in self._script],
-            "logged": len(self.log),
+            "logged": self._count,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back; the log forgets what came after it."""
         self._queue[:] = state["queue"]
         self._script = deque(Arrival(*arrival) for arrival in state["script"])
-        del self.log[state["logged"] :]
+        self._count = state["logged"]
+        del self.log[self._count :]

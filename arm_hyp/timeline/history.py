@@ -45,7 +45,8 @@ _BEGIN: Final = Tip(START, 0)
 class History:
     """One branch. `inputs` are the arrivals of each console, `pending` what was typed and has not entered yet.
 
-    `effects` is what a user's handlers did on it; None where there are none.
+    `effects` is what a user's handlers did on it; None where there are none. Of a branch that was read from a file,
+    inputs, edits and effects are known up to `promised`, though this timeline has not been there yet.
     """
 
     name: str
@@ -58,6 +59,7 @@ class History:
     edits: list[Edited] = field(default_factory=list)
     tip: Tip = field(default=_BEGIN)
     effects: EffectLog | None = None
+    promised: Tip | None = None
 
     def branch(self, name: str, position: Position, time_ns: int, logged: Sequence[int], effects: int) -> History:
         """Return a branch that begins at a position of this one.

@@ -59,12 +59,13 @@ def _any(_entry: Entry) -> bool:
 
 
 class Journal:
-    """The exceptions and returns of a run, in order. `note` is for the core to call."""
+    """The exceptions and returns of a run, in order. `note` is for the core to call; `listener` hears each, later."""
 
     def __init__(self) -> None:
         self._packed, self._counts = bytearray(), array("Q")
         self._new: list[Told] = []
         self.note: Callable[[Told], None] = self._new.append
+        self.listener: Callable[[Told], None] | None = None
 
     def settle(self) -> None:
         """Pack what the core told since the last call."""
@@ -74,6 +75,9 @@ class Journal:
                 n, seq, cpu, level, kind, flags, elr & _M64, (far or 0) & _M64, spsr, (esr or 0) & 0xFFFF_FFFF
             )
             self._counts.append(n)
+        if self.listener is not None:
+            for told in self._new:
+                self.listener(told)
         self._new.clear()
 
     def __len__(self) -> int:
@@ -97,6 +101,12 @@ class Journal:
 
     def __iter__(self) -> Iterator[Entry]:
         return (self[index] for index in range(len(self)))
+
+    def told(self, index: int) -> Told:
+        """Return an entry as the core told it."""
+        n, seq, cpu, level, kind, flags, elr, far, spsr, esr = _ENTRY.unpack_from(self._packed, index * _ENTRY.size)
+        known = esr if flags & _HAS_ESR else None, far if flags & _HAS_FAR else None
+        return n, seq, cpu, level, kind, known[0], elr, spsr, known[1]
 
     def packed(self, start: int, stop: int) -> memoryview:
         """Return entries as they are packed, `ENTRY_BYTES` each."""

@@ -1,6 +1,6 @@
 """A run that can go back: a Runner, its checkpoints, and the cursor.
 
-Read `runner/runner.py`, `machine/machine.py` and `timeline/history.py` before this file, `timeline/search.py` after it.
+Read `runner/runner.py`, `timeline/history.py` and `timeline/states.py` before this file, `timeline/search.py` after it.
 
 Going back is going forward from a checkpoint. Up to the tip of a branch the run is repeated: silently, with the inputs
 that came then and the effects that handlers had. Behind the tip it is new: sinks and console hear it, handlers run.
@@ -16,14 +16,16 @@ from arm_hyp.cpu.watching import Watches
 from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink, FanOut, NullSink
 from arm_hyp.machine.console_input import ConsoleInput
-from arm_hyp.machine.dirty_pages import PAGE_BYTES, Run
-from arm_hyp.machine.machine import EARLY_GRID, RAM_BASE, TLB_GRID, Outcome, is_on_grid
+from arm_hyp.machine.dirty_pages import PAGE_BYTES
+from arm_hyp.machine.machine import EARLY_GRID, RAM_BASE, TLB_GRID, Outcome
+from arm_hyp.machine.seams import BusError
 from arm_hyp.runner import messages
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES, FORWARD_STEP, Checkpoint, Checkpoints, next_checkpoint
 from arm_hyp.timeline.history import Edited, History, Intervention, Tip
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.states import States, memory_at
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
@@ -60,6 +62,7 @@ class Timeline:
     """A run and its past. `sink` and `output` hear what happens for the first time, as those of a Runner do.
 
     `user` is the user at the console, or paces idle time, while the run is new. Reading `runner` leaves no mark.
+    `marks` and `breakpoints` are the user's, to be kept with it.
     """
 
     def __init__(
@@ -77,14 +80,16 @@ class Timeline:
         self.runner.advance = self._advance
         self._machine = self.runner.machine
         self.user: HostConsole | None = None
+        self.marks: dict[str, Position] = {}
+        self.breakpoints: list[str] = []
+        self.difference = ""  # between this run and the recording that it repeats, in words
         self._is_new = True  # what happens has never happened before
         self._is_stopped = False
-        self._base_n = 0  # RAM counts as unchanged since this checkpoint
         queues = self._queues
         self.history = History(MAIN, Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
         self.history.effects = self.runner.effects
         self.branches = {MAIN: self.history}
-        self.history.checkpoints.add(self._checkpoint(), self._machine.ram_device.take_changes())
+        self._states = States(self.runner, self.history.checkpoints, START)
         self._machine.cpus.where.journal = self.history.journal.note
 
     # --- where it is -------------------------------------------------------------------------------------------------
@@ -100,6 +105,11 @@ class Timeline:
     def frontier(self) -> Position:
         """The furthest that this branch has come."""
         return self.history.tip.position
+
+    @property
+    def end(self) -> Position:
+        """How far this branch is known: behind the frontier only where a recording tells."""
+        return (self.history.promised or self.history.tip).position
 
     @property
     def outcome(self) -> Outcome | None:
@@ -138,10 +148,7 @@ class Timeline:
     def memory_at(self, checkpoint_n: int, pa: int, size_bytes: int) -> bytes:
         """Return RAM as it was at a checkpoint. The cursor stays. Raises: ValueError outside RAM."""
         self._machine.read_memory(pa, size_bytes)
-        offset, pages = pa - RAM_BASE, self.history.checkpoints.pages
-        first, last = offset // PAGE_BYTES, (offset + size_bytes - 1) // PAGE_BYTES
-        data = b"".join(pages.at(page, checkpoint_n) for page in range(first, last + 1))
-        return data[offset - first * PAGE_BYTES :][:size_bytes]
+        return memory_at(self.history.checkpoints, checkpoint_n, pa, size_bytes)
 
     def page_changed(self, pa: int, after_n: int, until_n: int) -> bool:
         """Tell whether the page at `pa` may have changed behind one checkpoint, up to another."""
@@ -200,7 +207,8 @@ class Timeline:
         self._machine.user = None
         outcome = self._anew(lambda: self._through_edits(min(target, promised.position), FORWARD_STEP))
         if self.position >= promised.position or outcome.reason not in _GOING_ON:
-            self._anew(lambda: self._to_time(promised) or outcome)
+            self._to_time(promised)
+            self._note_tip(self.history.tip.outcome)
             self.history.promised = None
         return outcome
 
@@ -219,7 +227,9 @@ class Timeline:
             end = min(target.n, next_checkpoint(self._machine.retired, step))
             if self._machine.retired < end:
                 outcome = self._up_to(end, target)
-                self._keep_checkpoint()
+                if self._is_new:
+                    self.history.journal.settle()
+                self._states.keep(self.history.checkpoints, self.position)
             else:
                 outcome = self._up_to(target.n + 1, target)
         return outcome
@@ -235,31 +245,6 @@ class Timeline:
             return self.runner.outcome_of(lambda: self._machine.advance(end))
         finally:
             where.stop_at, where.is_reached = None, False
-
-    def _keep_checkpoint(self) -> None:
-        n = self._machine.retired
-        if self._is_new:
-            self.history.journal.settle()
-        if not is_on_grid(n) or self.history.checkpoints.has(n):
-            return
-        changed = self._machine.ram_device.take_changes()
-        base, self._base_n = self._base_n, n
-        self.history.checkpoints.add(self._checkpoint(), self._since_last(base, n, changed))
-
-    def _since_last(self, base: int, n: int, changed: Sequence[Run]) -> list[Run]:
-        """Return the pages that changed since the checkpoint before `n`; `base` may have been dropped."""
-        pages = self.history.checkpoints.pages
-        before = self.history.checkpoints.at_or_before(Position(n)).n
-        known = {run.offset // PAGE_BYTES + i for run in changed for i in range(len(run.data) // PAGE_BYTES)}
-        earlier = pages.changed_between(before, base) - known if base > before else set[int]()
-        return [*changed, *(self._page(page) for page in sorted(earlier))]
-
-    def _page(self, page: int) -> Run:
-        offset = page * PAGE_BYTES
-        return Run(offset, self._machine.ram_device.read(RAM_BASE + offset, PAGE_BYTES))
-
-    def _checkpoint(self) -> Checkpoint:
-        return Checkpoint.of(self.position, self.runner.snapshot(with_ram=False))
 
     # --- back --------------------------------------------------------------------------------------------------------
 
@@ -345,7 +330,7 @@ class Timeline:
         if self.position < target:
             self._forward(target, sink)
         self._come_to_tip(sink)
-        if self.is_at_frontier:
+        if self.is_at_end:
             for queue, pending in zip(self._queues, self.history.pending, strict=True):
                 queue.go_on_with(pending)
 
@@ -386,14 +371,13 @@ class Timeline:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Put everything back as it was at a checkpoint."""
-        if self.is_at_frontier:
+        if self.is_at_end:
             self.history.pending = [queue.typed for queue in self._queues]
-        ram, pages = self._machine.ram_device, self.history.checkpoints.pages
-        changed = {page for row in ram.changed_pages() for page in row}
-        changed |= pages.changed_between(self._base_n, checkpoint.n)
-        ram.put_back(_in_rows(sorted(changed), lambda page: pages.at(page, checkpoint.n)))
-        self._base_n = checkpoint.n
-        self.runner.restore(checkpoint.state())
+        self._states.put_back(self.history.checkpoints, checkpoint)
+        self.repeat_inputs()
+
+    def repeat_inputs(self) -> None:
+        """Have enter what entered behind the cursor, as far as this branch knows."""
         for queue, log in zip(self._queues, self.history.inputs, strict=True):
             queue.repeat(log)
 
@@ -428,8 +412,11 @@ class Timeline:
         self._note_tip(None)
 
     def _apply(self, what: Intervention) -> None:
-        """Make a change, which is a numbered event."""
-        self.runner.send(what)
+        """Make a change, which is a numbered event. Raises: UserError."""
+        try:
+            self.runner.send(what)
+        except (ValueError, BusError) as error:
+            raise UserError(f"the edit at {self.position}", str(error)) from None
         self._machine.tell_edit()
 
     def branch(self, name: str | None = None) -> History:
@@ -458,23 +445,11 @@ class Timeline:
             self.runner.effects = history.effects
 
     def switch(self, name: str) -> Position:
-        """Go to the tip of another branch. Raises: UserError if there is none of that name."""
+        """Go to the end of another branch. Raises: UserError if there is none of that name."""
         if name not in self.branches:
             raise UserError(f"branch {name}", "is not there", f"there are {', '.join(self.branches)}")
         if name != self.history.name:
             self._restore(self.history.checkpoints.at_or_before(START))
             self._take_up(self.branches[name])
             self._restore(self.history.checkpoints.at_or_before(START))
-        return self.seek(self.frontier)
-
-
-def _in_rows(pages: Sequence[int], content: Callable[[int], bytes]) -> list[Run]:
-    """Return pages as runs: those that lie side by side together."""
-    runs: list[tuple[int, list[bytes]]] = []
-    last = -2
-    for page in pages:
-        if page != last + 1:
-            runs.append((page * PAGE_BYTES, []))
-        runs[-1][1].append(content(page))
-        last = page
-    return [Run(offset, b"".join(contents)) for offset, contents in runs]
+        return self.seek(self.end)

@@ -1,0 +1,226 @@
+"""A timeline in a recording: its branches, what was edited there, marks and breakpoints. They survive quitting.
+
+Read `timeline/timeline.py` and `timeline/recording.py` before this file. The branch `main` is the recorded run itself,
+which `arm-hyp replay` repeats. The others are kept as an optional part, so that a reader who does not know them can do
+without. Nothing of it is believed: whatever does not fit is a UserError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from arm_hyp.cpu.position import Told
+from arm_hyp.errors import UserError
+from arm_hyp.events import EventSink
+from arm_hyp.hypervisor.student.effects import EffectLog
+from arm_hyp.machine.console_input import Arrival
+from arm_hyp.machine.machine import Outcome
+from arm_hyp.runner.messages import Edit, Poke
+from arm_hyp.runner.runner import Output
+from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.history import Edited, History, Tip
+from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.recording import Recording
+from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.recording_run import Recorder
+from arm_hyp.timeline.recording_trace import TraceCheck, in_words
+from arm_hyp.timeline.timeline import MAIN, Timeline
+
+PART: Final = "timeline"
+_MAX_BRANCHES: Final = 1000
+_MAX_EDITS: Final = 1 << 16
+_LARGEST: Final = 1 << 62
+
+
+class SavedEdit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What the user changed, at (n, seq)."""
+
+    n: int
+    seq: int
+    what: Edit | Poke
+
+
+class SavedBranch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A branch from the start of the run to (`n`, `seq`, `time_ns`). `effects` is None without a user's handlers."""
+
+    name: str
+    parent: str
+    begins_at: tuple[int, int]
+    edits: tuple[SavedEdit, ...]
+    inputs: tuple[tuple[Arrival, ...], ...]
+    effects: tuple[bytes, ...] | None
+    n: int
+    seq: int
+    time_ns: int
+
+
+class SavedTimeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a recording holds of a timeline, beside the run. `breakpoints` are texts, as the user wrote them."""
+
+    branches: tuple[SavedBranch, ...] = ()
+    current: str = MAIN
+    cursor: tuple[int, int] = START
+    breakpoints: tuple[str, ...] = ()
+
+
+# --- out --------------------------------------------------------------------------------------------------------------
+
+
+def record(timeline: Timeline, recorder: Recorder, limit: int) -> Recording:
+    """Return a timeline as a recording. The cursor comes back to where it is. `recorder` has seen the start."""
+    here, branch = timeline.position, timeline.history.name
+    timeline.switch(MAIN)
+    journal, outcome = timeline.journal, timeline.outcome
+    for index in range(len(journal)):
+        recorder.notes.note(journal.told(index))
+    recorder.notes.last = timeline.frontier
+    answer = None if outcome is None else _answer(timeline.history.tip, outcome)
+    recording = recorder.recording(timeline.runner, answer, limit)
+    saved = SavedTimeline(
+        tuple(_branch(history) for history in timeline.branches.values() if history.name != MAIN),
+        branch,
+        (here.n, here.seq),
+        tuple(timeline.breakpoints),
+    )
+    timeline.switch(branch)
+    timeline.seek(here)
+    marks = {name: (place.n, place.seq) for name, place in timeline.marks.items()}
+    return replace(recording, marks=marks).with_part(PART, msgspec.to_builtins(saved))
+
+
+def _answer(tip: Tip, outcome: Outcome) -> dict[str, Any]:
+    """Return how a branch ended, as a Runner would answer it."""
+    known = {"reason": outcome.reason, "status": outcome.status, "text": outcome.text}
+    return known | {"n": tip.position.n, "time_ns": tip.time_ns}
+
+
+def _branch(history: History) -> SavedBranch:
+    end = history.promised or history.tip
+    return SavedBranch(
+        history.name,
+        history.parent or MAIN,
+        (history.begins_at.n, history.begins_at.seq),
+        tuple(SavedEdit(edited.position.n, edited.position.seq, edited.what) for edited in history.edits),
+        tuple(tuple(log) for log in history.inputs),
+        None if history.effects is None else tuple(history.effects.packed),
+        end.position.n,
+        end.position.seq,
+        end.time_ns,
+    )
+
+
+# --- in ---------------------------------------------------------------------------------------------------------------
+
+
+class Opened(NamedTuple):
+    """A timeline from a recording. It stands at the start; `branch` and `cursor` are where its user was."""
+
+    timeline: Timeline
+    branch: str
+    cursor: Position
+
+
+def open_timeline(
+    made: Replay,
+    *,
+    sink: EventSink | None = None,
+    output: Output | None = None,
+    budget_bytes: int = DEFAULT_BUDGET_BYTES,
+) -> Opened:
+    """Return the timeline of a recording. Its branches are promised: nobody has been there yet. Raises: UserError."""
+    recording = made.recording
+    timeline = Timeline(
+        made.configuration, sink=sink, output=output, budget_bytes=budget_bytes, recorded=made.handlers()
+    )
+    made.name_files(timeline.runner)
+    saved = _saved(made.name, recording)
+    end = recording.end
+    _promise(timeline, made.name, timeline.history, recording.inputs, Tip(Position(end.n, end.seq), end.time_ns))
+    _compare(timeline, recording)
+    for branch in saved.branches:
+        history = _history(timeline, branch)
+        tip = Tip(Position(branch.n, branch.seq), branch.time_ns)
+        _promise(timeline, made.name, history, branch.inputs, tip)
+        timeline.branches[branch.name] = history
+    timeline.repeat_inputs()
+    timeline.marks.update({name: Position(*place) for name, place in recording.marks.items()})
+    timeline.breakpoints[:] = saved.breakpoints
+    return Opened(timeline, saved.current, Position(*saved.cursor))
+
+
+def _saved(name: str, recording: Recording) -> SavedTimeline:
+    """Return what a recording holds of a timeline. Raises: UserError."""
+    try:
+        plain = recording.part(PART)
+        saved = SavedTimeline() if plain is None else msgspec.convert(plain, SavedTimeline)
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        raise UserError(name, f"its branches are damaged: {error}", "replay works: it needs none of them") from None
+    wrong = _wrong(saved)
+    if wrong:
+        raise UserError(name, f"its branches are damaged: {wrong}", "replay works: it needs none of them")
+    return saved
+
+
+def _wrong(saved: SavedTimeline) -> str:
+    """Say what cannot be right in what was saved; empty if it can."""
+    names = [MAIN, *(branch.name for branch in saved.branches)]
+    places = [saved.cursor, *(place for branch in saved.branches for place in _places(branch))]
+    found = {
+        f"{len(saved.branches)} branches": len(saved.branches) > _MAX_BRANCHES,
+        "two branches of one name": len(set(names)) != len(names),
+        "a name of no branch": saved.current not in names or any(b.parent not in names for b in saved.branches),
+        "a name that cannot be shown": not all(name.isprintable() and 0 < len(name) <= 256 for name in names),
+        "too many edits": any(len(branch.edits) > _MAX_EDITS for branch in saved.branches),
+        "a position": not all(0 <= n < _LARGEST and 0 <= seq < _LARGEST for n, seq in places),
+        "a time": not all(0 <= branch.time_ns < _LARGEST for branch in saved.branches),
+        "edits out of order": any(list(branch.edits) != _in_order(branch) for branch in saved.branches),
+    }
+    return next((what for what, is_wrong in found.items() if is_wrong), "")
+
+
+def _places(branch: SavedBranch) -> list[tuple[int, int]]:
+    return [branch.begins_at, (branch.n, branch.seq), *((edit.n, edit.seq) for edit in branch.edits)]
+
+
+def _in_order(branch: SavedBranch) -> list[SavedEdit]:
+    return sorted(branch.edits, key=lambda edit: (edit.n, edit.seq))
+
+
+def _history(timeline: Timeline, branch: SavedBranch) -> History:
+    main = timeline.branches[MAIN]
+    return History(
+        branch.name,
+        main.checkpoints.until(START),
+        [],
+        [b"" for _ in main.pending],
+        parent=branch.parent,
+        begins_at=Position(*branch.begins_at),
+        edits=[Edited(Position(edit.n, edit.seq), edit.what) for edit in branch.edits],
+        effects=None if branch.effects is None else EffectLog.of(branch.effects),
+    )
+
+
+def _promise(
+    timeline: Timeline, name: str, history: History, inputs: tuple[tuple[Arrival, ...], ...], end: Tip
+) -> None:
+    """Tell a branch what is known of its future. Raises: UserError."""
+    consoles = len(timeline.branches[MAIN].pending)
+    if len(inputs) != consoles:
+        raise UserError(name, f"has input for {len(inputs)} consoles, and there are {consoles}")
+    history.inputs = [[Arrival(*arrival) for arrival in log] for log in inputs]
+    history.promised = end if end.position > START else None
+
+
+def _compare(timeline: Timeline, recording: Recording) -> None:
+    """Have what happens on `main` compared with what was recorded; a difference is noted, and stops the run."""
+
+    def differs(told: Told) -> None:
+        what = in_words(told, timeline.runner.symbols)
+        timeline.difference = f"event {check.events:,} of {recording.trace.events:,} at {check.last}: now {what}"
+        timeline.stop()
+
+    check = TraceCheck(recording.trace, differs)
+    timeline.branches[MAIN].journal.listener = check.note
