@@ -21,6 +21,8 @@ MODULE = [sys.executable, "-m", "arm_hyp.cli.main"]
 PLAIN = {**os.environ, "NO_COLOR": "1"}
 ECHO = """
         ldr     x1, =0x09000000
+        mov     w0, #'>'
+        str     w0, [x1]
 1:      ldr     w2, [x1, #0x18]
         tbnz    w2, #4, 1b
         ldr     w0, [x1]
@@ -104,10 +106,8 @@ def typed(folder: Path, keys: list[tuple[bytes, bytes]], *options: str, **more: 
         [*MODULE, *arguments], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=PLAIN | more
     ) as process:
         assert process.stderr is not None
-        process.stderr.readline()  # Ctrl-A x ends the run
         for awaited, key in keys:
-            if awaited:
-                read_until(ours, awaited)
+            read_until(ours, awaited)
             os.write(ours, key)
         process.wait(60)
     os.close(theirs)
@@ -117,19 +117,19 @@ def typed(folder: Path, keys: list[tuple[bytes, bytes]], *options: str, **more: 
 
 def test_a_run_at_a_terminal_is_repeated_without_one(tmp_path):
     path = tmp_path / "run.hyp"
-    process = typed(tmp_path, [(b"", b"hello"), (b"hello", b" there q")], "--record", str(path))
+    process = typed(tmp_path, [(b">", b"hello"), (b"hello", b" there q")], "--record", str(path))
     assert process.returncode == 0
     again = command("replay", str(path))
-    assert (again.returncode, again.stdout) == (0, "hello there q")
+    assert (again.returncode, again.stdout) == (0, ">hello there q")
     assert "the same as recorded" in again.stderr
 
 
 def test_a_run_that_is_ended_by_a_key_is_recorded_up_to_there(tmp_path):
     path = tmp_path / "run.hyp"
-    process = typed(tmp_path, [(b"", b"hello"), (b"hello", b"\x01x")], "--record", str(path))
+    process = typed(tmp_path, [(b">", b"hello"), (b"hello", b"\x01x")], "--record", str(path))
     assert process.returncode == 130
     again = command("replay", str(path))
-    assert (again.returncode, again.stdout) == (130, "hello")
+    assert (again.returncode, again.stdout) == (130, ">hello")
     assert "the same as recorded" in again.stderr and "ended by Ctrl-A x" in again.stderr
 
 
@@ -139,12 +139,12 @@ def test_a_run_that_is_ended_by_a_signal_is_recorded_up_to_there(tmp_path, numbe
     (tmp_path / "input").write_bytes(b"hello\n")
     arguments = [guest, "--input", str(tmp_path / "input"), "--max-instructions", str(1 << 40), "--record", str(path)]
     with subprocess.Popen([*MODULE, "run", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"hello\n"
+        assert process.stdout is not None and process.stdout.readline() == b">hello\n"
         process.send_signal(number)
         process.communicate(timeout=60)
     assert process.returncode == 128 + number
     again = command("replay", str(path))
-    assert (again.returncode, again.stdout) == (128 + number, "hello\n")
+    assert (again.returncode, again.stdout) == (128 + number, ">hello\n")
     assert "the same as recorded" in again.stderr
 
 
@@ -273,11 +273,11 @@ def test_files_that_are_not_inside_are_found_by_what_they_hold(tmp_path):
     assert f"{away / 'guest.s'} is another file of that name" in line and "--files PATH" in line
     assert "is another file" in one_line(command("replay", str(path), "--files", str(away), **cache))
     for place in (folder, guest):
-        assert command("replay", str(path), "--files", str(place), **cache).stdout == "abc q"
+        assert command("replay", str(path), "--files", str(place), **cache).stdout == ">abc q"
     guest.rename(tmp_path / "renamed.s")
     (tmp_path / "cache").mkdir()
     shutil.copy(tmp_path / "renamed.s", tmp_path / "cache" / "other.s")
-    assert command("replay", str(path), **cache).stdout == "abc q"
+    assert command("replay", str(path), **cache).stdout == ">abc q"
 
 
 def test_a_recording_of_many_events_is_small(tmp_path):
