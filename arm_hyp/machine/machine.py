@@ -193,6 +193,10 @@ class Machine:
         if at_once:
             self.cpus.current.request_stop()
 
+    def withdraw_stop(self) -> None:
+        """Forget a stop that was asked for and has not come: what should have stopped stands already."""
+        self._asked = None
+
     def step(self, count: int = 1) -> bool:
         """Run `count` further instructions; True if the guest has come to an end. Leaves no mark in the run."""
         limit = self.retired + count
