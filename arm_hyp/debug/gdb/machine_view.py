@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from arm_hyp.debug.gdb import memory
 from arm_hyp.debug.gdb.debuggee import Thread
-from arm_hyp.debug.gdb.registers import CpuRegisters, VcpuRegisters, is_in_guest
+from arm_hyp.debug.gdb.registers import CpuRegisters, VcpuRegisters
 from arm_hyp.debug.gdb.target_description import Description, describe
 from arm_hyp.runner.translation import View, view_of_cpu, view_of_vcpu
 
@@ -51,15 +51,13 @@ class MachineView:
         return Thread(number, vcpu.name, f"{vcpu.state}{on}")
 
     def thread_at_stop(self) -> int:
-        """Return the thread whose turn it is: the vCPU, where one runs its guest."""
+        """Return the thread whose turn it is: a vCPU, where there are any."""
         return self.thread_of_cpu(self.runner.machine.cpus.current.index)
 
     def thread_of_cpu(self, index: int) -> int:
-        """Return the thread that a CPU is running: the vCPU, where one runs its guest, else the CPU itself."""
-        for number, one in enumerate(self._vcpus, len(self._cpus) + 1):
-            if is_in_guest(one.vcpu) and one.vcpu.cpu is not None and one.vcpu.cpu.index == index:
-                return number
-        return index + 1
+        """Return the thread that a CPU is running: the vCPU that is loaded, else the first; without VMs the CPU."""
+        loaded = (number for number, one in enumerate(self._vcpus) if (cpu := one.vcpu.cpu) and cpu.index == index)
+        return len(self._cpus) + 1 + next(loaded, 0) if self._vcpus else index + 1
 
     def cpu_of_thread(self, thread: int) -> int | None:
         """Return the index of the CPU that a thread is, or that a vCPU is loaded on; None for one that is not."""

@@ -109,8 +109,8 @@ class TimelineDebuggee:
         n = timeline.position.n
         while timeline.position.n <= n < self._limit and not self._is_stopped:
             before = timeline.position
-            if timeline.seek(Position(before.n, before.seq + 1)) == before or not self._is_inside_python:
-                break  # while Python handles an exit there is nothing to see: on to the guest again
+            if timeline.seek(Position(before.n, before.seq + 1)) == before or not self._is_between:
+                break
         return None
 
     def step_back(self) -> Stop:
@@ -119,14 +119,17 @@ class TimelineDebuggee:
 
     def _step_back(self) -> Found | None:
         go_to_place_before(self._timeline)
-        while self._is_inside_python and self._timeline.position > START and not self._is_stopped:
+        while self._is_between and self._timeline.position > START and not self._is_stopped:
             go_to_place_before(self._timeline)
         return None
 
     @property
-    def _is_inside_python(self) -> bool:
-        runner = self._timeline.runner
-        return runner.hypervisor is not None and runner.machine.cpus.current.el == 2
+    def _is_between(self) -> bool:
+        """Whether nothing is to be seen here: Python handles an exit, or the user's change is made next."""
+        timeline, here = self._timeline, self._timeline.position
+        if any(edited.position == here for edited in timeline.history.edits):
+            return True
+        return timeline.runner.hypervisor is not None and timeline.runner.machine.cpus.current.el == 2
 
     def go(self, points: frozenset[StopPoint], *, is_forward: bool) -> Stop:
         """Go to the next, or last, place where one of the points holds, or to the end of the run there."""
@@ -142,14 +145,17 @@ class TimelineDebuggee:
 
     def _moved(self, move: Callable[[], Found | None], *, is_forward: bool, is_far: bool = False) -> Stop:
         """Move, and say what came of it. With `is_far` the motion goes to an end if it finds nothing."""
-        self._is_stopped, start = False, self._timeline.position
+        start = self._timeline.position
         try:
             found = move()
         except HandlerFailure as failure:
             return Stop(Reason.FAILED, self.thread_at_stop(), text=str(failure))
+        finally:
+            is_stopped, self._is_stopped = self._is_stopped, False
+            self._timeline.runner.machine.withdraw_stop()
         if found is not None:
             return Stop(Reason.POINT, self._view.thread_of_cpu(found.cpu), found.point)
-        if self._is_stopped:
+        if is_stopped:
             return Stop(Reason.INTERRUPT, self.thread_at_stop())
         if not is_far and self._timeline.position != start:
             return Stop(Reason.STEP, self.thread_at_stop())
