@@ -37,6 +37,10 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "run": Command("arm_hyp.cli.run", "Run a guest: assembly, ELF, arm64 Image, raw binary or flash."),
     "replay": Command("arm_hyp.cli.replay", "Repeat a recorded run, and see what you like of it."),
+    "find": Command("arm_hyp.cli.find", "Find where in a run something happened: a condition on its events."),
+    "who": Command("arm_hyp.cli.who", "Say who changed a register, a field, memory or a descriptor last."),
+    "show": Command("arm_hyp.cli.show", "Show the machine at any position of a run, or steps back from there."),
+    "marks": Command("arm_hyp.cli.marks", "Name positions of a recording."),
     "export": Command("arm_hyp.cli.export", "Write a recorded run for Perfetto, or as ftrace, JSON Lines or CSV."),
     "explain": Command(
         "arm_hyp.cli.explain", "Say why an instruction traps, what a bit catches, what a syndrome says.", is_group=True

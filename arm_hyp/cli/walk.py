@@ -75,7 +75,7 @@ def walk_(
     if cpu_index is not None and (vm is not None or vcpu is not None):
         raise UserError("--cpu-index", "names a CPU, and --vm and --vcpu a virtual one", "leave one out")
     asked = Asked(
-        va=_address(va),
+        va=parse_va(va),
         at=_level(at),
         access=_access(read, write, fetch),
         n=n,
@@ -92,7 +92,8 @@ def walk_(
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def _address(text: str) -> int:
+def parse_va(text: str) -> int:
+    """Read an address. Raises: UserError."""
     try:
         value = int(text, 0)
     except ValueError:

@@ -1,0 +1,128 @@
+"""`arm-hyp who run.hyp HCR_EL2.TWI`: who changed this last, and what it was before.
+
+Read `timeline/search_changes.py`, `timeline/search_targets.py` and `cli/journey.py` before this file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import partial
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+
+from arm_hyp.cli.explain_input import JsonOption
+from arm_hyp.cli.explain_trap import print_json
+from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, travel
+from arm_hyp.cli.lines import print_folded
+from arm_hyp.timeline.change_fields import changed_fields, syndrome_of
+from arm_hyp.timeline.place import place_of, symbols_of
+from arm_hyp.timeline.search_changes import Change, last_change
+from arm_hyp.timeline.search_targets import parse_target
+
+app = typer.Typer(add_completion=False)
+
+_BY_ADDRESS: Final = re.compile(r"(cpu\d+:)?(\d|(va|ipa|pa|pte|s2pte):)", re.IGNORECASE)
+_E2H: Final = 1 << 34
+
+
+class Asked(NamedTuple):
+    """What the command line asks."""
+
+    target: str
+    before: str
+    count: int
+    as_json: bool
+
+
+@app.command(context_settings=RUN_CONTEXT)
+def who(
+    ctx: typer.Context,
+    run: Annotated[str, FileArgument],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="X3, HCR_EL2, HCR_EL2.TWI, LR0, 0x...+8, main+8, pa:0x...+64, ipa:, pte:VA[@LEVEL], s2pte:IPA."
+        ),
+    ],
+    before: Annotated[
+        str, typer.Option(metavar="POS", help="Look back from this position or mark; there addresses are translated.")
+    ] = "end",
+    count: Annotated[int, typer.Option(metavar="N", help="Show the last N changes.", min=1)] = 1,
+    files: Annotated[list[str] | None, FilesOption] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who changed a register, a field, memory, a descriptor or a list register last: which instruction, where.
+
+    Changes by exceptions, by the hypervisor in Python and by devices count like those by instructions. cpu1:X3 is of
+    CPU 1. Of a guest instead of a recording, what else is on the line is for `arm-hyp run`.
+
+    Exit status: 0, 1 if nobody changed it, 2 on bad input, 3 if the run is not the recorded one.
+    """
+    travel(ctx, run, files, partial(_who, Asked(target, before, count, as_json)))
+
+
+def _who(asked: Asked, journey: Journey) -> int:
+    before = journey.position(asked.before, "--before")
+    if not _BY_ADDRESS.match(asked.target) and journey.timeline.runner.symbols.address_of(_stem(asked.target)) is None:
+        parse_target(asked.target, journey.timeline)  # a mistake is told before the run begins
+    if asked.before == "end":
+        journey.go_to_end()
+    else:
+        journey.go(before)
+    changes = 0 if journey.is_interrupted else _tell(asked, journey)
+    if not changes and not journey.is_interrupted and not journey.timeline.difference:
+        journey.clear()
+        target = parse_target(asked.target, journey.timeline)
+        print(f"nobody has changed {target.name} up to {journey.timeline.position}", file=sys.stderr)
+    return 0 if changes else NOT_FOUND
+
+
+def _stem(target: str) -> str:
+    return re.split(r"[+.]", target)[0]
+
+
+def _tell(asked: Asked, journey: Journey) -> int:
+    """Print the last changes, the very last one first; return how many."""
+    target = parse_target(asked.target, journey.timeline)
+    told: list[dict[str, Any]] = []
+    count = 0
+    while count < asked.count and not journey.is_interrupted:
+        change = last_change(journey.search, target)
+        if change is None:
+            break
+        count += 1
+        journey.clear()
+        if asked.as_json:
+            told.append(_plain(journey, change))
+        else:
+            _print(journey, change)
+        if count < asked.count:
+            journey.timeline.step_back()
+    if asked.as_json and told:
+        print_json(told)
+    return count
+
+
+def _print(journey: Journey, change: Change) -> None:
+    print_folded(str(change))
+    for field in changed_fields(change, e2h=_has_e2h(journey, change)):
+        print_folded(f"  {field}", " " * 20)
+    syndrome = syndrome_of(change)
+    if syndrome:
+        print_folded(f"  {syndrome}", "    ")
+
+
+def _plain(journey: Journey, change: Change) -> dict[str, Any]:
+    """Return a change as plain data; values of memory are hexadecimal text, lowest address first."""
+    place = place_of(journey.timeline, change.cpu)
+    symbols = symbols_of(journey.timeline.runner, change.cpu)
+    plain = change._asdict() | {"position": f"{change.position.n}.{change.position.seq}", "vcpu": place.vcpu}
+    plain |= {name: value.hex() for name in ("old", "new") if isinstance(value := plain[name], bytes)}
+    fields = [field._asdict() for field in changed_fields(change, e2h=_has_e2h(journey, change))]
+    return plain | {"symbol": symbols.describe(change.pc), "fields": fields, "syndrome": syndrome_of(change)}
+
+
+def _has_e2h(journey: Journey, change: Change) -> bool:
+    return bool(journey.timeline.runner.machine.cpus.cores[change.cpu].controls.values.hcr_el2 & _E2H)
