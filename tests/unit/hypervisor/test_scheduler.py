@@ -119,6 +119,60 @@ def test_the_current_one_goes_on_until_its_slice_is_over() -> None:
     assert scheduler.next(0, first, SLICE_NS) is second
 
 
+@given(
+    st.integers(256, 8192),
+    st.integers(0, 40 * SLICE_NS),
+    st.lists(st.tuples(st.integers(256, 8192), st.integers(0, 40 * SLICE_NS)), min_size=1, max_size=4),
+    st.integers(0, 40 * SLICE_NS),
+)
+def test_a_turn_ends_when_the_scheduler_says_and_not_before(
+    weight: int, runtime_ns: int, others: list[tuple[int, int]], ran_ns: int
+) -> None:
+    """Else a timer that is set for the end would be due at once, time after time, until another vCPU's turn comes."""
+    bench = Bench([weight, *(each for each, _ in others)])
+    scheduler, current = bench.scheduler, bench.vcpus[0]
+    for vcpu, ns in zip(bench.vcpus, [runtime_ns, *(ns for _, ns in others)], strict=True):
+        scheduler.account(vcpu).runtime_ns = ns
+    scheduler.run(current, 1000)
+    first = scheduler.waiting(0)[0]
+    end_ns = scheduler.slice_end_ns(0, current)
+    assert end_ns is not None
+    assert scheduler.next(0, current, end_ns - 1) is current
+    assert scheduler.next(0, current, end_ns) is first
+    at_ns = 1000 + ran_ns
+    assert (scheduler.next(0, current, at_ns) is first) == (at_ns >= end_ns)
+    if at_ns >= end_ns:
+        scheduler.stop(current, State.READY, at_ns)
+        scheduler.run(first, at_ns)
+        following_ns = scheduler.slice_end_ns(0, first)
+        assert following_ns is not None and following_ns > at_ns
+
+
+def test_where_none_runs_and_one_waits_the_end_is_now() -> None:
+    bench = Bench([NORMAL_WEIGHT] * 2)
+    scheduler, (blocked, _) = bench.scheduler, bench.vcpus
+    scheduler.stop(blocked, State.BLOCKED, 0)
+    assert [scheduler.slice_end_ns(0, current) for current in (None, blocked)] == [0, 0]
+
+
+def test_who_is_behind_goes_on_after_its_slice() -> None:
+    bench = Bench([NORMAL_WEIGHT] * 2)
+    scheduler, (behind, ahead) = bench.scheduler, bench.vcpus
+    scheduler.account(ahead).runtime_ns = 10 * SLICE_NS
+    scheduler.run(behind, 0)
+    assert scheduler.slice_end_ns(0, behind) == 10 * SLICE_NS
+
+
+def test_who_wakes_beside_one_that_has_run_long_does_not_run_as_long() -> None:
+    """What the other ran counts, though its account has it only when it stops."""
+    bench = Bench([NORMAL_WEIGHT] * 2)
+    scheduler, (busy, sleeper) = bench.scheduler, bench.vcpus
+    scheduler.stop(sleeper, State.BLOCKED, 0)
+    scheduler.run(busy, 0)
+    scheduler.ready(sleeper, 100 * SLICE_NS)
+    assert scheduler.account(sleeper).runtime_ns == 99 * SLICE_NS
+
+
 def test_alone_there_is_no_slice_to_end() -> None:
     bench = Bench([NORMAL_WEIGHT])
     bench.scheduler.run(bench.vcpus[0], 0)
