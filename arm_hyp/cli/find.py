@@ -25,10 +25,10 @@ app = typer.Typer(add_completion=False)
 
 
 class Asked(NamedTuple):
-    """What the command line asks. `count` None: all."""
+    """What the command line asks. `how_many` None: all."""
 
     condition: Condition
-    count: int | None
+    how_many: int | None
     is_last: bool
     after: str | None
     before: str | None
@@ -86,7 +86,7 @@ def _first(asked: Asked, journey: Journey, after: Position | None, before: Posit
             return False
         found += 1
         _print(asked, journey, one, place)
-        return found != asked.count and not journey.is_interrupted
+        return found != asked.how_many and not journey.is_interrupted
 
     journey.go(after or START)
     find_all(journey.search, asked.condition, after, before or journey.last, tell)
@@ -99,13 +99,13 @@ def _last(asked: Asked, journey: Journey, after: Position | None, before: Positi
         journey.go_to_end()
     else:
         journey.go(before)
-    for number in range(asked.count or 1):
+    for number in range(asked.how_many or 1):
         one = None if journey.is_interrupted else journey.search.back_to([asked.condition])
         if one is None or (after is not None and one.position <= after):
             return number
         assert one.event is not None
         _print(asked, journey, one, place_of_event(journey.timeline.runner, one.event))
-    return asked.count or 1
+    return asked.how_many or 1
 
 
 def _print(asked: Asked, journey: Journey, found: Found, place: Place) -> None:

@@ -16,6 +16,7 @@ from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.explain_trap import print_json
 from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, travel
 from arm_hyp.cli.lines import print_folded
+from arm_hyp.cpu.watched import Value
 from arm_hyp.timeline.change_fields import changed_fields, syndrome_of
 from arm_hyp.timeline.place import place_of, symbols_of
 from arm_hyp.timeline.search_changes import Change, last_change
@@ -25,6 +26,7 @@ app = typer.Typer(add_completion=False)
 
 _BY_ADDRESS: Final = re.compile(r"(cpu\d+:)?(\d|(va|ipa|pa|pte|s2pte):)", re.IGNORECASE)
 _E2H: Final = 1 << 34
+_NUMBERS: Final = (1, 2, 4, 8)
 
 
 class Asked(NamedTuple):
@@ -32,7 +34,7 @@ class Asked(NamedTuple):
 
     target: str
     before: str
-    count: int
+    how_many: int
     as_json: bool
 
 
@@ -43,7 +45,7 @@ def who(
     target: Annotated[
         str,
         typer.Argument(
-            help="X3, HCR_EL2, HCR_EL2.TWI, LR0, 0x...+8, main+8, pa:0x...+64, ipa:, pte:VA[@LEVEL], s2pte:IPA."
+            help="X3, HCR_EL2, HCR_EL2.TWI, LR0, VA+SIZE, main+8, pa:PA+SIZE, ipa:IPA, pte:VA[@LEVEL], s2pte:IPA."
         ),
     ],
     before: Annotated[
@@ -88,7 +90,7 @@ def _tell(asked: Asked, journey: Journey) -> int:
     target = parse_target(asked.target, journey.timeline)
     told: list[dict[str, Any]] = []
     count = 0
-    while count < asked.count and not journey.is_interrupted:
+    while count < asked.how_many and not journey.is_interrupted:
         change = last_change(journey.search, target)
         if change is None:
             break
@@ -98,7 +100,7 @@ def _tell(asked: Asked, journey: Journey) -> int:
             told.append(_plain(journey, change))
         else:
             _print(journey, change)
-        if count < asked.count:
+        if count < asked.how_many:
             journey.timeline.step_back()
     if asked.as_json and told:
         print_json(told)
@@ -115,13 +117,19 @@ def _print(journey: Journey, change: Change) -> None:
 
 
 def _plain(journey: Journey, change: Change) -> dict[str, Any]:
-    """Return a change as plain data; values of memory are hexadecimal text, lowest address first."""
+    """Return a change as plain data. Memory of 1, 2, 4 or 8 bytes is a number, else text: lowest address first."""
     place = place_of(journey.timeline, change.cpu)
     symbols = symbols_of(journey.timeline.runner, change.cpu)
     plain = change._asdict() | {"position": f"{change.position.n}.{change.position.seq}", "vcpu": place.vcpu}
-    plain |= {name: value.hex() for name in ("old", "new") if isinstance(value := plain[name], bytes)}
+    plain |= {name: _number(plain[name]) for name in ("old", "new")}
     fields = [field._asdict() for field in changed_fields(change, e2h=_has_e2h(journey, change))]
     return plain | {"symbol": symbols.describe(change.pc), "fields": fields, "syndrome": syndrome_of(change)}
+
+
+def _number(value: Value) -> int | str:
+    if isinstance(value, int):
+        return value
+    return int.from_bytes(value, "little") if len(value) in _NUMBERS else value.hex()
 
 
 def _has_e2h(journey: Journey, change: Change) -> bool:
