@@ -197,6 +197,10 @@ class Machine:
         """Forget a stop that was asked for and has not come: what should have stopped stands already."""
         self._asked = None
 
+    def forget_stop(self) -> None:
+        """Take back a request to stop that came too late, so that the next run does not end by it."""
+        self._asked = None
+
     def step(self, count: int = 1) -> bool:
         """Run `count` further instructions; True if the guest has come to an end. Leaves no mark in the run."""
         limit = self.retired + count
