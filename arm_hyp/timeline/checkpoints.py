@@ -56,6 +56,7 @@ class Checkpoints:
         self.budget_bytes = budget_bytes
         self.pages = PageVersions()
         self._kept: list[Checkpoint] = []
+        self._compressed: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -94,14 +95,20 @@ class Checkpoints:
         made.pages = self.pages.until(made._kept[-1].n)
         return made
 
+    def keep_to(self, budget_bytes: int, near: int) -> None:
+        """Have another budget from now on: branches share one."""
+        self.budget_bytes = budget_bytes
+        self._keep_to_budget(near)
+
     # --- the budget --------------------------------------------------------------------------------------------------
 
     def _keep_to_budget(self, near: int) -> None:
         """Compress what is far from the cursor, then drop checkpoints there, until the rest fits."""
         if self.stored_bytes <= self.budget_bytes:
             return
-        for checkpoint in sorted(self._kept, key=lambda each: -abs(each.n - near)):
-            self.pages.pack(checkpoint.n)
+        for n in sorted(set(self.counts) - self._compressed, key=lambda n: -abs(n - near)):
+            self.pages.pack(n)
+            self._compressed.add(n)
             if self.stored_bytes <= self.budget_bytes * 7 // 8:
                 return
         while self.stored_bytes > self.budget_bytes * 7 // 8 and len(self._kept) > 2:
@@ -120,3 +127,4 @@ class Checkpoints:
     def _drop(self, index: int) -> None:
         dropped = self._kept.pop(index)
         self.pages.forget(dropped.n, self._kept[index].n)
+        self._compressed -= {dropped.n, self._kept[index].n}  # that one has others' pages now

@@ -40,6 +40,10 @@ _NEAR: Final = EARLY_GRID // 8
 """A checkpoint this much closer than the cursor is not worth going to."""
 
 
+def _limit(limit: int) -> Outcome:
+    return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
+
+
 class _Clock:
     """Lets idle time pass up to the tip, where the user once stopped the run; nobody types."""
 
@@ -74,7 +78,7 @@ class Timeline:
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         recorded: RecordedHandlers | None = None,
     ) -> None:
-        self._sink, self._output = sink or NullSink(), output
+        self._sink, self._output, self._budget_bytes = sink or NullSink(), output, budget_bytes
         self.configuration = configuration
         self.runner = Runner(configuration, self._sink, self._print, recorded)
         self.runner.advance = self._advance
@@ -164,6 +168,10 @@ class Timeline:
         answer: dict[str, Any] = self.runner.send(messages.Run(limit, until))
         return answer
 
+    def listen(self, sink: EventSink) -> None:
+        """Have another sink hear what happens for the first time, from now on."""
+        self._sink = sink
+
     def stop(self) -> None:
         """Have `run` or `seek` come back soon: from a signal, or between two messages."""
         self._is_stopped = True
@@ -173,12 +181,12 @@ class Timeline:
         """Do what `Machine.run` does, from wherever the cursor is."""
         target = Position(limit)
         if not self.is_at_frontier:
-            self._repeat(min(target, self.frontier))
+            outcome = self._repeat(min(target, self.frontier))
             if not self.is_at_frontier:
-                return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
+                return _limit(limit) if outcome.reason in _GOING_ON else outcome
         outcome = self._go_on(target)
         if outcome.reason == "position":
-            outcome = Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
+            outcome = _limit(limit)
         self._machine.tell_end(outcome)
         return outcome
 
@@ -222,7 +230,7 @@ class Timeline:
 
     def _pieces(self, target: Position, step: int) -> Outcome:
         """Run to a position, or to the end if that comes first; keep checkpoints on the way."""
-        outcome = Outcome("limit", 1, f"the limit of {target.n:,} instructions was reached")
+        outcome = _limit(target.n)
         while outcome.reason == "limit" and self.position < target:
             end = min(target.n, next_checkpoint(self._machine.retired, step))
             if self._machine.retired < end:
@@ -322,23 +330,25 @@ class Timeline:
         finally:
             self._sink = before
 
-    def _repeat(self, target: Position, sink: EventSink | None = None) -> None:
-        """Go to a position that this branch has been at."""
+    def _repeat(self, target: Position, sink: EventSink | None = None) -> Outcome:
+        """Go to a position that this branch has been at. Returns why it ended, if somebody stopped it."""
+        outcome = Outcome("position", 1, "the position was reached")
         checkpoint = self.history.checkpoints.at_or_before(target)
         if target < self.position or checkpoint.n > self.position.n + _NEAR:
             self._restore(checkpoint)
         if self.position < target:
-            self._forward(target, sink)
+            outcome = self._forward(target, sink)
         self._come_to_tip(sink)
         if self.is_at_end:
             for queue, pending in zip(self._queues, self.history.pending, strict=True):
                 queue.go_on_with(pending)
+        return outcome
 
-    def _forward(self, target: Position, sink: EventSink | None) -> None:
+    def _forward(self, target: Position, sink: EventSink | None) -> Outcome:
         """Repeat the run up to a position, the user's edits with it."""
         self._machine.user = None
         self._connect(sink or NullSink(), is_new=False)
-        self._through_edits(target, TLB_GRID)
+        return self._through_edits(target, TLB_GRID)
 
     def _through_edits(self, target: Position, step: int) -> Outcome:
         """Run to a position; on the way, make the user's edits where they were made."""
@@ -432,6 +442,8 @@ class Timeline:
         effects = 0 if handlers is None else handlers.index
         made = self.history.branch(name, self.position, self._machine.clock.now_ns, logged, effects)
         self.branches[name] = made
+        for history in self.branches.values():
+            history.checkpoints.keep_to(self._budget_bytes // len(self.branches), made.begins_at.n)
         self._take_up(made)
         if not was_at_end:
             for queue in self._queues:
