@@ -1,0 +1,289 @@
+"""What a machine process answers: frozen plain data, one type for each kind of answer.
+
+Read `timeline/messages.py` before this file, `timeline/session.py` after it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from arm_hyp.timeline.position import Position
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """It is done; there is nothing to say."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """It cannot be done: what the user would be told, as in `UserError`."""
+
+    thing: str
+    cause: str
+    way_out: str = ""
+
+
+class HandlerCall(msgspec.Struct, frozen=True):
+    """A call of a user's handler that did not come back: at which exit, and where in the user's file, if that is known.
+
+    `place` is file and line of the handler, `at` those of the line that ran, with the function.
+    """
+
+    position: Position
+    vcpu: str
+    decorator: str
+    place: str
+    at: str = ""
+
+
+class Restarted(msgspec.Struct, frozen=True, tag="restarted"):
+    """The process had to be ended, or ended; another one stands at `position` now. What was asked was not finished."""
+
+    reason: str
+    position: Position
+    handler: HandlerCall | None = None
+
+
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """Where the cursor is now. `reason`, `status` and `text` say how a run ended there; else they are empty."""
+
+    position: Position
+    frontier: Position
+    branch: str
+    time_ns: int
+    reason: str = ""
+    status: int = 0
+    text: str = ""
+
+
+class Found(msgspec.Struct, frozen=True, tag="found"):
+    """What a search found, in `words`; None is for nothing. The cursor is at `position`."""
+
+    position: Position
+    words: str | None
+
+
+class BranchState(msgspec.Struct, frozen=True):
+    """One branch. `outcome` is empty where the run could go on."""
+
+    name: str
+    parent: str | None
+    begins_at: Position
+    frontier: Position
+    outcome: str
+
+
+class CpuState(msgspec.Struct, frozen=True):
+    """What a physical CPU does: `state` is off, runs, or the instruction that it waits in."""
+
+    index: int
+    el: int
+    pc: int
+    state: str
+    is_current: bool
+
+
+class StatusAnswer(msgspec.Struct, frozen=True, tag="status_answer"):
+    """Where the run is. `vms` are names; `consoles` how many bytes were printed on each."""
+
+    position: Position
+    frontier: Position
+    branch: str
+    branches: tuple[BranchState, ...]
+    time_ns: int
+    outcome: str
+    cpus: tuple[CpuState, ...]
+    vms: tuple[str, ...]
+    consoles: tuple[int, ...]
+    marks: dict[str, Position]
+
+
+class RegisterGroup(msgspec.Struct, frozen=True):
+    """Registers by name; the vector registers as 16 bytes, little-endian."""
+
+    name: str
+    values: dict[str, int | bytes]
+
+
+class RegistersAnswer(msgspec.Struct, frozen=True, tag="registers_answer"):
+    """The registers of `name`."""
+
+    name: str
+    groups: tuple[RegisterGroup, ...]
+
+
+class MemoryAnswer(msgspec.Struct, frozen=True, tag="memory_answer"):
+    """Memory from an address on, as far as it can be read."""
+
+    address: int
+    data: bytes
+
+
+class WalkStep(msgspec.Struct, frozen=True):
+    """One descriptor of a walk. Addresses are IPAs where stage 2 applies; `stage2` is then the walk for it."""
+
+    kind: str
+    level: int
+    lsb: int
+    table_address: int
+    table_index: int
+    descriptor: int | None
+    stage2: WalkAnswer | None = None
+
+
+class WalkAnswer(msgspec.Struct, frozen=True, tag="walk_answer"):
+    """One stage of a walk: `pa` or `fault`, which is (kind, level, stage). `attributes` is (MAIR byte, SH).
+
+    `permissions` are letters for privileged and unprivileged rights: "rwxrwx", "-" for each that is not given.
+    """
+
+    stage: int
+    input_address: int
+    steps: tuple[WalkStep, ...]
+    pa: int | None = None
+    fault: tuple[str, int, int] | None = None
+    level: int | None = None
+    block_bytes: int = 0
+    attributes: tuple[int, int] | None = None
+    permissions: str = ""
+    stage2: WalkAnswer | None = None
+
+
+class InterruptState(msgspec.Struct, frozen=True):
+    """One interrupt as the controller has it for a CPU. `held` says what holds it back, where it is pending."""
+
+    intid: int
+    name: str
+    pending: bool
+    enabled: bool
+    active: bool
+    group: int
+    priority: int
+    held: str = ""
+
+
+class GicAnswer(msgspec.Struct, frozen=True, tag="gic_answer"):
+    """The GIC of a CPU: interface, interrupts, list registers in ICH_LR<n>_EL2's layout. Or a VM's vGIC as text."""
+
+    version: int
+    interrupts: tuple[InterruptState, ...] = ()
+    list_registers: tuple[int, ...] = ()
+    pmr: int = 0
+    running: int = 0xFF
+    text: str = ""
+
+
+class Stage2Range(msgspec.Struct, frozen=True):
+    """IPAs that lead to PAs in a row, with the same attributes: `words`, as Linux's dump of stage 2 has them."""
+
+    ipa: int
+    pa: int
+    size_bytes: int
+    level: int
+    words: str
+
+
+class Stage2Answer(msgspec.Struct, frozen=True, tag="stage2_answer"):
+    """What a stage 2 maps; `is_whole` is False if there are more ranges than fit."""
+
+    vttbr: int
+    vtcr: int
+    ranges: tuple[Stage2Range, ...]
+    is_whole: bool
+
+
+class VcpuState(msgspec.Struct, frozen=True):
+    """What a vCPU does. `cpu` is where it is loaded; times in ns; `runtime_ns` is divided by its weight."""
+
+    vm: int
+    index: int
+    name: str
+    state: str
+    cpu: int | None
+    pc: int
+    weight: int
+    pins: tuple[int, ...]
+    runtime_ns: int
+    ran_ns: int
+    stolen_ns: int
+
+
+class VcpusAnswer(msgspec.Struct, frozen=True, tag="vcpus_answer"):
+    """All vCPUs."""
+
+    vcpus: tuple[VcpuState, ...]
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """What was printed from a position on."""
+
+    position: Position
+    data: bytes
+
+
+class ConsoleAnswer(msgspec.Struct, frozen=True, tag="console_answer"):
+    """What was printed, from the offset `start` on. A chunk begins with a line at the latest."""
+
+    start: int
+    chunks: tuple[Chunk, ...]
+
+
+class ExceptionRow(msgspec.Struct, frozen=True):
+    """An exception or a return; `kind` is empty for a return."""
+
+    position: Position
+    what: str
+    cpu: int
+    from_el: int
+    to_el: int
+    kind: str
+    esr: int | None
+    elr: int
+    spsr: int
+    far: int | None
+
+
+class ExceptionsAnswer(msgspec.Struct, frozen=True, tag="exceptions_answer"):
+    """Rows of the journal; `total` is how many there are in the stretch that was asked for."""
+
+    rows: tuple[ExceptionRow, ...]
+    total: int
+
+
+class Events(msgspec.Struct, frozen=True, tag="events"):
+    """Events as they are in a trace file, decoded; `dropped` older ones did not fit."""
+
+    events: tuple[dict[str, object], ...]
+    dropped: int = 0
+
+
+class Marks(msgspec.Struct, frozen=True, tag="marks"):
+    """All marks."""
+
+    marks: dict[str, Position]
+
+
+class Hash(msgspec.Struct, frozen=True, tag="hash"):
+    """The hash of a state."""
+
+    digest: bytes
+
+
+Answer = (
+    Done
+    | Failed
+    | Restarted
+    | Moved
+    | Found
+    | StatusAnswer
+    | RegistersAnswer
+    | MemoryAnswer
+    | WalkAnswer
+    | GicAnswer
+    | Stage2Answer
+    | VcpusAnswer
+    | ConsoleAnswer
+    | ExceptionsAnswer
+    | Events
+    | Marks
+    | Hash
+)

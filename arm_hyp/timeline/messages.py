@@ -1,0 +1,194 @@
+"""What a machine process can be asked, and what it answers: one frozen type a message.
+
+Read `runner/messages.py` before this file, `timeline/answers.py` (what comes back) beside it, `timeline/session.py`
+after it. All of it is plain data, so it goes through a pipe, and asking in a process of one's own is the same as asking
+in another. Reading leaves no mark in the run.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from arm_hyp.runner.messages import Edit, Poke, Run, Type
+from arm_hyp.timeline.position import Position
+
+Kind = Literal["instruction", "exception", "return", "exit", "interrupt", "switch", "caller"]
+LONGEST_READ_BYTES = 1 << 20
+MOST_ROWS = 10_000
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """A CPU by its `index`, or with a `vm` that VM's vCPU."""
+
+    index: int = 0
+    vm: int | None = None
+
+
+CPU0 = Whose()
+
+
+class Seek(msgspec.Struct, frozen=True, tag="seek"):
+    """Go to a position; behind the frontier the run goes on."""
+
+    position: Position
+
+
+class Step(msgspec.Struct, frozen=True, tag="step"):
+    """Go `count` places further."""
+
+    count: int = 1
+
+
+class StepBack(msgspec.Struct, frozen=True, tag="step_back"):
+    """Go `count` places back."""
+
+    count: int = 1
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Have what is being done end soon. Has no answer of its own; what is stopped answers with where it came."""
+
+
+class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
+    """Tell events of these types (their tags; "all") as they happen for the first time, in batches. None: no more."""
+
+    kinds: tuple[str, ...] = ()
+
+
+class Branch(msgspec.Struct, frozen=True, tag="branch"):
+    """Begin a branch at the cursor."""
+
+    name: str | None = None
+
+
+class Switch(msgspec.Struct, frozen=True, tag="switch"):
+    """Go to the tip of another branch."""
+
+    name: str
+
+
+class Previous(msgspec.Struct, frozen=True, tag="previous"):
+    """Go back to the last thing of a kind."""
+
+    kind: Kind
+
+
+class Next(msgspec.Struct, frozen=True, tag="next"):
+    """Go on to the next thing of a kind; at most to `limit` instructions in all."""
+
+    kind: Kind
+    limit: int = 1 << 62
+
+
+class Break(msgspec.Struct, frozen=True):
+    """A breakpoint: an address or a symbol, of one CPU or all."""
+
+    place: int | str
+    cpu: int | None = None
+
+
+class Find(msgspec.Struct, frozen=True, tag="find"):
+    """Go to the last place before the cursor, or the next one, where a breakpoint or a condition holds."""
+
+    breakpoints: tuple[Break, ...] = ()
+    conditions: tuple[str, ...] = ()
+    is_back: bool = True
+    limit: int = 1 << 62
+
+
+class LastChange(msgspec.Struct, frozen=True, tag="last_change"):
+    """Go right behind the last change of a target: a register, field, memory, descriptor or list register, as text."""
+
+    target: str
+
+
+class Mark(msgspec.Struct, frozen=True, tag="mark"):
+    """Give a position a name; None takes the name away. Answers with all marks."""
+
+    name: str
+    position: Position | None = None
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+class Status(msgspec.Struct, frozen=True, tag="status"):
+    """Where the run is, which branches there are, what the CPUs do."""
+
+
+class Registers(msgspec.Struct, frozen=True, tag="registers"):
+    """Read the registers of a CPU or vCPU by group: general, vector, el0, el1, el2, timers, gic, pmu, debug, id."""
+
+    whose: Whose = CPU0
+    groups: tuple[str, ...] = ("general",)
+
+
+class Memory(msgspec.Struct, frozen=True, tag="memory"):
+    """Read memory: by physical address, IPA of a VM, or VA as a CPU or vCPU has it now."""
+
+    address: int
+    size_bytes: int
+    space: Literal["pa", "ipa", "va"] = "pa"
+    whose: Whose = CPU0
+
+
+class Walk(msgspec.Struct, frozen=True, tag="walk"):
+    """Translate a VA step by step as a CPU or vCPU does now, at its exception level or another."""
+
+    va: int
+    access: Literal["read", "write", "fetch"] = "read"
+    el: int | None = None
+    whose: Whose = CPU0
+
+
+class Gic(msgspec.Struct, frozen=True, tag="gic"):
+    """Read the interrupts that concern a CPU, and its list registers; or the vGIC of a VM as text."""
+
+    whose: Whose = CPU0
+
+
+class Stage2Map(msgspec.Struct, frozen=True, tag="stage2_map"):
+    """Read what the stage 2 of a VM maps, in ranges."""
+
+    vm: int = 0
+
+
+class Vcpus(msgspec.Struct, frozen=True, tag="vcpus"):
+    """Read what all vCPUs do, and the scheduler's accounts."""
+
+
+class Console(msgspec.Struct, frozen=True, tag="console"):
+    """Read what was printed up to the cursor, from an offset on; by VM, 0 where there are none."""
+
+    vm: int = 0
+    start: int = 0
+
+
+class Exceptions(msgspec.Struct, frozen=True, tag="exceptions"):
+    """Read exceptions and returns between two positions, of the journal: `at_most`, the first or the last ones."""
+
+    start: Position = Position(0)
+    end: Position = Position(1 << 62)
+    at_most: int = 1000
+    is_from_end: bool = False
+
+
+class Stretch(msgspec.Struct, frozen=True, tag="stretch"):
+    """Read the events of a stretch of the past, which is repeated for it: those of some types, `at_most` so many."""
+
+    start: Position
+    end: Position
+    kinds: tuple[str, ...] = ("all",)
+    at_most: int = 1000
+
+
+class StateHash(msgspec.Struct, frozen=True, tag="state_hash"):
+    """Read the hash of the whole state at the cursor: CPUs, devices, hypervisor, RAM, consoles."""
+
+
+Motion = Run | Seek | Step | StepBack | Switch | Previous | Next | Find | LastChange
+Change = Type | Edit | Poke | Branch | Mark | Subscribe | Stop
+Reading = Status | Registers | Memory | Walk | Gic | Stage2Map | Vcpus | Console | Exceptions | Stretch | StateHash
+Message = Motion | Change | Reading

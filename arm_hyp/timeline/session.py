@@ -1,0 +1,292 @@
+"""A timeline that is asked by messages and answers with plain data: what TUI, gdb, the course and scripts share.
+
+Read `timeline/timeline.py`, `timeline/search.py`, `timeline/messages.py` and `timeline/answers.py` before this file,
+`timeline/process.py` (the same in a process of its own) after it. What the user gets wrong is an answer, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from arm_hyp.cpu.watches import Breakpoint
+from arm_hyp.errors import UserError
+from arm_hyp.events import NullSink
+from arm_hyp.hypervisor.student.failures import HandlerFailure
+from arm_hyp.machine.seams import BusError
+from arm_hyp.runner.configuration import Configuration
+from arm_hyp.runner.messages import Edit, Poke, Run, Type
+from arm_hyp.timeline import answers, session_reads
+from arm_hyp.timeline import messages as ask
+from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.conditions import parse_condition
+from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.search import Search, Stop
+from arm_hyp.timeline.search_changes import last_change
+from arm_hyp.timeline.session_console import PrintedAt
+from arm_hyp.timeline.session_events import Batch, types_of
+from arm_hyp.timeline.session_registers import read_registers
+from arm_hyp.timeline.timeline import Timeline
+
+if TYPE_CHECKING:
+    from arm_hyp.timeline.history import History
+    from arm_hyp.timeline.journal import Entry
+
+_NOTHING: Final = Batch(frozenset())
+
+
+class Session:
+    """One timeline. `send` answers every message; `stop` may be called meanwhile, from a signal handler."""
+
+    def __init__(self, configuration: Configuration, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
+        """Make the machine. Raises: UserError."""
+        self._printed: dict[str, PrintedAt] = {}
+        self.timeline = Timeline(configuration, output=self._note_output, budget_bytes=budget_bytes)
+        self.search = Search(self.timeline, self._looked_at)
+        self.looked_at: Position | None = None
+        """How far a search has come."""
+        self.marks: dict[str, Position] = {}
+        self._batch = _NOTHING
+        self._is_busy = self._is_stopped = False
+
+    def send(self, message: ask.Message) -> answers.Answer:
+        """Do what a message asks, and answer it. Raises nothing that the user can cause."""
+        self._is_busy, self._is_stopped = True, False
+        try:
+            return _HANDLERS[type(message)](self, message)
+        except UserError as error:
+            return answers.Failed(error.thing, error.cause, error.way_out)
+        except (BusError, KeyError, ValueError, IndexError) as error:
+            return answers.Failed(type(message).__name__.lower(), str(error.args[0] if error.args else error))
+        except HandlerFailure as failure:
+            return answers.Failed("the handler", str(failure))
+        finally:
+            self._is_busy, self.looked_at = False, None
+            if self._is_stopped:
+                self.timeline.runner.machine.forget_stop()  # if it came too late, it is not for what follows
+
+    def stop(self) -> None:
+        """Have what is being done end soon."""
+        if self._is_busy:
+            self._is_stopped = True
+            self.timeline.stop()
+
+    def take_events(self) -> answers.Events:
+        """Return the events that were subscribed to and came since the last call."""
+        return self._batch.take()
+
+    # --- moving ------------------------------------------------------------------------------------------------------
+
+    def _moved(self, ended: dict[str, Any] | None = None) -> answers.Moved:
+        timeline = self.timeline
+        time_ns, known = timeline.runner.machine.clock.now_ns, ended or {}
+        told = {name: known[name] for name in ("reason", "status", "text") if name in known}
+        return answers.Moved(timeline.position, timeline.frontier, timeline.history.name, time_ns, **told)
+
+    def _run(self, message: Run) -> answers.Answer:
+        return self._moved(self.timeline.run(message.limit, message.until))
+
+    def _seek(self, message: ask.Seek) -> answers.Answer:
+        self.timeline.seek(message.position)
+        return self._moved()
+
+    def _step(self, message: ask.Step) -> answers.Answer:
+        return self._steps(message.count, self.timeline.step)
+
+    def _step_back(self, message: ask.StepBack) -> answers.Answer:
+        return self._steps(message.count, self.timeline.step_back)
+
+    def _steps(self, count: int, step: Callable[[], Position]) -> answers.Answer:
+        for _ in range(count):
+            before = self.timeline.position
+            if step() == before or self._is_stopped:
+                break
+        return self._moved()
+
+    def _switch(self, message: ask.Switch) -> answers.Answer:
+        self.timeline.switch(message.name)
+        return self._moved()
+
+    # --- searching ---------------------------------------------------------------------------------------------------
+
+    def _looked_at(self, position: Position) -> None:
+        self.looked_at = position
+
+    def _found(self, words: str | None) -> answers.Found:
+        return answers.Found(self.timeline.position, words)
+
+    def _previous(self, message: ask.Previous) -> answers.Answer:
+        return self._found(message.kind if self.search.previous(message.kind) is not None else None)
+
+    def _next(self, message: ask.Next) -> answers.Answer:
+        return self._found(message.kind if self.search.next(message.kind, message.limit) is not None else None)
+
+    def _find(self, message: ask.Find) -> answers.Answer:
+        stops: list[Stop] = [Breakpoint(self._address(one.place), one.cpu) for one in message.breakpoints]
+        names = [f"breakpoint {one.place}" for one in message.breakpoints]
+        stops += map(parse_condition, message.conditions)
+        names += message.conditions
+        if not stops:
+            raise UserError("find", "there is nothing to look for", "give a breakpoint or a condition")
+        search = self.search
+        found = search.back_to(stops) if message.is_back else search.forward_to(stops, message.limit)
+        return self._found(None if found is None else names[stops.index(found.stop)])
+
+    def _address(self, place: int | str) -> int:
+        address = self.timeline.runner.symbols.address_of(place) if isinstance(place, str) else place
+        if address is None:
+            raise UserError(f"breakpoint {place}", "there is no such symbol", "give an address")
+        return address
+
+    def _last_change(self, message: ask.LastChange) -> answers.Answer:
+        change = last_change(self.search, message.target)
+        return self._found(None if change is None else str(change))
+
+    # --- changing ----------------------------------------------------------------------------------------------------
+
+    def _type(self, message: Type) -> answers.Answer:
+        consoles = len(self.timeline.runner.consoles)
+        if not 0 <= message.vm < consoles:
+            raise UserError(f"console {message.vm}", "there is no such console", f"there are {consoles}")
+        self.timeline.type(message.data, message.vm)
+        return answers.Done()
+
+    def _edit(self, message: Edit | Poke) -> answers.Answer:
+        self.timeline.edit(message)
+        return self._moved()
+
+    def _branch(self, message: ask.Branch) -> answers.Answer:
+        self.timeline.branch(message.name)
+        return self._moved()
+
+    def _mark(self, message: ask.Mark) -> answers.Answer:
+        if message.position is not None:
+            self.marks[message.name] = message.position
+        elif self.marks.pop(message.name, None) is None:
+            raise UserError(f"mark {message.name}", "is not there", f"there are {', '.join(self.marks) or 'none'}")
+        return answers.Marks(dict(self.marks))
+
+    def _subscribe(self, message: ask.Subscribe) -> answers.Answer:
+        self._batch = Batch(types_of(message.kinds)) if message.kinds else _NOTHING
+        self.timeline.listen(self._batch if message.kinds else NullSink())
+        return answers.Done()
+
+    def _stop(self, _message: ask.Stop) -> answers.Answer:
+        return answers.Done()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _status(self, _message: ask.Status) -> answers.Answer:
+        timeline, runner = self.timeline, self.timeline.runner
+        return answers.StatusAnswer(
+            position=timeline.position,
+            frontier=timeline.frontier,
+            branch=timeline.history.name,
+            branches=tuple(map(_branch_state, timeline.branches.values())),
+            time_ns=runner.machine.clock.now_ns,
+            outcome="" if timeline.outcome is None else timeline.outcome.text,
+            cpus=session_reads.cpu_states(runner),
+            vms=() if runner.hypervisor is None else tuple(vm.name for vm in runner.hypervisor.vms),
+            consoles=tuple(map(len, runner.consoles)),
+            marks=dict(self.marks),
+        )
+
+    def _console(self, message: ask.Console) -> answers.Answer:
+        consoles = self.timeline.runner.consoles
+        if not 0 <= message.vm < len(consoles) or message.start < 0:
+            raise UserError(f"console {message.vm}", "there is no such place", f"there are {len(consoles)} consoles")
+        return answers.ConsoleAnswer(
+            message.start, self._printed_at.chunks(message.vm, consoles[message.vm], message.start)
+        )
+
+    @property
+    def _printed_at(self) -> PrintedAt:
+        """What was printed on the branch that this is on; taken over from its parent when it begins."""
+        history = self.timeline.history
+        if history.name not in self._printed:
+            parent = self._printed.get(history.parent or "")
+            consoles = self.timeline.runner.consoles
+            self._printed[history.name] = (
+                PrintedAt.empty(len(consoles)) if parent is None else parent.branch([*map(len, consoles)])
+            )
+        return self._printed[history.name]
+
+    def _note_output(self, vm: int, data: bytes) -> None:
+        consoles = self.timeline.runner.consoles
+        self._printed_at.note(vm, len(consoles[vm]) - len(data), data, lambda: self.timeline.position)
+
+    def _exceptions(self, message: ask.Exceptions) -> answers.Answer:
+        journal = self.timeline.journal
+        first, end = journal.index_at(message.start), journal.index_at(message.end)
+        count = max(0, min(message.at_most, ask.MOST_ROWS, end - first))
+        indices = range(end - count, end) if message.is_from_end else range(first, first + count)
+        return answers.ExceptionsAnswer(tuple(_row(journal[index]) for index in indices), max(0, end - first))
+
+    def _stretch(self, message: ask.Stretch) -> answers.Answer:
+        here, at_most = self.timeline.position, max(0, min(message.at_most, ask.MOST_ROWS))
+        batch = Batch(types_of(message.kinds), at_most, keeps_last=False)
+        start = Position(max(message.start.n - 1, 0)) if message.start > START else START
+        self.timeline.replay(start, message.end, sink=batch)
+        self.timeline.seek(here)
+        found = batch.take()
+        kept = tuple(event for event in found.events if (event["n"], event["seq"]) >= tuple(message.start))
+        return answers.Events(kept, found.dropped)
+
+    def _read(self, message: Any) -> answers.Answer:
+        answer: answers.Answer = _READS[type(message)](self.timeline.runner, message)
+        return answer
+
+
+def _branch_state(history: History) -> answers.BranchState:
+    tip = history.tip
+    text = "" if tip.outcome is None else tip.outcome.text
+    return answers.BranchState(history.name, history.parent, history.begins_at, tip.position, text)
+
+
+def _row(entry: Entry) -> answers.ExceptionRow:
+    return answers.ExceptionRow(
+        position=entry.position,
+        what=entry.what,
+        cpu=entry.cpu,
+        from_el=entry.from_el,
+        to_el=entry.to_el,
+        kind="" if entry.kind is None else entry.kind.name.lower(),
+        esr=entry.esr,
+        elr=entry.elr,
+        spsr=entry.spsr,
+        far=entry.far,
+    )
+
+
+_READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
+    ask.Registers: read_registers,
+    ask.Memory: session_reads.read_memory,
+    ask.Walk: session_reads.read_walk,
+    ask.Gic: session_reads.read_gic,
+    ask.Stage2Map: session_reads.read_stage2,
+    ask.Vcpus: session_reads.read_vcpus,
+    ask.StateHash: lambda runner, asked: answers.Hash(session_reads.state_hash(runner)),
+}
+_HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
+    **dict.fromkeys(_READS, Session._read),
+    Run: Session._run,
+    ask.Seek: Session._seek,
+    ask.Step: Session._step,
+    ask.StepBack: Session._step_back,
+    ask.Switch: Session._switch,
+    ask.Previous: Session._previous,
+    ask.Next: Session._next,
+    ask.Find: Session._find,
+    ask.LastChange: Session._last_change,
+    Type: Session._type,
+    Edit: Session._edit,
+    Poke: Session._edit,
+    ask.Branch: Session._branch,
+    ask.Mark: Session._mark,
+    ask.Subscribe: Session._subscribe,
+    ask.Stop: Session._stop,
+    ask.Status: Session._status,
+    ask.Console: Session._console,
+    ask.Exceptions: Session._exceptions,
+    ask.Stretch: Session._stretch,
+}
