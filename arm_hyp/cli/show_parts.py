@@ -6,7 +6,7 @@ Read `timeline/place.py`, `debug/gdb/machine_view.py` and `debug/gdb/monitor.py`
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -20,7 +20,7 @@ from arm_hyp.cli.dumps import dumps_of, parse_dumps
 from arm_hyp.cli.lines import print_folded, print_line
 from arm_hyp.cli.walk import parse_va
 from arm_hyp.debug.gdb.machine_view import MachineView
-from arm_hyp.debug.gdb.target_description import CORE_FEATURE, FPU_FEATURE
+from arm_hyp.debug.gdb.target_description import CORE_FEATURE, FPU_FEATURE, RegisterRow
 from arm_hyp.debug.gdb.timeline_debuggee import TimelineDebuggee
 from arm_hyp.errors import UserError
 from arm_hyp.events import ExceptionTaken
@@ -137,12 +137,12 @@ class Parts(NamedTuple):
         has_esr = self.has_syndrome and exception is not None and exception.esr is not None
         return Told(
             place=place,
-            general=_values(view, thread, (CORE_FEATURE,)),
+            general=_values(view, thread, lambda row: row.feature == CORE_FEATURE),
             exception=exception,
             exception_place=None if exception is None else place_of_event(timeline.runner, exception),
             why="" if exception is None else why_trapped(exception, made.cpu, made.gic),
             end=end,
-            system=_values(view, thread, ()) if self.has_system else {},
+            system=_values(view, thread, _is_system, is_sparse=True) if self.has_system else {},
             walk=None if self.va is None else _walk(timeline, place.cpu, self.va),
             syndrome=_syndrome(exception) if has_esr and exception is not None else None,
             dumps=dict(self._dumped(timeline, debuggee, thread)),
@@ -160,14 +160,16 @@ class Parts(NamedTuple):
 # --- the machine ------------------------------------------------------------------------------------------------------
 
 
-def _values(view: MachineView, thread: int, features: tuple[str, ...]) -> dict[str, int]:
-    """Return the registers of these features; without any, all system registers that are not 0."""
-    general = (CORE_FEATURE, FPU_FEATURE)
-    rows = [
-        row for row in view.description.rows if (row.feature in features if features else row.feature not in general)
-    ]
-    values = {row.name: view.read_register(thread, row.name) for row in rows}
-    return {name: value for name, value in values.items() if value is not None and (features or value)}
+def _values(
+    view: MachineView, thread: int, is_asked: Callable[[RegisterRow], bool], *, is_sparse: bool = False
+) -> dict[str, int]:
+    """Return the registers that are asked for; `is_sparse`: without those that are 0."""
+    values = {row.name: view.read_register(thread, row.name) for row in view.description.rows if is_asked(row)}
+    return {name: value for name, value in values.items() if value is not None and (value or not is_sparse)}
+
+
+def _is_system(row: RegisterRow) -> bool:
+    return row.feature not in (CORE_FEATURE, FPU_FEATURE)
 
 
 def _walk(timeline: Timeline, cpu: int, va: int) -> WalkStory:
@@ -199,7 +201,8 @@ def _pstate(value: int) -> str:
     flags = "".join(name if value & bit else name.lower() for name, bit in _FLAGS.items())
     masked = "".join(name for name, bit in _MASKS.items() if value & bit)
     pointer = "h" if value & bits.PSTATE_SP else "t"
-    return f"PSTATE {value:#x}: EL{bits.el_of(value)}{pointer}  {flags}  {f'masked: {masked}' if masked else 'nothing masked'}"
+    mask = f"masked: {masked}" if masked else "nothing masked"
+    return f"PSTATE {value:#x}: EL{bits.el_of(value)}{pointer}  {flags}  {mask}"
 
 
 def _system(values: Mapping[str, int]) -> Iterator[str]:

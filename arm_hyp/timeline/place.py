@@ -5,8 +5,9 @@ Read `timeline/timeline.py` and `explain/trace_lines.py` before this file, `cli/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from arm_hyp.arch import sysregs
 from arm_hyp.arch.translation import FETCH
 from arm_hyp.cpu.disassembler import disassemble
 from arm_hyp.cpu.symbols import SymbolTable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from arm_hyp.hypervisor.vcpu import Vcpu
     from arm_hyp.runner.runner import Runner
     from arm_hyp.timeline.timeline import Timeline
+
+
+_ELR_EL2: Final = sysregs.by_name("ELR_EL2").encoding
 
 
 class Place(NamedTuple):
@@ -58,8 +62,8 @@ def place_of(timeline: Timeline, cpu: int | None = None) -> Place:
     index = cpus.current.index if cpu is None else cpu
     memory = VirtualMemory.of_cpu(runner, index)  # this knows which CPUs there are
     core, symbols = cpus.cores[index], symbols_of(runner, index)
-    words = _next(runner, core, memory, symbols)
-    return _place(timeline.position, _loaded(runner, index), index, core.el, core.pc, symbols, words)
+    following = _next(runner, core, memory, symbols)
+    return _place(timeline.position, _loaded(runner, index), index, core.el, core.pc, symbols, following)
 
 
 def place_of_event(runner: Runner, event: Event) -> Place:
@@ -97,7 +101,9 @@ def _next(runner: Runner, core: Core, memory: VirtualMemory, symbols: SymbolTabl
     if not runner.machine.cpus.on[core.index]:
         return "is off"
     if runner.hypervisor is not None and core.el == 2:
-        return "the hypervisor in Python runs"
+        elr = core.registers.read(_ELR_EL2) or 0
+        name = symbols.describe(elr)
+        return f"the hypervisor in Python runs; ELR_EL2 is {elr:#x}" + (f" <{name}>" if name else "")
     if core.waiting:
         return f"waits in {core.waiting.upper()}"
     data = memory.read(core.pc, 4, FETCH)
