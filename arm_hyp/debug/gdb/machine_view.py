@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 class MachineView:
-    """The threads of a machine. With `is_physical`, addresses are physical ones."""
+    """The threads of a machine. With `is_physical`, addresses are physical ones; `symbols` are all that are known."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.is_physical = False
+        self.symbols = runner.symbols
         made = runner.configuration
         self.description: Description = describe(made.cpu, made.gic, made.list_registers)
         self._cpus = [CpuRegisters(core) for core in runner.machine.cpus.cores]

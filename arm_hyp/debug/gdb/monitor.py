@@ -1,4 +1,4 @@
-"""`monitor why`, `walk`, `exits`, `gic`, `stage2`, `position`, `phys`: what gdb itself has no command for.
+"""`monitor why`, `walk`, `exits`, `gic`, `stage2`, `symbols`, `position`, `phys`: what gdb itself has no command for.
 
 Read `machine_view.py` and `explain/` before this file, `timeline_debuggee.py` after it. Each command is about the place
 where the machine stands and leaves no mark in the run; one total table has them all.
@@ -7,6 +7,7 @@ where the machine stands and leaves no mark in the run; one total table has them
 from __future__ import annotations
 
 import io
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -15,6 +16,8 @@ from arm_hyp.arch.gic import FIRST_PPI
 from arm_hyp.arch.registers.gic_virtual import ICH_LR_EL2
 from arm_hyp.arch.syndromes import ec_name
 from arm_hyp.arch.translation import FETCH, READ, WRITE, walk
+from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.debug.gdb.kallsyms import find_symbols
 from arm_hyp.debug.gdb.stage2_ranges import stage2_lines
 from arm_hyp.errors import UserError
 from arm_hyp.explain.diagnosis.gates import (
@@ -30,6 +33,7 @@ from arm_hyp.explain.diagnosis.gates import (
 )
 from arm_hyp.explain.walks import explain_walk
 from arm_hyp.explain.why import why_trapped
+from arm_hyp.runner.symbol_files import symbols_as_elf
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -96,7 +100,7 @@ def _why(monitor: Monitor, thread: int, _arguments: list[str]) -> str:
     if event is None:
         return "no exception has been taken yet"
     made = monitor.view.runner.configuration
-    name = monitor.view.runner.symbols.describe(event.pc)
+    name = monitor.view.symbols.describe(event.pc)
     place = f"{event.n:,}.{event.seq}, at {event.pc:#x}{f' <{name}>' if name else ''}"
     vector = f"VBAR_EL{event.to_el} + {event.vector & 0x7FF:#x}"
     return f"{why_trapped(event, made.cpu, made.gic)}\n  taken at {place}; to {vector}"
@@ -199,6 +203,23 @@ def _stage2(monitor: Monitor, thread: int, _arguments: list[str]) -> str:
     return "\n".join(stage2_lines(view.registers, read))
 
 
+def _symbols(monitor: Monitor, _thread: int, arguments: list[str]) -> str:
+    """Find the symbols of the Linux that runs, or tell where one is."""
+    runner = monitor.view.runner
+    if arguments:
+        address = monitor.view.symbols.address_of(arguments[0])
+        return f"no symbol {arguments[0]} is known" if address is None else f"{arguments[0]} is at {address:#x}"
+    found = find_symbols(runner.machine.ram)
+    if found is not None:
+        monitor.view.symbols = SymbolTable.merged((monitor.view.symbols, found))
+    if not monitor.view.symbols.symbols:
+        return "no symbols are known, and there is no Linux kernel in RAM that has set up its table"
+    with tempfile.NamedTemporaryFile(prefix="arm-hyp-", suffix=".elf", delete=False) as file:
+        file.write(symbols_as_elf(monitor.view.symbols))
+    kernel = "" if found is None else f", {len(found.symbols):,} of them of the Linux that is in RAM"
+    return f"{len(monitor.view.symbols.symbols):,} symbols{kernel}; for gdb:\nsymbol-file {file.name}"
+
+
 def _phys(monitor: Monitor, _thread: int, arguments: list[str]) -> str:
     if arguments not in ([], ["on"], ["off"]):
         raise UserError(f"monitor phys {' '.join(arguments)}", "is neither on nor off", "monitor phys on")
@@ -230,6 +251,7 @@ COMMANDS: Final = {
     "gic": Command(_gic, "gic", "interrupts of this CPU, and what holds back those that are pending; a VM's vGIC"),
     "stage2": Command(_stage2, "stage2", "what stage 2 maps"),
     "position": Command(_position, "position", "where in the run this is"),
+    "symbols": Command(_symbols, "symbols [NAME]", "find the symbols of a running Linux, and give gdb a file of them"),
     "phys": Command(_phys, "phys [on|off]", "have addresses be physical, or of the current regime again"),
     "help": Command(_help, "help", "this list"),
 }
