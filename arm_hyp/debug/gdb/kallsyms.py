@@ -139,8 +139,10 @@ def _before(memory: bytes, markers: int, places: tuple[int, ...], tokens: tuple[
         if not fewest < count <= fewest + _PER_MARKER:
             continue
         end = _skip(memory, names + places[-1], count - fewest, markers)
+        if end is None or end != _skip(memory, names, count, markers):
+            continue
         offsets = names - 16 - _aligned(4 * count)
-        if end is not None and 0 <= markers - end < _ALIGNMENT and offsets >= 0:
+        if 0 <= markers - end < _ALIGNMENT and offsets >= 0:
             return Tables(offsets, names - 16, count, names, tokens)
     return None
 
