@@ -17,7 +17,10 @@ LIMIT = 3_000_000
 
 ECHO = """
         ldr     x1, =0x09000000
-1:      ldr     w2, [x1, #0x18]         // UARTFR
+1:      mov     x9, #200
+2:      subs    x9, x9, #1
+        b.ne    2b
+        ldr     w2, [x1, #0x18]         // UARTFR
         tbnz    w2, #4, 1b              // RXFE
         ldr     w0, [x1]
         str     w0, [x1]
