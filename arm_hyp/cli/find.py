@@ -66,7 +66,7 @@ def _find(asked: Asked, journey: Journey) -> int:
     after = None if asked.after is None else journey.position(asked.after, "--after")
     before = None if asked.before is None else journey.position(asked.before, "--before")
     found = _last(asked, journey, after, before) if asked.is_last else _first(asked, journey, after, before)
-    if not found and not journey.is_interrupted and not journey.timeline.difference:
+    if not found and not journey.is_over:
         journey.clear()
         print(f"{asked.condition}: never{_between(asked)}", file=sys.stderr)
     return 0 if found else NOT_FOUND
@@ -100,7 +100,7 @@ def _last(asked: Asked, journey: Journey, after: Position | None, before: Positi
     else:
         journey.go(before)
     for number in range(asked.how_many or 1):
-        one = None if journey.is_interrupted else journey.search.back_to([asked.condition])
+        one = None if journey.is_over else journey.search.back_to([asked.condition])
         if one is None or (after is not None and one.position <= after):
             return number
         assert one.event is not None

@@ -72,6 +72,11 @@ class Journey:
             self.go(self._last)
 
     @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more is to be told: the user has interrupted it, or this is not the recorded run."""
+        return self.is_interrupted or bool(self.timeline.difference)
+
+    @property
     def end_text(self) -> str:
         """Say how the run ended, if the cursor is there; else nothing."""
         timeline = self.timeline

@@ -83,9 +83,7 @@ def _show(asked: Asked, journey: Journey) -> int:
     else:
         journey.go(position)
         _check_reached(asked.at, position, journey)
-    if not journey.is_interrupted and not _step(asked, journey):
-        return NOT_FOUND
-    if journey.is_interrupted or journey.timeline.difference:
+    if journey.is_over or not _step(asked, journey) or journey.is_over:
         return NOT_FOUND
     told = asked.parts.tell(journey.timeline, journey.end_text)
     journey.clear()
@@ -99,7 +97,7 @@ def _show(asked: Asked, journey: Journey) -> int:
 def _check_reached(text: str, position: Position, journey: Journey) -> None:
     """Refuse a position behind the end. Raises: UserError."""
     here = journey.timeline.position
-    if here < position and not journey.is_interrupted and not journey.timeline.difference:
+    if here < position and not journey.is_over:
         raise UserError(f"--at {text}", f"the run ends at {here}", "ask for a position before that, or `end`")
 
 
@@ -111,7 +109,7 @@ def _step(asked: Asked, journey: Journey) -> bool:
         there = search.previous(kind) if direction == "back" else search.next(kind, journey.last.n)
         if there is None:
             journey.clear()
-            if not journey.is_interrupted:
+            if not journey.is_over:
                 where = "before" if direction == "back" else "after"
                 print(f"there is no {kind} {where} {journey.timeline.position}", file=sys.stderr)
             return False

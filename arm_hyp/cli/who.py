@@ -33,7 +33,8 @@ class Asked(NamedTuple):
     """What the command line asks."""
 
     target: str
-    before: str
+    at: str
+    before: str | None
     how_many: int
     as_json: bool
 
@@ -48,9 +49,10 @@ def who(
             help="X3, HCR_EL2, HCR_EL2.TWI, LR0, VA+SIZE, main+8, pa:PA+SIZE, ipa:IPA, pte:VA[@LEVEL], s2pte:IPA."
         ),
     ],
-    before: Annotated[
-        str, typer.Option(metavar="POS", help="Look back from this position or mark; there addresses are translated.")
+    at: Annotated[
+        str, typer.Option(metavar="POS", help="Ask this of the machine that `arm-hyp show --at POS` shows.")
     ] = "end",
+    before: Annotated[str | None, typer.Option(metavar="POS", help="Leave out what happens at POS and later.")] = None,
     count: Annotated[int, typer.Option(metavar="N", help="Show the last N changes.", min=1)] = 1,
     files: Annotated[list[str] | None, FilesOption] = None,
     as_json: JsonOption = False,
@@ -62,19 +64,22 @@ def who(
 
     Exit status: 0, 1 if nobody changed it, 2 on bad input, 3 if the run is not the recorded one.
     """
-    travel(ctx, run, files, partial(_who, Asked(target, before, count, as_json)))
+    travel(ctx, run, files, partial(_who, Asked(target, at, before, count, as_json)))
 
 
 def _who(asked: Asked, journey: Journey) -> int:
-    before = journey.position(asked.before, "--before")
+    before = None if asked.before is None else journey.position(asked.before, "--before")
+    at = before or journey.position(asked.at, "--at")
     if not _BY_ADDRESS.match(asked.target) and journey.timeline.runner.symbols.address_of(_stem(asked.target)) is None:
         parse_target(asked.target, journey.timeline)  # a mistake is told before the run begins
-    if asked.before == "end":
+    if before is None and asked.at == "end":
         journey.go_to_end()
     else:
-        journey.go(before)
-    changes = 0 if journey.is_interrupted else _tell(asked, journey)
-    if not changes and not journey.is_interrupted and not journey.timeline.difference:
+        journey.go(at)
+    if before is not None and journey.timeline.position >= before:
+        journey.timeline.step_back()
+    changes = 0 if journey.is_over else _tell(asked, journey)
+    if not changes and not journey.is_over:
         journey.clear()
         target = parse_target(asked.target, journey.timeline)
         print(f"nobody has changed {target.name} up to {journey.timeline.position}", file=sys.stderr)
@@ -90,7 +95,7 @@ def _tell(asked: Asked, journey: Journey) -> int:
     target = parse_target(asked.target, journey.timeline)
     told: list[dict[str, Any]] = []
     count = 0
-    while count < asked.how_many and not journey.is_interrupted:
+    while count < asked.how_many and not journey.is_over:
         change = last_change(journey.search, target)
         if change is None:
             break
