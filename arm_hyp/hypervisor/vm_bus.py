@@ -80,6 +80,10 @@ class VmBus:
             raise ValueError(f"{name}: a range of addresses has no step")
         self._over.insert(0, _Over(name, addresses, override))
 
+    def take_overrides_away(self) -> None:
+        """Let the devices answer everywhere again."""
+        self._over.clear()
+
     def find(self, ipa: int) -> Region | None:
         """Return the device's region that holds an IPA."""
         at = bisect_right(self._bases, ipa) - 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.cpu.snapshot import snapshot
 from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink
 from arm_hyp.machine.boot import BootPlan, plan_boot
 from arm_hyp.machine.loader import read_file
@@ -97,6 +98,32 @@ class Runner:
             self._apply(wanted.settings, index)
             if wanted.input is not None:
                 self.send(Type(read_file(wanted.input), index))
+
+    def load_handlers(self, made_from: str | RecordedHandlers) -> StudentCode:
+        """Return the handlers of a file, loaded anew, or recorded ones. They do nothing yet. Raises: UserError."""
+        if self.hypervisor is None:
+            raise UserError("the handlers", "have no hypervisor in Python to run in", "run the guest with --hypervisor")
+        from arm_hyp.hypervisor.dispatch import dispatch
+        from arm_hyp.hypervisor.student.code import StudentCode
+        from arm_hyp.hypervisor.student.loading import load_handlers
+
+        handlers = load_handlers(made_from) if isinstance(made_from, str) else made_from.handlers()
+        code = StudentCode(handlers, dispatch)
+        for vm in self.hypervisor.vms:
+            code.check(vm)
+        return code
+
+    def use_handlers(self, code: StudentCode | None) -> None:
+        """Have these handlers take the exits from now on, in the place of any others; None: the default ones."""
+        if code is self._student or self.hypervisor is None:
+            return
+        from arm_hyp.hypervisor.dispatch import dispatch
+
+        self._student, self.hypervisor.dispatch = code, dispatch if code is None else code.dispatch
+        for vm in self.hypervisor.vms:
+            vm.bus.take_overrides_away()
+            if code is not None:
+                code.attach(vm)
 
     @property
     def handlers(self) -> StudentCode | None:

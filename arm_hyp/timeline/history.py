@@ -18,16 +18,25 @@ from arm_hyp.timeline.journal import Journal
 from arm_hyp.timeline.position import START, Position
 
 if TYPE_CHECKING:
+    from arm_hyp.hypervisor.student.code import StudentCode
     from arm_hyp.hypervisor.student.effects import EffectLog
 
-Intervention = Edit | Poke
+
+class Load(NamedTuple):
+    """Other handlers take the exits from here on. What they did is in the log of the branch, behind the old ones'."""
+
+    code: StudentCode
+
+
+Intervention = Edit | Poke | Load
 
 
 class Edited(NamedTuple):
-    """What the user changed, and where: behind it `seq` is one more."""
+    """What the user changed, where, and at which virtual time in ns: behind it `seq` is one more."""
 
     position: Position
     what: Intervention
+    time_ns: int = 0
 
 
 class Tip(NamedTuple):
@@ -82,3 +91,8 @@ class History:
     def next_edit(self, position: Position) -> Edited | None:
         """Return the first edit at or behind a position."""
         return next((edited for edited in self.edits if edited.position >= position), None)
+
+    def handlers_at(self, position: Position) -> StudentCode | None:
+        """Return the handlers that the user has loaded last before a position, None for those of the start."""
+        loads = (edited.what for edited in self.edits if edited.position < position)
+        return next((load.code for load in reversed([*loads]) if isinstance(load, Load)), None)

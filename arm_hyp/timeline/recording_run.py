@@ -62,7 +62,8 @@ def _handlers(runner: Runner) -> HandlersPart | None:
     """Return what a user's handlers registered and did."""
     if runner.handlers is None:
         return None
-    return HandlersPart(msgspec.to_builtins(runner.handlers.registrations), runner.handlers.log.packed)
+    registrations = msgspec.to_builtins(runner.handlers.registrations, builtin_types=(bytes,))
+    return HandlersPart(registrations, runner.handlers.log.packed)
 
 
 def end_of(runner: Runner, answer: dict[str, Any]) -> End:

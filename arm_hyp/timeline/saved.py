@@ -16,12 +16,13 @@ from arm_hyp.cpu.position import Told
 from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink
 from arm_hyp.hypervisor.student.effects import EffectLog
+from arm_hyp.hypervisor.student.recorded import RecordedHandlers, Registrations
 from arm_hyp.machine.console_input import Arrival
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.runner.runner import Output
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
-from arm_hyp.timeline.history import Edited, History, Tip
+from arm_hyp.timeline.history import Edited, History, Load, Tip
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.recording import Recording
 from arm_hyp.timeline.recording_replay import Replay
@@ -35,12 +36,19 @@ _MAX_EDITS: Final = 1 << 16
 _LARGEST: Final = 1 << 62
 
 
+class SavedLoad(msgspec.Struct, frozen=True, tag="load", forbid_unknown_fields=True):
+    """Other handlers, without their code: what the file registered that the user loaded."""
+
+    registrations: Registrations
+
+
 class SavedEdit(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the user changed, at (n, seq)."""
+    """What the user changed, at (n, seq, time_ns)."""
 
     n: int
     seq: int
-    what: Edit | Poke
+    what: Edit | Poke | SavedLoad
+    time_ns: int = 0
 
 
 class SavedBranch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +96,7 @@ def record(timeline: Timeline, recorder: Recorder, limit: int) -> Recording:
     timeline.switch(branch)
     timeline.seek(here)
     marks = {name: (place.n, place.seq) for name, place in timeline.marks.items()}
-    return replace(recording, marks=marks).with_part(PART, msgspec.to_builtins(saved))
+    return replace(recording, marks=marks).with_part(PART, msgspec.to_builtins(saved, builtin_types=(bytes,)))
 
 
 def _answer(tip: Tip, outcome: Outcome) -> dict[str, Any]:
@@ -103,13 +111,18 @@ def _branch(history: History) -> SavedBranch:
         history.name,
         history.parent or MAIN,
         (history.begins_at.n, history.begins_at.seq),
-        tuple(SavedEdit(edited.position.n, edited.position.seq, edited.what) for edited in history.edits),
+        tuple(map(_edit, history.edits)),
         tuple(tuple(log) for log in history.inputs),
         None if history.effects is None else tuple(history.effects.packed),
         end.position.n,
         end.position.seq,
         end.time_ns,
     )
+
+
+def _edit(edited: Edited) -> SavedEdit:
+    (n, seq), what, time_ns = edited
+    return SavedEdit(n, seq, SavedLoad(what.code.registrations) if isinstance(what, Load) else what, time_ns)
 
 
 # --- in ---------------------------------------------------------------------------------------------------------------
@@ -141,7 +154,7 @@ def open_timeline(
     _promise(timeline, made.name, timeline.history, recording.inputs, Tip(Position(end.n, end.seq), end.time_ns))
     _compare(timeline, recording)
     for branch in saved.branches:
-        history = _history(timeline, branch)
+        history = _history(timeline, made.name, branch)
         tip = Tip(Position(branch.n, branch.seq), branch.time_ns)
         _promise(timeline, made.name, history, branch.inputs, tip)
         timeline.branches[branch.name] = history
@@ -175,7 +188,7 @@ def _wrong(saved: SavedTimeline) -> str:
         "a name that cannot be shown": not all(name.isprintable() and 0 < len(name) <= 256 for name in names),
         "too many edits": any(len(branch.edits) > _MAX_EDITS for branch in saved.branches),
         "a position": not all(0 <= n < _LARGEST and 0 <= seq < _LARGEST for n, seq in places),
-        "a time": not all(0 <= branch.time_ns < _LARGEST for branch in saved.branches),
+        "a time": not all(0 <= time_ns < _LARGEST for branch in saved.branches for time_ns in _times(branch)),
         "edits out of order": any(list(branch.edits) != _in_order(branch) for branch in saved.branches),
     }
     return next((what for what, is_wrong in found.items() if is_wrong), "")
@@ -185,11 +198,29 @@ def _places(branch: SavedBranch) -> list[tuple[int, int]]:
     return [branch.begins_at, (branch.n, branch.seq), *((edit.n, edit.seq) for edit in branch.edits)]
 
 
+def _times(branch: SavedBranch) -> list[int]:
+    return [branch.time_ns, *(edit.time_ns for edit in branch.edits)]
+
+
 def _in_order(branch: SavedBranch) -> list[SavedEdit]:
     return sorted(branch.edits, key=lambda edit: (edit.n, edit.seq))
 
 
-def _history(timeline: Timeline, branch: SavedBranch) -> History:
+def _edited(timeline: Timeline, name: str, edit: SavedEdit) -> Edited:
+    what = _loaded(timeline, name, edit.what) if isinstance(edit.what, SavedLoad) else edit.what
+    return Edited(Position(edit.n, edit.seq), what, edit.time_ns)
+
+
+def _loaded(timeline: Timeline, name: str, saved: SavedLoad) -> Load:
+    """Return handlers without their code. Raises: UserError if they are damaged, or not of this run."""
+    try:
+        return Load(timeline.runner.load_handlers(RecordedHandlers(saved.registrations, EffectLog())))
+    except UserError as error:
+        raise UserError(f"{name}: {error.thing}", error.cause, error.way_out) from None
+
+
+def _history(timeline: Timeline, name: str, branch: SavedBranch) -> History:
+    """Return a branch. Raises: UserError."""
     main = timeline.branches[MAIN]
     return History(
         branch.name,
@@ -198,7 +229,7 @@ def _history(timeline: Timeline, branch: SavedBranch) -> History:
         [b"" for _ in main.pending],
         parent=branch.parent,
         begins_at=Position(*branch.begins_at),
-        edits=[Edited(Position(edit.n, edit.seq), edit.what) for edit in branch.edits],
+        edits=[_edited(timeline, name, edit) for edit in branch.edits],
         effects=None if branch.effects is None else EffectLog.of(branch.effects),
     )
 

@@ -23,11 +23,12 @@ from arm_hyp.runner import messages
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES, FORWARD_STEP, Checkpoint, Checkpoints, next_checkpoint
-from arm_hyp.timeline.history import Edited, History, Intervention, Tip
+from arm_hyp.timeline.history import Edited, History, Intervention, Load, Tip
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.states import States, memory_at
 
 if TYPE_CHECKING:
+    from arm_hyp.hypervisor.student.code import StudentCode
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
     from arm_hyp.machine.console_input import HostConsole
     from arm_hyp.timeline.journal import Journal
@@ -82,7 +83,7 @@ class Timeline:
         self.configuration = configuration
         self.runner = Runner(configuration, self._sink, self._print, recorded)
         self.runner.advance = self._advance
-        self._machine = self.runner.machine
+        self._machine, self._first_handlers = self.runner.machine, self.runner.handlers
         self.user: HostConsole | None = None
         self.marks: dict[str, Position] = {}
         self.breakpoints: list[str] = []
@@ -354,13 +355,21 @@ class Timeline:
         """Run to a position; on the way, make the user's edits where they were made."""
         outcome = Outcome("position", 1, "the position was reached")
         while self.position < target and not self._is_stopped and outcome.reason in _GOING_ON:
-            edited = self.history.next_edit(self.position)
+            here, edited = self.position, self.history.next_edit(self.position)
             stop = target if edited is None else min(target, edited.position)
-            if self.position < stop:
+            if here < stop:
                 outcome = self._pieces(stop, step)
             if edited is not None and self.position == edited.position and edited.position < target:
-                self._apply(edited.what)
+                self._apply_again(edited)
+            if outcome.reason == "handler" and here < self.position < self.end:  # the run went on there
+                outcome = Outcome("position", 1, "the position was reached")
         return outcome
+
+    def _apply_again(self, edited: Edited) -> None:
+        """Make an edit again, behind what no event told there."""
+        if self._machine.clock.now_ns < edited.time_ns:
+            self._to_time(Tip(edited.position, edited.time_ns))
+        self._apply(edited.what)
 
     def _come_to_tip(self, sink: EventSink | None) -> None:
         """At the position of the tip, let happen what no event told: a handler's last act, or idle time, up to a stop.
@@ -383,6 +392,7 @@ class Timeline:
         """Put everything back as it was at a checkpoint."""
         if self.is_at_end:
             self.history.pending = [queue.typed for queue in self._queues]
+        self._use(self.history.handlers_at(checkpoint.position) or self._first_handlers)
         self._states.put_back(self.history.checkpoints, checkpoint)
         self.repeat_inputs()
 
@@ -413,21 +423,45 @@ class Timeline:
 
     def edit(self, what: Intervention) -> None:
         """Change registers or memory at the cursor: in the past, and on `main`, on a new branch. Raises: UserError."""
-        if not self.is_at_end or self.history.name == MAIN:
+        if not self.is_at_end or self.history.name == MAIN or isinstance(what, Load):
             self.branch()
-        position = self.position
+        position, time_ns = self.position, self._machine.clock.now_ns
         self._connect(self._sink, is_new=True)
         self._apply(what)
-        self.history.edits.append(Edited(position, what))
+        self.history.edits.append(Edited(position, what, time_ns))
         self._note_tip(None)
+
+    def load_handlers(self, path: str) -> History:
+        """Load a file of handlers anew at the cursor; on a new branch they take the exits. Raises: UserError.
+
+        With an error in the file nothing has happened. An exit whose handler failed here is theirs to handle.
+        """
+        self.edit(Load(self.runner.load_handlers(path)))
+        return self.history
 
     def _apply(self, what: Intervention) -> None:
         """Make a change, which is a numbered event. Raises: UserError."""
         try:
-            self.runner.send(what)
+            if isinstance(what, Load):
+                self._load(what.code)
+            else:
+                self.runner.send(what)
         except (ValueError, BusError) as error:
             raise UserError(f"the edit at {self.position}", str(error)) from None
         self._machine.tell_edit()
+
+    def _load(self, code: StudentCode) -> None:
+        """Have other handlers take the exits, with the globals as they were loaded."""
+        before, history = self.runner.handlers, self.history
+        history.effects = code.log if history.effects is None else history.effects
+        self._use(code)
+        code.begin(0 if before is None else before.index)
+
+    def _use(self, code: StudentCode | None) -> None:
+        """Have handlers take the exits, or the default ones, and repeat and continue what was done on this branch."""
+        self.runner.use_handlers(code)
+        if self.history.effects is not None:
+            self.runner.effects = self.history.effects
 
     def branch(self, name: str | None = None) -> History:
         """Begin a branch at the cursor, and be on it. Raises: UserError if the name is taken."""
@@ -444,17 +478,12 @@ class Timeline:
         self.branches[name] = made
         for history in self.branches.values():
             history.checkpoints.keep_to(self._budget_bytes // len(self.branches), made.begins_at.n)
-        self._take_up(made)
+        self.history = made
+        self._use(self.runner.handlers)
         if not was_at_end:
             for queue in self._queues:
                 queue.go_on_with(b"")
         return made
-
-    def _take_up(self, history: History) -> None:
-        """Be on a branch, and have handlers repeat and continue what they did there."""
-        self.history = history
-        if history.effects is not None:
-            self.runner.effects = history.effects
 
     def switch(self, name: str) -> Position:
         """Go to the end of another branch. Raises: UserError if there is none of that name."""
@@ -462,6 +491,6 @@ class Timeline:
             raise UserError(f"branch {name}", "is not there", f"there are {', '.join(self.branches)}")
         if name != self.history.name:
             self._restore(self.history.checkpoints.at_or_before(START))
-            self._take_up(self.branches[name])
+            self.history = self.branches[name]
             self._restore(self.history.checkpoints.at_or_before(START))
         return self.seek(self.end)

@@ -60,7 +60,8 @@ class StudentCode:
         self.index = 0
         self._files, self._live = Files(handlers.files), Live(handlers.files)
         self._data = UserData(handlers.namespaces)
-        self.registrations = export(handlers, self._data.snapshot())
+        self._as_loaded = self._data.snapshot()
+        self.registrations = export(handlers, self._as_loaded)
         self._stuck: dict[str, tuple[Exited, int]] = {}  # by vCPU: its last exit, and how often it came in a row
         self._watch: Watch | None = None
         self._by_class: dict[int, Handle] = {ec: handle for ec in range(64) if (handle := self._entry(ec))}
@@ -72,12 +73,17 @@ class StudentCode:
 
     def attach(self, vm: Vm) -> None:
         """Lay the `@mmio` handlers over a VM's devices. Raises: UserError for a range in its RAM."""
+        self.check(vm)
+        for addresses, registered in self.handlers.mmio.items():
+            vm.bus.override(registered.decorator, addresses, partial(self._mmio, registered))
+
+    def check(self, vm: Vm) -> None:
+        """Raises: UserError for an `@mmio` handler in a VM's RAM."""
         for addresses, registered in self.handlers.mmio.items():
             for ram in (range(slot.ipa, slot.ipa + slot.size_bytes) for slot in vm.memory.slots):
                 if addresses.start < ram.stop and ram.start < addresses.stop:
                     cause = f"{registered.decorator} overlaps RAM of {vm.name}, whose accesses do not trap"
                     raise UserError(registered.place, cause, f"that is range({ram.start:#x}, {ram.stop:#x})")
-            vm.bus.override(registered.decorator, addresses, partial(self._mmio, registered))
 
     def dispatch(self, vcpu: Vcpu, exit: SyncExit) -> None:
         """Handle an exit. Raises: HandlerFailure."""
@@ -338,6 +344,10 @@ class StudentCode:
             name: (Exited._make((*last, tuple(x))), times) for name, (*last, x, times) in state["stuck"].items()
         }
         self.index = state["index"]
+
+    def begin(self, index: int) -> None:
+        """Take over from other handlers before an exit of the log: the globals are as they were loaded."""
+        self.restore({"globals": self._as_loaded, "stuck": {}, "index": index})
 
     def branch(self) -> None:
         """Forget what is in the log from here on, so that the user's code runs again. A recording stays whole."""

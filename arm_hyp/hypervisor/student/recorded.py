@@ -67,7 +67,7 @@ class RecordedHandlers(NamedTuple):
 
     @classmethod
     def of(cls, registrations: Any, effects: list[bytes]) -> RecordedHandlers:
-        """Take both as they were read: `msgspec.to_builtins(registrations)`, `log.packed`. Raises: UserError."""
+        """Take both as they were read: registrations as plain data, and `log.packed`. Raises: UserError."""
         try:
             made = cls(msgspec.convert(registrations, Registrations), EffectLog.of(effects))
         except (msgspec.MsgspecError, TypeError, RecursionError) as error:
