@@ -42,6 +42,10 @@ _OPEN_ENDS: Final = ("open", "limit", "stopped")
 """Behind these the run could go on: the recording says exactly where it did not."""
 
 
+class _Interrupted(Exception):
+    """The user has ended a search: it need not come back to where it began."""
+
+
 class Journey:
     """A timeline and how far it goes: to `last` instructions, or to the text `until` on the console."""
 
@@ -109,9 +113,9 @@ class Journey:
         self.timeline.stop()
 
     def _looked(self, position: Position) -> None:
-        self._progress(f"looked at {position.n:,}")
         if self.is_interrupted:
-            self.timeline.stop()
+            raise _Interrupted
+        self._progress(f"looked at {position.n:,}")
 
     def _progress(self, text: str) -> None:
         if sys.stderr.isatty():
@@ -131,6 +135,8 @@ class Journey:
         try:
             with signals_end(self._interrupt):
                 status = do(self)
+        except _Interrupted:
+            status = INTERRUPTED
         finally:
             self.clear()
         if self.timeline.difference:

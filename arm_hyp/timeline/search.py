@@ -29,7 +29,7 @@ from arm_hyp.timeline.timeline import Timeline
 Stop = Watch | Condition
 """What a search looks for."""
 Progress = Callable[[Position], None]
-"""Hears how far back, or forward, a search has looked."""
+"""Hears how far back, or forward, a search has looked. If it raises, the search ends, the cursor anywhere."""
 
 FIRST_STRETCH: Final = 1 << 10
 """Instructions."""
@@ -110,9 +110,9 @@ class Search:
             if found is not None:
                 self.timeline.seek(found.position)
                 return found
+            self.progress(start)
             if self.timeline.position < end:
                 break  # stopped
-            self.progress(start)
         self.timeline.seek(here)
         return None
 

@@ -51,12 +51,12 @@ def find_call(search: Search) -> Position | None:
     left = [_open(core, address, lowest) for address, lowest in _return_addresses(core, memory)]
     for start, end in search.backwards(here) if left else ():
         timeline.replay(start, end, watches=[each for one in left for each in one])
+        search.progress(start)
         calls = [last[0] for one in left if (last := one.last) is not None and last[1]]
         if calls or timeline.position < end:
             timeline.seek(here)
             return max(calls, default=None)
         left = [one for one in left if one.last is None]
-        search.progress(start)
         if not left:
             break
     timeline.seek(here)

@@ -62,9 +62,9 @@ def last_change(search: Search, what: str | Target) -> Change | None:
         if hits:
             timeline.seek(Position(*hits[-1][:2]))
             return _change(timeline, target, hits[-1])
+        search.progress(start)
         if timeline.position < end:
             break  # stopped
-        search.progress(start)
     timeline.seek(here)
     return None
 

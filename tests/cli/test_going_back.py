@@ -184,8 +184,8 @@ def test_show_goes_back_to_the_last_switch(vm: str, capsys: pytest.CaptureFixtur
 
 
 def test_where_there_is_no_step_the_status_is_1(ladder: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["show", ladder, "--at", "12", "--back", "exception"]) == 1
-    assert capsys.readouterr().err == "there is no exception before 12\n"
+    assert main(["show", ladder, "--at", "11", "--back", "exception"]) == 1
+    assert capsys.readouterr().err == "there is no exception before 11\n"
 
 
 def test_show_says_how_the_run_ended_only_at_its_end(ladder: str, capsys: pytest.CaptureFixture[str]) -> None:
