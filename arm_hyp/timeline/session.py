@@ -45,7 +45,6 @@ class Session:
         self.search = Search(self.timeline, self._looked_at)
         self.looked_at: Position | None = None
         """How far a search has come."""
-        self.marks: dict[str, Position] = {}
         self._batch = _NOTHING
         self._is_busy = self._is_stopped = False
 
@@ -161,10 +160,12 @@ class Session:
 
     def _mark(self, message: ask.Mark) -> answers.Answer:
         if message.position is not None:
-            self.marks[message.name] = message.position
-        elif self.marks.pop(message.name, None) is None:
-            raise UserError(f"mark {message.name}", "is not there", f"there are {', '.join(self.marks) or 'none'}")
-        return answers.Marks(dict(self.marks))
+            self.timeline.marks[message.name] = message.position
+        elif self.timeline.marks.pop(message.name, None) is None:
+            raise UserError(
+                f"mark {message.name}", "is not there", f"there are {', '.join(self.timeline.marks) or 'none'}"
+            )
+        return answers.Marks(dict(self.timeline.marks))
 
     def _subscribe(self, message: ask.Subscribe) -> answers.Answer:
         self._batch = Batch(types_of(message.kinds)) if message.kinds else _NOTHING
@@ -188,7 +189,7 @@ class Session:
             cpus=session_reads.cpu_states(runner),
             vms=() if runner.hypervisor is None else tuple(vm.name for vm in runner.hypervisor.vms),
             consoles=tuple(map(len, runner.consoles)),
-            marks=dict(self.marks),
+            marks=dict(self.timeline.marks),
         )
 
     def _console(self, message: ask.Console) -> answers.Answer:
@@ -238,9 +239,9 @@ class Session:
 
 
 def _branch_state(history: History) -> answers.BranchState:
-    tip = history.tip
-    text = "" if tip.outcome is None else tip.outcome.text
-    return answers.BranchState(history.name, history.parent, history.begins_at, tip.position, text)
+    end = history.promised or history.tip  # where this timeline has not been yet, it may be known what is there
+    text = "" if end.outcome is None else end.outcome.text
+    return answers.BranchState(history.name, history.parent, history.begins_at, end.position, text)
 
 
 def _row(entry: Entry) -> answers.ExceptionRow:

@@ -47,14 +47,16 @@ class Batch:
     ) -> None:
         self.interests, self._keeps_last = interests, keeps_last
         self._kept: deque[Event] = deque()
-        self._at_most, self._dropped = at_most, 0
+        self._at_most, self._dropped, self._is_inside = at_most, 0, False
 
     def emit(self, event: Event) -> None:
         """Take an event."""
-        if type(event) not in self.interests:
-            return
-        if self._joins(event):
-            return
+        self._is_inside = True
+        if type(event) in self.interests and not self._joins(event):
+            self._keep(event)
+        self._is_inside = False
+
+    def _keep(self, event: Event) -> None:
         if len(self._kept) < self._at_most:
             self._kept.append(event)
             return
@@ -73,7 +75,9 @@ class Batch:
         return True
 
     def take(self) -> Events:
-        """Return what was kept since the last call."""
+        """Return what was kept since the last call; nothing, from a signal handler while an event comes in."""
+        if self._is_inside:
+            return Events(())
         found = Events(tuple(map(_plain, self._kept)), self._dropped)
         self._kept.clear()
         self._dropped = 0

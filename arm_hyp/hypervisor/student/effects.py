@@ -158,6 +158,10 @@ class EffectLog:
         """The records, for a file."""
         return list(self._packed)
 
+    def packed_from(self, index: int) -> list[bytes]:
+        """The records from an index on."""
+        return self._packed[index:]
+
     def __len__(self) -> int:
         return len(self._packed)
 

@@ -1,0 +1,229 @@
+"""The machine process from the inside: reads messages, has a session answer them, and looks up while it works.
+
+Read `timeline/session.py`, `timeline/process_pipe.py` and `timeline/process_keeper.py` before this file,
+`timeline/process.py`, which starts it, after it. There are no threads. While a message is worked on a timer's signal
+interrupts ten times a second: then this looks for `Stop` and input, says how far it is, and keeps what came. It is
+crash-only: whatever goes wrong here that is not the user's doing ends the process, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import msgspec
+
+from arm_hyp.errors import UserError
+from arm_hyp.runner.messages import Run, Type
+from arm_hyp.timeline import messages as ask
+from arm_hyp.timeline.answers import Answer, Events, Failed
+from arm_hyp.timeline.process_box import Box
+from arm_hyp.timeline.process_keeper import Keeper, take_up
+from arm_hyp.timeline.process_pipe import (
+    LONGEST_ANSWER_BYTES,
+    LONGEST_REQUEST_BYTES,
+    Answered,
+    Asked,
+    Begin,
+    Closed,
+    Pipe,
+    Progress,
+    TooLong,
+    encode,
+    requests,
+)
+from arm_hyp.timeline.session import Session
+
+TICK_S: Final = 0.1
+_FAILED: Final = 70
+_CAPTURED_BYTES: Final = 4 << 20
+_RUNS: Final = (Run, ask.Seek, ask.Next)
+"""What is new while these are worked on is kept at once, and the cursor goes along."""
+_NO_EVENTS: Final = Events(())
+
+
+class Child:
+    """One machine process: one session, one pipe, one box."""
+
+    def __init__(self, pipe: Pipe, box: Box) -> None:
+        self._pipe, self._box = pipe, box
+        self._inbox: deque[Asked] = deque()
+        self._session: Session
+        self._keeper: Keeper
+        self._doing: type = Begin
+        self._is_stopped = False
+
+    def serve(self, begin: Begin) -> None:
+        """Answer until the other end is gone. Raises: Closed."""
+        try:
+            self._session = Session(begin.configuration, budget_bytes=begin.budget_bytes)
+        except UserError as error:
+            self._answer(0, Failed(error.thing, error.cause, error.way_out))
+            return
+        self._take_up()
+        while True:
+            self._do(self._next())
+
+    def _take_up(self) -> None:
+        session, kept = self._session, self._box.read()
+        self._keeper = Keeper(session.timeline, self._box)
+        with self._ticking():
+            take_up(session.timeline, kept)
+        self._keeper.keep()
+        self._answer(0, session.send(ask.Seek(session.timeline.position)))
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Asked:
+        while not self._inbox:
+            self._pipe.wait()
+            self._take_in()
+        return self._inbox.popleft()
+
+    def _do(self, asked: Asked) -> None:
+        session, self._doing = self._session, type(asked.message)
+        self._is_stopped = False
+        if session.timeline.runner.handlers is not None:
+            session.timeline.runner.handlers.on_call = self._keeper.calls
+        with self._ticking():
+            answer = session.send(asked.message)
+        self._keeper.keep()
+        if asked.number:
+            self._answer(asked.number, answer)
+
+    def _answer(self, number: int, answer: Answer) -> None:
+        events = self._session.take_events() if hasattr(self, "_session") else _NO_EVENTS
+        frame = Answered(number, answer, events)
+        if len(encode(frame)) > LONGEST_ANSWER_BYTES:
+            frame = Answered(number, Failed("the answer", "is too long", "ask for less at once"), _NO_EVENTS)
+        self._pipe.put(frame)
+        self._pipe.flush()
+
+    def _take_in(self) -> None:
+        """Take messages in; `Stop` holds for what is being done. Raises: Closed."""
+        self._pipe.take_in()
+        frames = self._pipe.frames()
+        while True:
+            try:
+                frame = next(frames, None)
+                if frame is None:
+                    return
+                asked = requests.decode(frame)
+            except (TooLong, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                frames = self._pipe.frames()
+                self._refuse(str(error))
+                continue
+            if isinstance(asked, Asked):
+                self._take(asked)
+
+    def _refuse(self, cause: str) -> None:
+        self._pipe.put(Answered(0, Failed("message", " ".join(cause.split())), _NO_EVENTS))
+
+    def _take(self, asked: Asked) -> None:
+        if isinstance(asked.message, ask.Stop):
+            self._is_stopped = True
+            self._session.stop()
+        elif isinstance(asked.message, Type) and not asked.number and self._is_new:
+            self._session.timeline.runner.send(asked.message)  # it enters where the guest decides
+        else:
+            self._inbox.append(asked)
+
+    # --- while it works ----------------------------------------------------------------------------------------------
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether what happens now is new, as part of a run."""
+        timeline = self._session.timeline
+        return self._doing in _RUNS and timeline.history.promised is None and timeline.position > timeline.frontier
+
+    @contextmanager
+    def _ticking(self) -> Iterator[None]:
+        signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def tick(self, _signal: int, _frame: FrameType | None) -> None:
+        """Look up. A user's code that runs is left alone: it is being watched, and is over soon."""
+        if sys.gettrace() is not None:
+            return
+        try:
+            self._take_in()
+            if self._is_new:
+                self._keeper.keep_running()
+            self._tell()
+        except Closed:
+            os._exit(0)
+        if os.fstat(2).st_size > _CAPTURED_BYTES:
+            os.ftruncate(2, 0)
+
+    def _tell(self) -> None:
+        """Say how far this is, unless nobody has read the last of it."""
+        if self._pipe.is_full:
+            self._pipe.push()
+            return
+        session = self._session
+        timeline = session.timeline
+        self._pipe.put(Progress(timeline.position, timeline.frontier, session.looked_at, session.take_events()))
+
+
+def _prepare(lifeline: int) -> None:
+    """Leave signals of the terminal to the parent, leave no core dumps, and end when the parent does.
+
+    A lifeline is a pipe of which the parent has the other end: when that is closed the kernel sends SIGIO, which ends
+    this process also inside a call that never returns.
+    """
+    for ignored in (signal.SIGINT, signal.SIGTSTP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:
+        os._exit(0)  # the parent was gone before
+
+
+def _first(pipe: Pipe) -> Begin:
+    while True:
+        pipe.wait()
+        pipe.take_in()
+        for frame in pipe.frames():
+            begin = requests.decode(frame)
+            assert isinstance(begin, Begin)
+            return begin
+
+
+def main() -> None:
+    """Serve the pipe whose descriptor is the first argument; then come the box and the lifeline."""
+    end, box, lifeline = map(int, sys.argv[1:4])
+    _prepare(lifeline)
+    pipe = Pipe(socket.socket(fileno=end), LONGEST_REQUEST_BYTES)
+    try:
+        child = Child(pipe, Box(box))
+        begin = _first(pipe)
+        signal.signal(signal.SIGALRM, child.tick)
+        child.serve(begin)
+    except Closed:
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(_FAILED)
+
+
+if __name__ == "__main__":
+    import faulthandler
+
+    faulthandler.enable(all_threads=False)
+    main()
