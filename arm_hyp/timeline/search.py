@@ -182,9 +182,10 @@ class Search:
 
         None if there is none up to `limit` instructions: then the cursor is there, or at the end.
         """
+        here = self.timeline.position
         found = self._forward_in_past(stops, Position(limit))
         if found is None and self.timeline.position.n < limit and self.timeline.is_at_frontier:
-            found = self._forward_in_future(stops, limit)
+            found = self._forward_in_future(stops, limit, here)
         if found is not None:
             self.timeline.seek(found.position)
         return found
@@ -209,14 +210,13 @@ class Search:
         self._replay(start, end, finder, watches)
         return _first(watches, finder, after)
 
-    def _forward_in_future(self, stops: Sequence[Stop], limit: int) -> Found | None:
+    def _forward_in_future(self, stops: Sequence[Stop], limit: int, here: Position) -> Found | None:
         watches = [stop for stop in stops if isinstance(stop, Watch)]
         for watch in watches:
             watch.hits, watch.stops = deque(), True
-        here = self.timeline.position
         finder = Finder(self.timeline, [stop for stop in stops if isinstance(stop, Condition)], after=here)
         try:
-            self.timeline.go_on(limit, sink=finder if finder.conditions else None, watches=watches)
+            self.timeline.go_on(limit, sink=finder if finder.conditions else None, watches=watches, begin=here)
         except (KeyError, ValueError) as error:
             raise UserError("watch", str(error.args[0])) from None
         finally:

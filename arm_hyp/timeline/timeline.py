@@ -319,14 +319,24 @@ class Timeline:
             self._come_to_tip(sink)
         return self.position
 
-    def go_on(self, limit: int, *, sink: EventSink | None = None, watches: Sequence[Watch] = ()) -> Outcome:
-        """Go on behind the frontier to `limit` instructions in all, with one more sink and watches connected."""
+    def go_on(
+        self,
+        limit: int,
+        *,
+        sink: EventSink | None = None,
+        watches: Sequence[Watch] = (),
+        begin: Position | None = None,
+    ) -> Outcome:
+        """Go on behind the frontier to `limit` instructions in all, with one more sink and watches connected.
+
+        A breakpoint where the search `begin`s (None: at the frontier) does not count.
+        """
         self._is_stopped = False
         self._repeat(self.frontier)
         before, machine = self._sink, self._machine
         self._sink = before if sink is None else FanOut(before, sink)
         try:
-            with Watches(machine.cpus.cores, watches, machine.ram_device.observers, self.stop, self.position):
+            with Watches(machine.cpus.cores, watches, machine.ram_device.observers, self.stop, begin or self.position):
                 return self._go_on(Position(limit))
         finally:
             self._sink = before

@@ -88,6 +88,17 @@ def test_a_breakpoint_stops_at_each_place_before_its_instruction(guest: str) -> 
         assert timeline.position == START
 
 
+def test_a_breakpoint_at_the_frontier_counts_for_who_comes_from_before_it() -> None:
+    timeline = _timeline(str(guests_directory() / "02-wfi.s"))
+    debuggee = TimelineDebuggee(timeline, LIMIT)
+    frontier = timeline.seek(Position(9))
+    point = StopPoint(StopKind.SOFTWARE, timeline.runner.machine.core.pc, 4)
+    timeline.seek(Position(5))
+    assert debuggee.go(frozenset({point}), is_forward=True).reason is Reason.POINT
+    assert timeline.position == frontier == timeline.frontier
+    assert debuggee.go(frozenset({point}), is_forward=True).reason is Reason.END
+
+
 def test_two_cpus_stop_and_come_to_the_same_end() -> None:
     image = str(guests_directory() / "19-smp.s")
     straight = _timeline(image, cpus=2)
