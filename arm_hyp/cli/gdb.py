@@ -19,13 +19,16 @@ from arm_hyp.machine.console_input import HostConsole
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
+from arm_hyp.timeline.saved import open_timeline
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings
+    from arm_hyp.timeline.recording_replay import Replay
 
 _KILLED_STATUS: Final = 137
 """That of a process which SIGKILL ended: 128 + 9."""
+_OPEN_ENDS: Final = frozenset({"open", "limit", "stopped"})
 _ELF: Final = b"\x7fELF"
 
 
@@ -39,13 +42,16 @@ class Terminal(NamedTuple):
 
 
 class GdbRun:
-    """A run under gdb. Make it before the machine. Raises: UserError, for an address that cannot be listened on."""
+    """A run under gdb, new or of a recording. Make it before the machine.
 
-    def __init__(self, configuration: Configuration, settings: Settings) -> None:
+    Raises: UserError, for an address that cannot be listened on.
+    """
+
+    def __init__(self, configuration: Configuration, settings: Settings, replay: Replay | None = None) -> None:
         assert settings.gdb is not None
         if settings.record is not None:
             raise UserError("--gdb with --record", "what gdb changes is not recorded", "leave one out")
-        self._configuration, self._settings = configuration, settings
+        self._configuration, self._settings, self._replay = configuration, settings, replay
         self._ended: Outcome | None = None
         self._terminal = Terminal(None, None, None, lambda: None)
         address = parse_address(settings.gdb)
@@ -57,9 +63,18 @@ class GdbRun:
 
     def runner(self, sink: EventSink | None = None, output: Output | None = None) -> Runner:
         """Make the machine, which can go back."""
-        self._timeline = Timeline(self._configuration, sink=sink, output=output)
-        self._debuggee = TimelineDebuggee(self._timeline, self._settings.limit)
+        if self._replay is None:
+            self._timeline = Timeline(self._configuration, sink=sink, output=output)
+        else:
+            self._timeline = open_timeline(self._replay, sink=sink, output=output).timeline
+        self._debuggee = TimelineDebuggee(self._timeline, self._limit)
         return self._timeline.runner
+
+    @property
+    def _limit(self) -> int:
+        """Where the run ends at the latest, in instructions: a recording that was stopped, where it was."""
+        end = None if self._replay is None else self._replay.recording.end
+        return end.n if end is not None and end.reason in _OPEN_ENDS else self._settings.limit
 
     def run(
         self, user: HostConsole | None, source: int | None, wakeup: int | None, flush: Callable[[], None]
@@ -75,7 +90,7 @@ class GdbRun:
             self._server.close()
 
     def _served(self) -> dict[str, Any]:
-        limit, until = self._settings.limit, self._settings.until
+        limit, until = self._limit, self._settings.until
         while True:
             ending = self._server.serve(self._debuggee, lambda: self._status)
             if ending is Ending.KILLED:

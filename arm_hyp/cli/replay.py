@@ -11,14 +11,14 @@ import typer
 
 from arm_hyp.cli.dumps import parse_dumps
 from arm_hyp.cli.run import counts_exceptions, parse_checks
-from arm_hyp.cli.run_options import TRACE_FORMATS, one_of
+from arm_hyp.cli.run_options import TRACE_FORMATS, RunCommand, one_of
 from arm_hyp.cli.session import Session, Settings
 from arm_hyp.timeline.recording_replay import Replay
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(cls=RunCommand)
 def replay(
     recording: Annotated[str, typer.Argument(metavar="RUN.hyp", help="What `arm-hyp run --record` wrote.")],
     files: Annotated[
@@ -44,6 +44,10 @@ def replay(
     check: Annotated[
         str, typer.Option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", metavar="CODES")
     ] = "none",
+    gdb: Annotated[
+        str | None,
+        typer.Option(help="Wait for gdb at the start, on this port (1234; 0: any).", metavar="[[HOST:]PORT]"),
+    ] = None,
 ) -> None:
     """Repeat a recorded run exactly. Exit status: the recorded one, 3 if the replay differs, 2 on bad input.
 
@@ -63,6 +67,7 @@ def replay(
             counts_exceptions=counts_exceptions(configuration),
             wants_terminal=False,
             checks=checks,
+            gdb=gdb,
         )
         status = Session(configuration, settings, opened).run()
     raise typer.Exit(status)

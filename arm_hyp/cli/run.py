@@ -163,6 +163,12 @@ def run(
             metavar="[[HOST:]PORT]",
         ),
     ] = None,
+    symbols: Annotated[
+        list[str] | None,
+        _option(
+            help="Names for addresses, in traces and for gdb: an ELF file or a System.map. Repeatable.", panel=_RUN
+        ),
+    ] = None,
     record: Annotated[
         str | None, _option(help="Record the run in this file, for `arm-hyp replay`.", panel=_RUN, metavar="RUN.hyp")
     ] = None,
@@ -228,6 +234,7 @@ def run(
         input_path=input_,
         checks=parse_checks(check),
         gdb=gdb,
+        symbols=tuple(symbols or ()),
         record=record,
         embed=cast(Embed, one_of("--embed", embed, EMBEDS, "choice")),
         wants_terminal=_shows_any(configuration)

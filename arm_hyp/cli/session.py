@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -23,6 +23,7 @@ from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
 from arm_hyp.cli.trace_sinks import TextSink, trace_sink
+from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.debug.exports.formats import source_of
 from arm_hyp.debug.exports.lines import started
 from arm_hyp.errors import UserError
@@ -63,6 +64,7 @@ class Settings:
     record: str | None = None
     embed: Embed = "small"
     gdb: str | None = None
+    symbols: tuple[str, ...] = ()
 
 
 class _HandlersPrints:
@@ -89,7 +91,8 @@ class Session:
 
     def __init__(self, configuration: Configuration, settings: Settings, replay: Replay | None = None) -> None:
         self._settings, self._statistics, self._fan = settings, Statistics(), FanOut()
-        self._recorded = _recorded(configuration, settings, replay)
+        self._gdb = _gdb(configuration, settings, replay)
+        self._recorded = _recorded(configuration, settings, replay) if self._gdb is None else None
         path = settings.input_path
         typed = b"" if path is None or path == _STANDARD else read_file(path)
         counts = settings.has_statistics or settings.counts_exceptions
@@ -98,11 +101,11 @@ class Session:
             counts or has_handlers or settings.trace is not None or bool(settings.checks)
         )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
-        self._gdb = _gdb(configuration, settings)
         make = partial(Runner, configuration) if replay is None else replay.runner
         if self._gdb is not None:
             make = self._gdb.runner
         self._runner = make(self._fan if listens else None, self._consoles.put)
+        _add_symbols(self._runner, settings.symbols)
         if self._recorded is not None:
             self._recorded.started(self._runner)
         self._runner.send(Type(typed))
@@ -259,13 +262,25 @@ def _recorded(configuration: Configuration, settings: Settings, replay: Replay |
     return recorded.Recording(configuration, settings)
 
 
-def _gdb(configuration: Configuration, settings: Settings) -> GdbRun | None:
+def _add_symbols(runner: Runner, paths: tuple[str, ...]) -> None:
+    """Have addresses named by symbols from other files, too. Raises: UserError."""
+    if not paths:
+        return
+    if len(runner.plans) > 1:
+        raise UserError("--symbols", "each VM has an address space of its own", "run one VM alone")
+    from arm_hyp.runner.symbol_files import read_symbols  # here: most runs need none
+
+    plan = runner.plans[0]
+    runner.plans = (replace(plan, symbols=SymbolTable.merged((plan.symbols, *map(read_symbols, paths)))),)
+
+
+def _gdb(configuration: Configuration, settings: Settings, replay: Replay | None) -> GdbRun | None:
     """Return what waits for gdb, if anything does. Raises: UserError."""
     if settings.gdb is None:
         return None
     from arm_hyp.cli.gdb import GdbRun  # here: most runs do not
 
-    return GdbRun(configuration, settings)
+    return GdbRun(configuration, settings, replay)
 
 
 def _prefixes(configuration: Configuration, settings: Settings) -> list[bytes | None]:

@@ -67,10 +67,10 @@ class Target:
 
 
 @contextmanager
-def _target(*arguments: str) -> Iterator[Target]:
-    command = [sys.executable, "-m", "arm_hyp.cli.main", "run", *arguments, "--gdb", "0"]
+def _target(*arguments: str, command: str = "run") -> Iterator[Target]:
+    line = [sys.executable, "-m", "arm_hyp.cli.main", command, *arguments, "--gdb", "0"]
     process = subprocess.Popen(
-        command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        line, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
         yield Target(process)
@@ -284,6 +284,45 @@ def test_vcpus_are_threads(gdb: str, tmp_path: Path) -> None:
     assert "hvc\t#0x0" in printed
     assert "nr_spis" in printed
     assert "RWX memory" in printed
+
+
+def test_a_recording_is_debugged(gdb: str, tmp_path: Path) -> None:
+    recording = str(tmp_path / "run.hyp")
+    assert main(["run", WFI, *TWI, "--record", recording]) == 0
+    with _target(recording, command="replay") as target:
+        printed = _dialogue(
+            gdb, target, tmp_path,
+            f"""
+            break *{_symbol(WFI, "at_el2"):#x}
+            continue
+            continue
+            monitor exits
+            reverse-continue
+            monitor position
+            delete
+            continue
+            continue
+            """,
+        )  # fmt: skip
+        target.end()
+    assert printed.count("Breakpoint 1, ") == 3
+    assert "1  EL1 -> EL2  0x16 HVC" in printed
+    assert "exited normally" in printed
+    assert target.status == 0
+    assert "trapped WFI" in target.output
+
+
+def test_symbols_from_a_file_name_addresses(gdb: str, tmp_path: Path) -> None:
+    table = tmp_path / "System.map"
+    table.write_text(f"{_symbol(WFI, 'el1') - 4:x} T from_the_map\n")
+    with _target(WFI, *TWI, "--symbols", str(table)) as target:
+        commands = "monitor symbols from_the_map\nmonitor symbols\nkill\n"
+        printed = _dialogue(gdb, target, tmp_path, commands)
+        target.end()
+    assert "from_the_map is at" in printed
+    path = Path(re.findall(r"symbol-file (\S+)", printed)[0])
+    assert path.read_bytes().startswith(b"\x7fELF")
+    path.unlink()
 
 
 @pytest.mark.parametrize(

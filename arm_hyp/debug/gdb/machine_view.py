@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.debug.gdb import memory
 from arm_hyp.debug.gdb.debuggee import Thread
 from arm_hyp.debug.gdb.registers import CpuRegisters, VcpuRegisters
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
 
 
 class MachineView:
-    """The threads of a machine. With `is_physical`, addresses are physical ones; `symbols` are all that are known."""
+    """The threads of a machine. With `is_physical` addresses are physical ones; `found` are symbols found in memory."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.is_physical = False
-        self.symbols = runner.symbols
+        self.found = SymbolTable()
         made = runner.configuration
         self.description: Description = describe(made.cpu, made.gic, made.list_registers)
         self._cpus = [CpuRegisters(core) for core in runner.machine.cpus.cores]
         vcpus = [] if runner.hypervisor is None else runner.hypervisor.vcpus
         self._vcpus = [VcpuRegisters(vcpu, self._cpus) for vcpu in vcpus]
+
+    @property
+    def symbols(self) -> SymbolTable:
+        """All symbols that are known."""
+        return SymbolTable.merged((self.runner.symbols, self.found)) if self.found.symbols else self.runner.symbols
 
     # --- threads -----------------------------------------------------------------------------------------------------
 

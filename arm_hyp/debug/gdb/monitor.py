@@ -16,7 +16,6 @@ from arm_hyp.arch.gic import FIRST_PPI
 from arm_hyp.arch.registers.gic_virtual import ICH_LR_EL2
 from arm_hyp.arch.syndromes import ec_name
 from arm_hyp.arch.translation import FETCH, READ, WRITE, walk
-from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.debug.gdb.kallsyms import find_symbols
 from arm_hyp.debug.gdb.stage2_ranges import stage2_lines
 from arm_hyp.errors import UserError
@@ -210,14 +209,14 @@ def _symbols(monitor: Monitor, _thread: int, arguments: list[str]) -> str:
         address = monitor.view.symbols.address_of(arguments[0])
         return f"no symbol {arguments[0]} is known" if address is None else f"{arguments[0]} is at {address:#x}"
     found = find_symbols(runner.machine.ram)
-    if found is not None:
-        monitor.view.symbols = SymbolTable.merged((monitor.view.symbols, found))
-    if not monitor.view.symbols.symbols:
+    monitor.view.found = found or monitor.view.found
+    known = monitor.view.symbols
+    if not known.symbols:
         return "no symbols are known, and there is no Linux kernel in RAM that has set up its table"
     with tempfile.NamedTemporaryFile(prefix="arm-hyp-", suffix=".elf", delete=False) as file:
-        file.write(symbols_as_elf(monitor.view.symbols))
+        file.write(symbols_as_elf(known))
     kernel = "" if found is None else f", {len(found.symbols):,} of them of the Linux that is in RAM"
-    return f"{len(monitor.view.symbols.symbols):,} symbols{kernel}; for gdb:\nsymbol-file {file.name}"
+    return f"{len(known.symbols):,} symbols{kernel}; for gdb:\nsymbol-file {file.name}"
 
 
 def _phys(monitor: Monitor, _thread: int, arguments: list[str]) -> str:
