@@ -122,9 +122,8 @@ def take_up(timeline: Timeline, kept: Kept) -> Position:
     timeline.repeat_inputs()
     if kept.branch not in ("", MAIN):
         timeline.switch(kept.branch)
-    promised = timeline.history.promised
-    if promised is not None and timeline.seek(promised.position) == promised.position:
-        timeline.history.tip = timeline.history.tip._replace(outcome=promised.outcome)
+    if timeline.history.promised is not None:
+        timeline.seek(timeline.history.promised.position)
     return timeline.seek(kept.cursor if kept.call is None else kept.call.position)
 
 

@@ -85,5 +85,5 @@ class Batch:
 
 
 def _plain(event: Event) -> dict[str, object]:
-    plain: dict[str, object] = msgspec.to_builtins(event)
+    plain: dict[str, object] = msgspec.msgpack.decode(msgspec.msgpack.encode(event))  # as through a pipe
     return plain

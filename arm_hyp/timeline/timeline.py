@@ -217,7 +217,7 @@ class Timeline:
         outcome = self._anew(lambda: self._through_edits(min(target, promised.position), FORWARD_STEP))
         if self.position >= promised.position or outcome.reason not in _GOING_ON:
             self._to_time(promised)
-            self._note_tip(self.history.tip.outcome)
+            self._note_tip(self.history.tip.outcome or promised.outcome)
             self.history.promised = None
         return outcome
 
