@@ -215,7 +215,7 @@ class Timeline:
         """Run on with the inputs and edits of a recording, up to its end."""
         self._machine.user = None
         outcome = self._anew(lambda: self._through_edits(min(target, promised.position), FORWARD_STEP))
-        if self.position >= promised.position or outcome.reason not in _GOING_ON:
+        if self.position >= promised.position or outcome.reason not in (*_GOING_ON, "stopped"):
             self._to_time(promised)
             self._note_tip(self.history.tip.outcome or promised.outcome)
             self.history.promised = None
