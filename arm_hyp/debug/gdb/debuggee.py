@@ -48,7 +48,7 @@ class StopPoint(NamedTuple):
 
 
 class Reason(StrEnum):
-    """Why the target stopped. START and END are the ends of the recorded run, GONE is after the end."""
+    """Why the target stopped. START and END are the ends of the run, FAILED is a failure of the user's handlers."""
 
     STEP = "step"
     POINT = "point"
