@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 import typer
 
-from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, travel
+from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, SymbolsOption, travel
 from arm_hyp.cli.lines import print_line
 from arm_hyp.errors import UserError
 from arm_hyp.timeline.conditions import Condition, parse_condition
@@ -45,6 +45,7 @@ def find(
     count: Annotated[int | None, typer.Option(metavar="N", help="Print so many. [default: 1]", min=1)] = None,
     after: Annotated[str | None, typer.Option(metavar="POS", help="Look behind this position or mark.")] = None,
     before: Annotated[str | None, typer.Option(metavar="POS", help="Look before this position or mark.")] = None,
+    symbols: Annotated[list[str] | None, SymbolsOption] = None,
     files: Annotated[list[str] | None, FilesOption] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, with the whole event.")] = False,
 ) -> None:
@@ -59,7 +60,7 @@ def find(
         raise UserError("--all", "means from the first to the last", "leave out --last and --count")
     wanted = None if everything else count or 1
     asked = Asked(parse_condition(condition), wanted, last, after, before, as_json)
-    travel(ctx, run, files, partial(_find, asked))
+    travel(ctx, run, files, symbols, partial(_find, asked))
 
 
 def _find(asked: Asked, journey: Journey) -> int:

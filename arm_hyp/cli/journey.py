@@ -9,15 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from typer.main import get_command
 
+from arm_hyp.cli.journey_symbols import Symbols
 from arm_hyp.cli.terminal import signals_end
 from arm_hyp.errors import UserError
+from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.runner.messages import Type
 from arm_hyp.timeline.container import MAGIC
 from arm_hyp.timeline.position import START, Position, parse_position
 from arm_hyp.timeline.search import Search
@@ -36,6 +37,9 @@ FileArgument: Final = typer.Argument(metavar="RUN", help="A recording (run.hyp),
 FilesOption: Final = typer.Option(
     metavar="PATH", help="A file of the run that is not in its recording, or a directory to look in. Repeatable."
 )
+SymbolsOption: Final = typer.Option(
+    metavar="FILE", help="Names for addresses: an ELF file or a System.map. Linux brings its own. Repeatable."
+)
 _PIECE: Final = 1 << 24
 """Instructions: so often is progress shown."""
 _OPEN_ENDS: Final = ("open", "limit", "stopped")
@@ -49,8 +53,11 @@ class _Interrupted(Exception):
 class Journey:
     """A timeline and how far it goes: to `last` instructions, or to the text `until` on the console."""
 
-    def __init__(self, timeline: Timeline, name: str, last: Position, until: str = "") -> None:
+    def __init__(
+        self, timeline: Timeline, name: str, last: Position, until: str = "", symbols: Sequence[str] = ()
+    ) -> None:
         self.timeline, self.name, self._last, self._until = timeline, name, last, until
+        self.symbols = Symbols(timeline.runner, symbols)
         self.search = Search(timeline, self._looked)
         self.is_interrupted = self._shows = False
 
@@ -64,6 +71,7 @@ class Journey:
             timeline.seek(min(position, Position(before.n + _PIECE)))
             if timeline.position == before:
                 break
+            self.symbols.look(timeline.position.n)
             self._progress(f"{timeline.position.n:,} instructions")
         if timeline.position > position:
             timeline.seek(position)
@@ -72,6 +80,7 @@ class Journey:
         """Go to the end of the run."""
         if self._until:
             self.timeline.run(self._last.n, self._until)
+            self.symbols.look(self.timeline.position.n)
         else:
             self.go(self._last)
 
@@ -115,6 +124,7 @@ class Journey:
     def _looked(self, position: Position) -> None:
         if self.is_interrupted:
             raise _Interrupted
+        self.symbols.look(self.timeline.position.n)
         self._progress(f"looked at {position.n:,}")
 
     def _progress(self, text: str) -> None:
@@ -152,7 +162,11 @@ class Journey:
 
 
 def travel(
-    ctx: typer.Context, file: str, files: Sequence[str] | None, do: Callable[[Journey], int], **options: Any
+    ctx: typer.Context,
+    file: str,
+    files: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+    do: Callable[[Journey], int],
 ) -> None:
     """Open a recording, or make the machine of a guest, and do what the command does. Raises: typer.Exit, UserError.
 
@@ -161,12 +175,12 @@ def travel(
     if is_recording(file):
         if ctx.args:
             raise UserError(ctx.args[0], "a recording has its own options", f"try '{ctx.command_path} --help'")
-        raise typer.Exit(_travel_in_recording(file, files or (), do))
+        raise typer.Exit(_travel_in_recording(file, files or (), symbols or (), do))
     if files:
         raise UserError("--files", f"{file} is no recording", "leave it out")
     from arm_hyp.cli import run  # here: a recording needs no options of `run`
 
-    use = partial(_travel_in_guest, file, do)
+    use = partial(_travel_in_guest, file, symbols or (), do)
     get_command(run.app).main([file, *ctx.args], prog_name=ctx.command_path, standalone_mode=False, obj=use)
 
 
@@ -179,13 +193,13 @@ def is_recording(file: str) -> bool:
         return file.endswith(".hyp")
 
 
-def _travel_in_recording(file: str, files: Sequence[str], do: Callable[[Journey], int]) -> int:
+def _travel_in_recording(file: str, files: Sequence[str], symbols: Sequence[str], do: Callable[[Journey], int]) -> int:
     from arm_hyp.timeline.recording_replay import Replay  # here: a guest needs neither
     from arm_hyp.timeline.saved import open_timeline
 
     with Replay.open(file, files) as replay:
         timeline = open_timeline(replay).timeline
-        return Journey(timeline, file, _end(replay.recording.end)).travel(do)
+        return Journey(timeline, file, _end(replay.recording.end), symbols=symbols).travel(do)
 
 
 def _end(end: End) -> Position:
@@ -193,12 +207,16 @@ def _end(end: End) -> Position:
     return Position(end.n, end.seq) if end.reason in _OPEN_ENDS else Position(end.n + 1)
 
 
-def _travel_in_guest(file: str, do: Callable[[Journey], int], configuration: Configuration, settings: Settings) -> int:
-    from arm_hyp.machine.loader import read_file
-
+def _travel_in_guest(
+    file: str,
+    symbols: Sequence[str],
+    do: Callable[[Journey], int],
+    configuration: Configuration,
+    settings: Settings,
+) -> int:
     timeline = Timeline(configuration)
     for warning in timeline.runner.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if settings.input_path not in (None, "-"):
-        timeline.runner.send(Type(read_file(str(settings.input_path))))
-    return Journey(timeline, file, Position(settings.limit), settings.until).travel(do)
+        timeline.type(read_file(str(settings.input_path)))
+    return Journey(timeline, file, Position(settings.limit), settings.until, symbols).travel(do)

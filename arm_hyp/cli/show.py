@@ -14,7 +14,7 @@ import typer
 
 from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.explain_trap import print_json
-from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, travel
+from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, SymbolsOption, travel
 from arm_hyp.cli.run_options import one_of
 from arm_hyp.cli.show_parts import DUMPS, Parts
 from arm_hyp.errors import UserError
@@ -57,6 +57,7 @@ def show(
         bool, typer.Option("--why", help="Decode the syndrome of the last exception, field by field.")
     ] = False,
     dump: Annotated[str, typer.Option(metavar="NAMES", help=f"Print {', '.join(DUMPS)} (with commas).")] = "",
+    symbols: Annotated[list[str] | None, SymbolsOption] = None,
     files: Annotated[list[str] | None, FilesOption] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,7 +69,7 @@ def show(
     """
     steps_back, steps_on = _kinds("--back", back, KINDS), _kinds("--next", on, tuple(k for k in KINDS if k != "caller"))
     parts = Parts.parse(cpu, registers=registers, walk=walk, why=why, dump=dump)
-    travel(ctx, run, files, partial(_show, Asked(at, steps_back, steps_on, parts, as_json)))
+    travel(ctx, run, files, symbols, partial(_show, Asked(at, steps_back, steps_on, parts, as_json)))
 
 
 def _kinds(option: str, kinds: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
+from arm_hyp.arch import sysregs
 from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.explain_trap import print_json
-from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, travel
+from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, SymbolsOption, travel
 from arm_hyp.cli.lines import print_folded
 from arm_hyp.cpu.watched import Value
 from arm_hyp.timeline.change_fields import changed_fields, syndrome_of
@@ -54,6 +55,7 @@ def who(
     ] = "end",
     before: Annotated[str | None, typer.Option(metavar="POS", help="Leave out what happens at POS and later.")] = None,
     count: Annotated[int, typer.Option(metavar="N", help="Show the last N changes.", min=1)] = 1,
+    symbols: Annotated[list[str] | None, SymbolsOption] = None,
     files: Annotated[list[str] | None, FilesOption] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,13 +66,13 @@ def who(
 
     Exit status: 0, 1 if nobody changed it, 2 on bad input, 3 if the run is not the recorded one.
     """
-    travel(ctx, run, files, partial(_who, Asked(target, at, before, count, as_json)))
+    travel(ctx, run, files, symbols, partial(_who, Asked(target, at, before, count, as_json)))
 
 
 def _who(asked: Asked, journey: Journey) -> int:
     before = None if asked.before is None else journey.position(asked.before, "--before")
     at = before or journey.position(asked.at, "--at")
-    if not _BY_ADDRESS.match(asked.target) and journey.timeline.runner.symbols.address_of(_stem(asked.target)) is None:
+    if not _is_address(asked.target, journey):
         parse_target(asked.target, journey.timeline)  # a mistake is told before the run begins
     if before is None and asked.at == "end":
         journey.go_to_end()
@@ -86,8 +88,12 @@ def _who(asked: Asked, journey: Journey) -> int:
     return 0 if changes else NOT_FOUND
 
 
-def _stem(target: str) -> str:
-    return re.split(r"[+.]", target)[0]
+def _is_address(target: str, journey: Journey) -> bool:
+    """Tell whether a target is, or may be, an address: what that means is known only when the run has come there."""
+    if _BY_ADDRESS.match(target) or journey.timeline.runner.symbols.address_of(target.split("+")[0]) is not None:
+        return True
+    name = target.rpartition(":")[2].partition(".")[0].upper()
+    return journey.symbols.may_come and not any(row.name == name for row in sysregs.TABLE)
 
 
 def _tell(asked: Asked, journey: Journey) -> int:

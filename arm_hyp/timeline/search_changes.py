@@ -134,7 +134,8 @@ def _who(timeline: Timeline, hit: Hit, entry: Entry | None, word: int | None) ->
     if entry is not None and entry.level == 2 and timeline.runner.hypervisor is not None:
         return f"the hypervisor{_handling(timeline, entry)} on CPU {hit.cpu}"
     if hit.by == BETWEEN:
-        return "a device, the clock or the user, between two instructions"
+        hypervisor = "the hypervisor, " if timeline.runner.hypervisor is not None else ""
+        return f"{hypervisor}a device, the clock or the user, between two instructions"
     return f"{instruction} on CPU {hit.cpu}"
 
 
