@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from arm_hyp.debug.gdb.server import Server, parse_address
 from arm_hyp.debug.gdb.stub import Ending
 from arm_hyp.debug.gdb.timeline_debuggee import TimelineDebuggee
-from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink
 from arm_hyp.machine.console_input import HostConsole
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
-from arm_hyp.timeline.saved import open_timeline
-from arm_hyp.timeline.timeline import Timeline
+from arm_hyp.timeline.container import check_writable
+from arm_hyp.timeline.recording import write_recording
+from arm_hyp.timeline.recording_run import Recorder
+from arm_hyp.timeline.saved import open_timeline, record, with_timeline
+from arm_hyp.timeline.timeline import MAIN, Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings
@@ -49,8 +51,10 @@ class GdbRun:
 
     def __init__(self, configuration: Configuration, settings: Settings, replay: Replay | None = None) -> None:
         assert settings.gdb is not None
+        self._recorder: Recorder | None = None
         if settings.record is not None:
-            raise UserError("--gdb with --record", "what gdb changes is not recorded", "leave one out")
+            check_writable(settings.record, "--record")
+            self._recorder = Recorder(configuration, settings.embed)
         self._configuration, self._settings, self._replay = configuration, settings, replay
         self._ended: Outcome | None = None
         self._terminal = Terminal(None, None, None, lambda: None)
@@ -67,6 +71,9 @@ class GdbRun:
             self._timeline = Timeline(self._configuration, sink=sink, output=output)
         else:
             self._timeline = open_timeline(self._replay, sink=sink, output=output).timeline
+        if self._recorder is not None:
+            self._recorder.collect(self._timeline.runner)
+        self._branches = len(self._timeline.branches)
         self._debuggee = TimelineDebuggee(self._timeline, self._limit)
         return self._timeline.runner
 
@@ -88,6 +95,17 @@ class GdbRun:
             return self._served()
         finally:
             self._server.close()
+            self._keep()
+
+    def _keep(self) -> None:
+        """Write what was recorded, and what gdb changed: each of these changes began a branch."""
+        timeline, path = self._timeline, self._settings.record
+        if self._recorder is not None and path is not None:
+            write_recording(path, record(timeline, self._recorder, self._limit))
+            _say(f"recorded in {path}{_of_branches(timeline)}")
+        elif self._replay is not None and len(timeline.branches) > self._branches:
+            write_recording(self._replay.name, with_timeline(self._replay.recording, timeline))
+            _say(f"kept in {self._replay.name}{_of_branches(timeline)}")
 
     def _served(self) -> dict[str, Any]:
         limit, until = self._limit, self._settings.until
@@ -149,6 +167,12 @@ class GdbRun:
         data = b"" if self._terminal.user is None else self._terminal.user.poll()
         if data and self._timeline.is_at_frontier:
             self._timeline.type(data)
+
+
+def _of_branches(timeline: Timeline) -> str:
+    """Name the branches of a timeline, if it has any."""
+    names = [name for name in timeline.branches if name != MAIN]
+    return f", with {' and '.join(names)}" if names else ""
 
 
 def _say(text: str) -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from arm_hyp.errors import UserError
+from arm_hyp.events import EventSink
+from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.messages import Run
-from arm_hyp.runner.runner import Runner
+from arm_hyp.runner.runner import Output, Runner
 from arm_hyp.timeline.container import check_writable
 from arm_hyp.timeline.recording import write_recording
 from arm_hyp.timeline.recording_replay import Replay
 from arm_hyp.timeline.recording_run import Recorder
+from arm_hyp.timeline.saved import open_timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings
@@ -24,7 +28,10 @@ DIFFERS: Final = 3
 
 
 class RecordedRun(Protocol):
-    """What a session calls: `started` once the machine is made, `run`, and `told` behind the summary."""
+    """What a session calls: `runner` for the machine, `started` once it is made, `run`, `told` behind the summary."""
+
+    def runner(self, sink: EventSink | None = None, output: Output | None = None) -> Runner:
+        """Make the machine. Raises: UserError."""
 
     def started(self, runner: Runner) -> None:
         """Take the machine as it starts. Raises: UserError."""
@@ -43,7 +50,11 @@ class Recording:
         assert settings.record is not None
         self._path, self._limit, self._until = settings.record, settings.limit, settings.until
         check_writable(self._path, "--record")
-        self._recorder = Recorder(configuration, settings.embed)
+        self._recorder, self._configuration = Recorder(configuration, settings.embed), configuration
+
+    def runner(self, sink: EventSink | None = None, output: Output | None = None) -> Runner:
+        """Make the machine."""
+        return Runner(self._configuration, sink, output)
 
     def started(self, runner: Runner) -> None:
         """Take the files in."""
@@ -74,6 +85,7 @@ class Replayed:
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
+        self.runner = replay.runner
 
     def started(self, runner: Runner) -> None:
         """Show files by their own names."""
@@ -93,4 +105,40 @@ class Replayed:
             print(f"{self._replay.name}: the same as recorded up to here", file=sys.stderr)
         else:
             print(f"{self._replay.name}: the same as recorded ({self._replay.check.events:,} events)", file=sys.stderr)
+        return int(answer["status"])
+
+
+class ReplayedBranch:
+    """Repeats a branch of a recorded run, from its start."""
+
+    def __init__(self, replay: Replay, branch: str) -> None:
+        self._replay, self._branch = replay, branch
+
+    def runner(self, sink: EventSink | None = None, output: Output | None = None) -> Runner:
+        """Make the machine. Raises: UserError if there is no such branch."""
+        self._timeline = open_timeline(self._replay, sink=sink, output=output).timeline
+        if self._branch not in self._timeline.branches:
+            known = ", ".join(self._timeline.branches)
+            raise UserError(f"{self._replay.name}: --branch {self._branch}", "is not there", f"there are {known}")
+        return self._timeline.runner
+
+    def started(self, runner: Runner) -> None:
+        """Take the machine as it starts."""
+
+    def run(self, runner: Runner) -> dict[str, Any]:
+        """Run to the end of the branch."""
+        timeline = self._timeline
+        timeline.switch(self._branch)
+        ended = timeline.outcome or Outcome("limit", 0, f"the branch {self._branch} ends here")
+        runner.machine.tell_end(ended)
+        answer = {"reason": ended.reason, "status": ended.status, "text": ended.text}
+        return answer | {"n": runner.machine.retired, "time_ns": runner.machine.clock.now_ns}
+
+    def told(self, runner: Runner, answer: dict[str, Any]) -> int:
+        """Say where the branch left the one before it; return its status."""
+        history = self._timeline.history
+        if history.parent is not None:
+            print(
+                f"{self._replay.name}: {history.name} leaves {history.parent} at {history.begins_at}", file=sys.stderr
+            )
         return int(answer["status"])

@@ -44,6 +44,9 @@ def replay(
     check: Annotated[
         str, typer.Option(help="Watch for mistakes: all, none, or codes as HYP001,HYP012.", metavar="CODES")
     ] = "none",
+    branch: Annotated[
+        str | None, typer.Option(help="Repeat this branch, where something was changed, not the recorded run itself.")
+    ] = None,
     gdb: Annotated[
         str | None,
         typer.Option(help="Wait for gdb at the start, on this port (1234; 0: any).", metavar="[[HOST:]PORT]"),
@@ -67,6 +70,7 @@ def replay(
             counts_exceptions=counts_exceptions(configuration),
             wants_terminal=False,
             checks=checks,
+            branch=branch,
             gdb=gdb,
         )
         status = Session(configuration, settings, opened).run()

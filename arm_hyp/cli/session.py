@@ -63,6 +63,7 @@ class Settings:
     checks: frozenset[str] = frozenset()
     record: str | None = None
     embed: Embed = "small"
+    branch: str | None = None
     gdb: str | None = None
     symbols: tuple[str, ...] = ()
 
@@ -101,9 +102,8 @@ class Session:
             counts or has_handlers or settings.trace is not None or bool(settings.checks)
         )  # a machine that nobody listens to makes no events
         self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
-        make = partial(Runner, configuration) if replay is None else replay.runner
-        if self._gdb is not None:
-            make = self._gdb.runner
+        made_by = self._gdb or self._recorded
+        make = partial(Runner, configuration) if made_by is None else made_by.runner
         self._runner = make(self._fan if listens else None, self._consoles.put)
         _add_symbols(self._runner, settings.symbols)
         if self._recorded is not None:
@@ -257,6 +257,8 @@ def _recorded(configuration: Configuration, settings: Settings, replay: Replay |
         return None
     from arm_hyp.cli import recorded  # here: most runs are not
 
+    if replay is not None and settings.branch is not None:
+        return recorded.ReplayedBranch(replay, settings.branch)
     if replay is not None:
         return recorded.Replayed(replay)
     return recorded.Recording(configuration, settings)

@@ -33,7 +33,11 @@ class Recorder:
 
     def started(self, runner: Runner) -> None:
         """Take the files in, as the runner has just read them, and note what happens. Raises: UserError."""
+        self.collect(runner)
         runner.machine.cpus.where.journal = self.notes.note
+
+    def collect(self, runner: Runner) -> None:
+        """Take the files in, as the runner has just read them. A timeline notes by itself. Raises: UserError."""
         images: list[str | None] = [vm.image for vm in runner.vms] or [runner.configuration.image]
         pairs = zip(images, runner.plans, strict=True)
         included = [(image, plan.included) for image, plan in pairs if image is not None]

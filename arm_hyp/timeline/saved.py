@@ -87,14 +87,19 @@ def record(timeline: Timeline, recorder: Recorder, limit: int) -> Recording:
     recorder.notes.last = timeline.frontier
     answer = None if outcome is None else _answer(timeline.history.tip, outcome)
     recording = recorder.recording(timeline.runner, answer, limit)
-    saved = SavedTimeline(
-        tuple(_branch(history) for history in timeline.branches.values() if history.name != MAIN),
-        branch,
-        (here.n, here.seq),
-        tuple(timeline.breakpoints),
-    )
     timeline.switch(branch)
     timeline.seek(here)
+    return with_timeline(recording, timeline)
+
+
+def with_timeline(recording: Recording, timeline: Timeline) -> Recording:
+    """Return a recording with the branches, marks and breakpoints that its timeline has now."""
+    saved = SavedTimeline(
+        tuple(_branch(history) for history in timeline.branches.values() if history.name != MAIN),
+        timeline.history.name,
+        (timeline.position.n, timeline.position.seq),
+        tuple(timeline.breakpoints),
+    )
     marks = {name: (place.n, place.seq) for name, place in timeline.marks.items()}
     return replace(recording, marks=marks).with_part(PART, msgspec.to_builtins(saved, builtin_types=(bytes,)))
 

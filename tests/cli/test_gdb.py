@@ -312,6 +312,26 @@ def test_a_recording_is_debugged(gdb: str, tmp_path: Path) -> None:
     assert "trapped WFI" in target.output
 
 
+def test_what_gdb_changes_is_recorded_as_a_branch(gdb: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    recording, text = str(tmp_path / "run.hyp"), _symbol(WFI, "text_trap")
+    with _target(WFI, *TWI, "--record", recording) as target:
+        _dialogue(gdb, target, tmp_path, f"stepi 3\nset *(char *) {text:#x} = 'T'\ndetach\n")
+        target.end()
+    assert target.output.startswith("Trapped WFI")
+    assert f"recorded in {recording}, with branch1" in target.errors
+    assert main(["replay", recording, "--branch", "branch1"]) == 0
+    replayed = capfd.readouterr()
+    assert replayed.out.startswith("Trapped WFI") and "branch1 leaves main at 3" in replayed.err
+    assert main(["replay", recording]) == 0
+    assert "same as recorded" in capfd.readouterr().err
+    with _target(recording, command="replay") as target:
+        _dialogue(gdb, target, tmp_path, "stepi\nset $x9 = 1\nkill\n")
+        target.end()
+    assert f"kept in {recording}, with branch1 and branch2" in target.errors
+    assert main(["replay", recording, "--branch", "branch9"]) == 2
+    assert "there are main, branch1, branch2" in capfd.readouterr().err
+
+
 def test_symbols_from_a_file_name_addresses(gdb: str, tmp_path: Path) -> None:
     table = tmp_path / "System.map"
     table.write_text(f"{_symbol(WFI, 'el1') - 4:x} T from_the_map\n")
@@ -330,7 +350,7 @@ def test_symbols_from_a_file_name_addresses(gdb: str, tmp_path: Path) -> None:
     [
         (["--gdb", "99999"], "is no port"),
         (["--gdb=nowhere:"], "is no port"),
-        (["--gdb", "0", "--record", "x.hyp"], "--gdb with --record"),
+        (["--gdb", "0", "--record", WFI], "--record"),
         (["--gdb=192.0.2.1:0"], "--gdb 192.0.2.1:0"),
     ],
 )

@@ -19,9 +19,8 @@ from arm_hyp.timeline.timeline import Timeline
 def began(made: Configuration) -> tuple[Timeline, Recorder]:
     recorder = Recorder(made)
     timeline = Timeline(made)
-    journal = timeline.runner.machine.cpus.where.journal
-    recorder.started(timeline.runner)
-    timeline.runner.machine.cpus.where.journal = journal
+
+    recorder.collect(timeline.runner)
     return timeline, recorder
 
 
