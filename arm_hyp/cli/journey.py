@@ -181,7 +181,9 @@ def travel(
     from arm_hyp.cli import run  # here: a recording needs no options of `run`
 
     use = partial(_travel_in_guest, file, symbols or (), do)
-    get_command(run.app).main([file, *ctx.args], prog_name=ctx.command_path, standalone_mode=False, obj=use)
+    line = [file, *ctx.args]
+    status = get_command(run.app).main(line, prog_name=ctx.command_path, standalone_mode=False, obj=use)
+    raise typer.Exit(status if isinstance(status, int) else 0)
 
 
 def is_recording(file: str) -> bool:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +102,8 @@ def test_find_in_a_guest_finds_what_is_in_its_recording(vm: str, capsys: pytest.
 
 def test_what_never_happened_is_status_1(ladder: str, capsys: pytest.CaptureFixture[str]) -> None:
     for options in ((), ("--all",), ("--last",), ("--before", "13.1"), ("--after", "72.1")):
+        assert main(["find", LADDER, "EC=0x3f", *options]) == 1
+        capsys.readouterr()
         assert main(["find", ladder, "event==exception_taken and EC=HVC64 and imm==9", *options]) == 1
         shown = capsys.readouterr()
         assert shown.out == "" and ": never" in shown.err
@@ -212,6 +218,14 @@ def test_show_is_the_same_however_one_comes_there(ladder: str, capsys: pytest.Ca
     assert said(capsys, "show", LADDER, "--at", "60.1").replace(f"{LADDER}:", "01-ladder.s:") == there
 
 
+def test_symbols_come_from_a_file(vm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    map_file = tmp_path / "System.map"
+    map_file.write_text("0000000009000000 D uart_data\n0000000040400008 D stored\n")
+    (change,) = plain(capsys, "who", vm, "stored", "--at", "80", "--symbols", str(map_file))
+    assert "(VA 0x40400008)" in change["target"] and "`str x0, [x19, #8]`" in change["who"]
+    assert "no symbol" in refused(capsys, "who", vm, "stored")
+
+
 # --- marks ------------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +279,21 @@ def test_what_is_wrong_is_told_in_one_line(
     ladder: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
 ) -> None:
     assert told in refused(capsys, *(word.replace("{run}", ladder) for word in arguments))
+
+
+def test_ctrl_c_ends_a_search_at_once(tmp_path: Path) -> None:
+    guest = tmp_path / "loops.s"
+    guest.write_text("    mov x0, #0\nagain:\n    add x0, x0, #1\n    b again\n")
+    command = [sys.executable, "-m", "arm_hyp.cli.main", "find", str(guest), "EC=0", "--max-instructions", str(1 << 40)]
+    terminal, child_end = os.openpty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=child_end) as child:
+        os.close(child_end)
+        shown = os.read(terminal, 1000)  # progress: it runs
+        child.send_signal(signal.SIGINT)
+        while b"interrupted" not in shown:
+            shown += os.read(terminal, 1000)
+        assert child.wait(timeout=60) == 130
+    os.close(terminal)
 
 
 @pytest.mark.parametrize("command", [("find", "EC=99"), ("who", "HCR_EL2"), ("show",)])
