@@ -1,5 +1,9 @@
-"""Any path of seeks, steps, stops and edits ends in the state of a run that went straight there, byte for byte."""
+"""Any path of seeks, steps, stops and edits ends in the state of a run that went straight there, byte for byte.
 
+`CASES=n` asks for so many paths of each guest (`LONG=1`: 8).
+"""
+
+import os
 from functools import cache
 from pathlib import Path
 
@@ -19,8 +23,12 @@ from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.timeline import Timeline
 
 ALL = [*CASES, *VM_CASES]
+EXAMPLES = int(os.environ.get("CASES") or (8 if os.environ.get("LONG") == "1" else 3))
 PATHS = settings(
-    max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
 )
 PAST = ("seek", "back")
 """The moves that never run on behind the tip of a branch."""
