@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -17,8 +18,7 @@ from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.explain_trap import print_json
 from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, SymbolsOption, travel
 from arm_hyp.cli.lines import print_folded
-from arm_hyp.cpu.watched import Value
-from arm_hyp.timeline.change_fields import changed_fields, syndrome_of
+from arm_hyp.timeline.change_fields import FieldChange, changed_fields, number, regime_of, syndrome_of
 from arm_hyp.timeline.place import place_of, symbols_of
 from arm_hyp.timeline.search_changes import Change, last_change
 from arm_hyp.timeline.search_targets import parse_target
@@ -26,8 +26,6 @@ from arm_hyp.timeline.search_targets import parse_target
 app = typer.Typer(add_completion=False)
 
 _BY_ADDRESS: Final = re.compile(r"(cpu\d+:)?(\d|(va|ipa|pa|pte|s2pte):)", re.IGNORECASE)
-_E2H: Final = 1 << 34
-_NUMBERS: Final = (1, 2, 4, 8)
 
 
 class Asked(NamedTuple):
@@ -98,7 +96,7 @@ def _is_address(target: str, journey: Journey) -> bool:
 
 def _tell(asked: Asked, journey: Journey) -> int:
     """Print the last changes, the very last one first; return how many."""
-    target = parse_target(asked.target, journey.timeline)
+    target, regime = parse_target(asked.target, journey.timeline), regime_of(journey.timeline)
     told: list[dict[str, Any]] = []
     count = 0
     while count < asked.how_many and not journey.is_over:
@@ -107,10 +105,11 @@ def _tell(asked: Asked, journey: Journey) -> int:
             break
         count += 1
         journey.clear()
+        fields = changed_fields(change, regime)
         if asked.as_json:
-            told.append(_plain(journey, change))
+            told.append(_plain(journey, change, fields))
         else:
-            _print(journey, change)
+            _print(change, fields)
         if count < asked.how_many:
             journey.timeline.step_back()
     if asked.as_json and told:
@@ -118,30 +117,19 @@ def _tell(asked: Asked, journey: Journey) -> int:
     return count
 
 
-def _print(journey: Journey, change: Change) -> None:
+def _print(change: Change, fields: Sequence[FieldChange]) -> None:
     print_folded(str(change))
-    for field in changed_fields(change, e2h=_has_e2h(journey, change)):
+    for field in fields:
         print_folded(f"  {field}", " " * 20)
     syndrome = syndrome_of(change)
     if syndrome:
         print_folded(f"  {syndrome}", "    ")
 
 
-def _plain(journey: Journey, change: Change) -> dict[str, Any]:
+def _plain(journey: Journey, change: Change, fields: Sequence[FieldChange]) -> dict[str, Any]:
     """Return a change as plain data. Memory of 1, 2, 4 or 8 bytes is a number, else text: lowest address first."""
     place = place_of(journey.timeline, change.cpu)
     symbols = symbols_of(journey.timeline.runner, change.cpu)
     plain = change._asdict() | {"position": f"{change.position.n}.{change.position.seq}", "vcpu": place.vcpu}
-    plain |= {name: _number(plain[name]) for name in ("old", "new")}
-    fields = [field._asdict() for field in changed_fields(change, e2h=_has_e2h(journey, change))]
-    return plain | {"symbol": symbols.describe(change.pc), "fields": fields, "syndrome": syndrome_of(change)}
-
-
-def _number(value: Value) -> int | str:
-    if isinstance(value, int):
-        return value
-    return int.from_bytes(value, "little") if len(value) in _NUMBERS else value.hex()
-
-
-def _has_e2h(journey: Journey, change: Change) -> bool:
-    return bool(journey.timeline.runner.machine.cpus.cores[change.cpu].controls.values.hcr_el2 & _E2H)
+    plain |= {"old": number(change.old), "new": number(change.new), "fields": [field._asdict() for field in fields]}
+    return plain | {"symbol": symbols.describe(change.pc), "syndrome": syndrome_of(change)}

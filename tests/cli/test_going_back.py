@@ -145,6 +145,9 @@ def test_who_finds_the_hypervisor_in_python(vm: str, capsys: pytest.CaptureFixtu
     assert change["position"] == "4.2"
     assert change["old"] == 0 and change["new"] & 1
     assert "the hypervisor, which handled the exception to EL2 (DATA_ABORT_LOWER)" in change["who"]
+    fields = {field["name"]: field for field in change["fields"]}
+    assert (fields["VALID"]["old"], fields["VALID"]["new"]) == (0, 1)
+    assert fields["XN"]["meaning"] == "nobody may execute"
 
 
 def test_nobody_is_status_1(ladder: str, capsys: pytest.CaptureFixture[str]) -> None:
