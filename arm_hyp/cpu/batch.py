@@ -21,6 +21,8 @@ RegisterId = int | CpReg
 """A register by Unicorn's number, or a system register by its encoding."""
 
 _SLOT_BYTES: Final = 32
+_VECTORS: Final = 32
+_M64: Final = (1 << 64) - 1
 _VALUE_OFFSET_BYTES: Final = 24
 
 
@@ -76,6 +78,37 @@ class Batch:
         slots = self._values
         for index, value in enumerate(values):
             slots[index * 4 + 3] = value
+        status = _write_batch(*self._arguments)
+        if status:
+            raise UcError(status)
+
+
+class Vectors:
+    """V0 to V31 of a core, 128 bits each, read or written in one call."""
+
+    def __init__(self, handle: ctypes.c_void_p) -> None:
+        self._words = (ctypes.c_uint64 * (2 * _VECTORS))()
+        base = ctypes.addressof(self._words)
+        self._ids = (ctypes.c_int * _VECTORS)(*range(a64.UC_ARM64_REG_Q0, a64.UC_ARM64_REG_Q0 + _VECTORS))
+        self._pointers = (ctypes.c_void_p * _VECTORS)(*range(base, base + 16 * _VECTORS, 16))
+        self._arguments = (
+            ctypes.c_void_p(handle.value),
+            ctypes.c_void_p(ctypes.addressof(self._ids)),
+            ctypes.c_void_p(ctypes.addressof(self._pointers)),
+            ctypes.c_int(_VECTORS),
+        )
+
+    def read(self) -> tuple[int, ...]:
+        """Return their values in order."""
+        status = _read_batch(*self._arguments)
+        if status:
+            raise UcError(status)
+        words = tuple(self._words)
+        return tuple(high << 64 | low for low, high in zip(words[::2], words[1::2], strict=True))
+
+    def write(self, *values: int) -> None:
+        """Write all of them, in order."""
+        self._words[:] = [word for value in values for word in (value & _M64, value >> 64)]
         status = _write_batch(*self._arguments)
         if status:
             raise UcError(status)

@@ -55,6 +55,7 @@ class ControlRegisters:
         self._hcr_bits = HCR_BITS | sum(bits for name, bits in HCR_FEATURE_BITS.items() if name in features)
         self._cptr_res1 = CPTR_RES1 | (0 if "SVE" in features else CPTR_TZ)
         self._backed = {name: encoding for encoding, name in ENCODINGS.items() if name not in _NOT_IN_CORE}
+        self._in_core = native.batch(list(self._backed.values()))
         self.values = Controls(
             **{name: native.read_cp(self._backed[name]) if name in self._backed else 0 for name in NAMES}
         )
@@ -104,5 +105,10 @@ class ControlRegisters:
 
     def restore(self, state: Mapping[str, int]) -> None:
         """Write every value back, into the core too."""
-        for name, value in state.items():
-            self.write(name, value)
+        self._shown = {}
+        fine_grained = {name: value for name, value in state.items() if name in FineGrained._fields}
+        self.fine_grained = self.fine_grained._replace(**fine_grained)
+        values = self.values._replace(**{name: state[name] for name in state.keys() - fine_grained.keys()})
+        self.values = values._replace(hcr_el2=values.hcr_el2 & self._hcr_bits | HCR_RW)
+        self._in_core.write(*(getattr(self.values, name) & ~_KEPT_FROM_CORE.get(name, 0) for name in self._backed))
+        self._native.flush_tlb()

@@ -6,11 +6,9 @@ stores into code, through the address that the code runs at, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch.sysregs import Encoding, name_of
-from arm_hyp.cpu.scanning import PAGE_SHIFT
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -19,8 +17,8 @@ CACHE_LINE_BYTES: Final = 64
 """CTR_EL0.IminLine of both CPU models, in bytes."""
 _BLOCKS_AT_MOST: Final = 1000
 """More blocks than these are dropped together with all others, which is faster."""
-_PAGES_AT_MOST: Final = 200
-"""More pages than these are dropped together with all translations."""
+_PIECES_AT_MOST: Final = 200
+"""More pieces of code than these are dropped together with all translations."""
 _BY_VA: Final = "TLBI VA"
 _VA_BITS, _VA_SIGN, _M64 = (1 << 56) - (1 << 12), 1 << 55, (1 << 64) - 1
 
@@ -49,17 +47,15 @@ class Maintenance:
             self._stale.append((address, size_bytes))
             self._core.stop_running()
 
-    def pages_replaced(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Have code translated anew in ranges that were replaced while this core was stopped: (address, size in bytes).
+    def code_replaced(self, changed: list[tuple[int, int]]) -> None:
+        """Have code translated anew that changed while this core was stopped: physical address, size in bytes.
 
-        Translations of other pages stay: they are right for whatever state the core is given.
+        Other translations stay: they are right for whatever state the core is given.
         """
-        pages = self._core.sites.code_pages
-        stale = [page for address, size_bytes in ranges for page in pages.take(address, size_bytes)]
-        if len(stale) > _PAGES_AT_MOST:
+        if len(changed) > _PIECES_AT_MOST:
             self._all_stale = True
         else:
-            self._stale += [(page << PAGE_SHIFT, 1 << PAGE_SHIFT) for page in stale]
+            self._stale += changed
 
     def drop_all(self) -> None:
         """Have every block translated anew, from the next instruction on: what is a site, or any code, has changed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from unicorn.unicorn_py3.unicorn import uclib
@@ -48,16 +48,13 @@ class CodePages:
         start, stop = max(pages.start - self._first, 0), max(pages.stop - self._first, 0)
         return 1 in self.ram[start:stop] or not self._elsewhere.isdisjoint(pages)
 
-    def take(self, address: int, size_bytes: int) -> list[int]:
-        """Return the noted pages of a range of physical addresses, by number, and note them no longer."""
+    def within(self, address: int, size_bytes: int) -> Iterator[int]:
+        """Yield the noted pages of a range of physical addresses in `ram`, by number."""
         first, last = address >> PAGE_SHIFT, address + size_bytes - 1 >> PAGE_SHIFT
-        found = [page for page in self._elsewhere if first <= page <= last]
-        self._elsewhere.difference_update(found)
         start, stop = max(first - self._first, 0), max(last + 1 - self._first, 0)
         while (at := self.ram.find(1, start, stop)) >= 0:
-            self.ram[at] = 0
-            found.append(at + self._first)
-        return sorted(found)
+            yield at + self._first
+            start = at + 1
 
     def clear(self) -> None:
         """Note none."""

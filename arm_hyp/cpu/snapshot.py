@@ -6,14 +6,17 @@ build; this is versioned and can be stored. After a restore the TLB and the tran
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from unicorn import UcError
 from unicorn import arm64_const as a64
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.sysregs import Encoding
+from arm_hyp.cpu.batch import Vectors
 from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.core import X_REGISTERS, Core
 from arm_hyp.cpu.entry import SP_BANKS
@@ -26,7 +29,7 @@ _GENERAL: Final = {
     **{f"sp_el{el}": register for el, register in enumerate(SP_BANKS)},
     "pc": a64.UC_ARM64_REG_PC,
 }
-_VECTOR: Final = {f"q{number}": a64.UC_ARM64_REG_Q0 + number for number in range(32)}
+_VECTOR: Final = tuple(f"q{number}" for number in range(32))
 _NOT_STATE: Final = frozenset(
     {"NZCV", "DAIF", "SPSEL", "CURRENTEL", "PAN", "UAO", "DIT", "SSBS", "TCO", "SP_EL0", "SP_EL1"}
 )
@@ -34,9 +37,16 @@ _NOT_STATE: Final = frozenset(
 
 def system_registers(core: Core) -> tuple[Encoding, ...]:
     """Return the system registers that the core itself holds and that can be written."""
-    rows = (row for row in sysregs.TABLE if row.access == "RW" and row.name not in _NOT_STATE)
-    native = (row.encoding for row in rows if sysregs.route(row, core.model, core.gic) == "native")
-    return tuple(encoding for encoding in native if encoding not in ENCODINGS and _is_held(core, encoding))
+    key = core.model, core.gic
+    if key not in _system_registers:
+        rows = (row for row in sysregs.TABLE if row.access == "RW" and row.name not in _NOT_STATE)
+        native = (row.encoding for row in rows if sysregs.route(row, *key) == "native")
+        held = (encoding for encoding in native if encoding not in ENCODINGS and _is_held(core, encoding))
+        _system_registers[key] = tuple(held)
+    return _system_registers[key]
+
+
+_system_registers: Final[dict[tuple[str, int], tuple[Encoding, ...]]] = {}  # by CPU model and GIC
 
 
 def _is_held(core: Core, encoding: Encoding) -> bool:
@@ -47,17 +57,36 @@ def _is_held(core: Core, encoding: Encoding) -> bool:
     return True
 
 
+class _Registers:
+    """All registers that a core holds itself, prepared to be read and written in three calls."""
+
+    def __init__(self, core: Core) -> None:
+        held = system_registers(core)
+        self.system_names = tuple(encoding.generic_name for encoding in held)
+        self.system, self.general = core.native.batch(held), core.native.batch(list(_GENERAL.values()))
+        self.vectors = Vectors(core.native.handle)
+
+
+_prepared: Final[WeakKeyDictionary[Core, _Registers]] = WeakKeyDictionary()
+
+
+def _registers(core: Core) -> _Registers:
+    if core not in _prepared:
+        _prepared[core] = _Registers(core)
+    return _prepared[core]
+
+
 def snapshot(core: Core) -> dict[str, Any]:
     """Return the state of a core that is not running."""
-    read = core.native.read
+    held = _registers(core)
     return {
         "version": VERSION,
         "model": core.model,
-        "general": {name: read(register) for name, register in _GENERAL.items()},
-        "vector": {name: read(register) for name, register in _VECTOR.items()},
+        "general": dict(zip(_GENERAL, held.general.read(), strict=True)),
+        "vector": dict(zip(_VECTOR, held.vectors.read(), strict=True)),
         "pstate": core.pstate,
         "exclusive": list(core.native.exclusive.read()),
-        "system": {encoding.generic_name: core.native.read_cp(encoding) for encoding in system_registers(core)},
+        "system": dict(zip(held.system_names, held.system.read(), strict=True)),
         "controls": dict(core.controls.snapshot()),
         "stored": core.registers.snapshot(),
         "private": core.private_state(),
@@ -65,7 +94,7 @@ def snapshot(core: Core) -> dict[str, Any]:
 
 
 def restore(core: Core, state: Mapping[str, Any], *, keeps_translations: bool = False) -> None:
-    """Take a state back. Raises: ValueError if it is of another version or CPU model.
+    """Take a state back. Raises: ValueError if it is of another version or CPU model, KeyError if incomplete.
 
     Translations depend on memory, and on few of the registers: whoever tells which memory changed may keep them.
     """
@@ -73,12 +102,10 @@ def restore(core: Core, state: Mapping[str, Any], *, keeps_translations: bool = 
         raise ValueError(f"a snapshot of version {state['version']}, {state['model']}; wanted {VERSION}, {core.model}")
     e2h = core.controls.values.hcr_el2 & _HCR_E2H
     core.native.write(a64.UC_ARM64_REG_PSTATE, state["pstate"])
-    for name, value in state["system"].items():
-        core.native.write_cp(sysregs.parse_name(name), value)
-    for name, value in state["vector"].items():
-        core.native.write(_VECTOR[name], value)
-    for name, value in state["general"].items():
-        core.native.write(_GENERAL[name], value)
+    held = _registers(core)
+    held.system.write(*map(state["system"].__getitem__, held.system_names))
+    held.vectors.write(*map(state["vector"].__getitem__, _VECTOR))
+    held.general.write(*map(state["general"].__getitem__, _GENERAL))
     core.native.exclusive.write(state["exclusive"])
     core.controls.restore(state["controls"])
     core.registers.restore(state["stored"])
@@ -91,7 +118,12 @@ def restore(core: Core, state: Mapping[str, Any], *, keeps_translations: bool = 
 
 def reset(core: Core) -> None:
     """Put a core into the state of a new one. What it has retired stays counted."""
-    new = Core(core.model, start_el=core.start_el, gic=core.gic, index=core.index, list_registers=core.list_registers)
-    state, own = snapshot(new), core.private_state()
-    state["private"] |= {name: own[name] for name in ("retired", "seq_n", "seq", "lines")}
-    restore(core, state)
+    new, own = _new(core.model, core.start_el, core.gic, core.index, core.list_registers), core.private_state()
+    kept = {name: own[name] for name in ("retired", "seq_n", "seq", "lines")}
+    restore(core, new | {"private": new["private"] | kept})
+
+
+@functools.cache
+def _new(model: str, start_el: int, gic: int, index: int, list_registers: int) -> dict[str, Any]:
+    """Return the state of a new core. Shared: not to be changed."""
+    return snapshot(Core(model, start_el=start_el, gic=gic, index=index, list_registers=list_registers))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
@@ -19,13 +18,11 @@ _PAGEMAP: Final = "/proc/self/pagemap"
 _ENTRY_BYTES: Final = 8
 _PRESENT, _SWAPPED, _OF_FILE = 0x80, 0x40, 0x20
 """Bits 63, 62 and 61 of an entry of the page map, in its highest byte. Ref: Linux, admin-guide/mm/pagemap."""
-_OWN: Final = re.compile(
-    b"["
-    + b"".join(re.escape(bytes((b,))) for b in range(256) if b & (_PRESENT | _SWAPPED) and not b & _OF_FILE)
-    + b"]+"
-)
+_OWN: Final = bytes(b & (_PRESENT | _SWAPPED) != 0 and not b & _OF_FILE for b in range(256))
+"""For each value of that byte: 1 if the page is the process's own, else 0."""
 _MAP_FIXED: Final = 0x10
 _COMPARED_BYTES: Final = 1 << 16
+_LINE_BYTES: Final = 64
 
 
 class Run(NamedTuple):
@@ -33,6 +30,20 @@ class Run(NamedTuple):
 
     offset: int
     data: bytes
+
+
+def differences(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where two contents of a page differ, in lines of 64 bytes: (offset, size in bytes), neighbours as one."""
+    start = None
+    for at in range(0, len(old) if old != new else 0, _LINE_BYTES):
+        if old[at : at + _LINE_BYTES] == new[at : at + _LINE_BYTES]:
+            if start is not None:
+                yield start, at - start
+            start = None
+        elif start is None:
+            start = at
+    if start is not None:
+        yield start, len(old) - start
 
 
 class DirtyPages(Protocol):
@@ -84,8 +95,11 @@ class KernelPages:
         entries = os.pread(self._pagemap, wanted, self._entries_at)
         if len(entries) != wanted:
             raise OSError(f"{_PAGEMAP} ends early")
-        for match in _OWN.finditer(entries[_ENTRY_BYTES - 1 :: _ENTRY_BYTES]):
-            yield match.start() * PAGE_BYTES, match.end() * PAGE_BYTES
+        own, start = entries[_ENTRY_BYTES - 1 :: _ENTRY_BYTES].translate(_OWN) + b"\0", 0
+        while (start := own.find(1, start)) >= 0:
+            stop = own.find(0, start)
+            yield start * PAGE_BYTES, stop * PAGE_BYTES
+            start = stop
 
     def take(self) -> list[Run]:
         """Return every page that may have changed since the last call, ascending, and begin anew."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ctypes
 import mmap
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.memory_map import attach_ram
-from arm_hyp.machine.dirty_pages import DirtyPages, Run, dirty_pages
+from arm_hyp.machine.dirty_pages import PAGE_BYTES, DirtyPages, Run, differences, dirty_pages
 from arm_hyp.machine.seams import BusError
 
 _COMPRESSION: Final = 1
@@ -77,9 +77,18 @@ class Ram:
         """
         if self._dirty is None:
             raise ValueError("nobody has asked for the changes yet")
+        changed = [[piece for run in runs for piece in self._changed_code(core, run)] for core in self._cores]
         self._dirty.put_back(runs)
-        for core in self._cores:
-            core.maintenance.pages_replaced([(self.base + run.offset, len(run.data)) for run in runs])
+        for core, pieces in zip(self._cores, changed, strict=True):
+            core.maintenance.code_replaced(pieces)
+
+    def _changed_code(self, core: Core, run: Run) -> Iterator[tuple[int, int]]:
+        """Yield what a run will change in pages of which a core has translated something: address, size in bytes."""
+        for page in core.sites.code_pages.within(self.base + run.offset, len(run.data)):
+            offset = page * PAGE_BYTES - self.base
+            new = run.data[offset - run.offset :][:PAGE_BYTES]
+            for at, size_bytes in differences(self._mapping[offset : offset + PAGE_BYTES], new):
+                yield self.base + offset + at, size_bytes
 
     def _offset(self, address: int, size_bytes: int) -> int:
         if not self.contains(address, size_bytes):

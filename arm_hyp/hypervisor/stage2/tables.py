@@ -10,7 +10,7 @@ from typing import Final
 from arm_hyp.hypervisor.stage2.geometry import DESCRIPTOR_BYTES
 from arm_hyp.machine.memory import Ram
 
-_CHUNK_BYTES: Final = 1 << 21
+_EMPTY: Final = bytes(1 << 16)
 
 
 class MachineTables:
@@ -34,9 +34,11 @@ class MachineTables:
         return (address - self._base) // DESCRIPTOR_BYTES
 
     def clear(self, address: int, size_bytes: int) -> None:
-        """Fill with zeros; code that was there is forgotten."""
-        for start in range(0, size_bytes, _CHUNK_BYTES):
-            self._ram.write(address + start, bytes(min(_CHUNK_BYTES, size_bytes - start)))
+        """Fill with zeros; code that was there is forgotten. What is empty stays untouched, and is no page to keep."""
+        for start in range(address, address + size_bytes, len(_EMPTY)):
+            empty = _EMPTY[: address + size_bytes - start]
+            if self._ram.read(start, len(empty)) != empty:
+                self._ram.write(start, empty)
 
     def copy(self, target: int, source: int, size_bytes: int) -> None:
         """Copy; code that was there is forgotten."""
