@@ -88,6 +88,11 @@ class PageVersions:
         counts = self._counts.get(page, ())
         return bisect_right(counts, after) < bisect_right(counts, until)
 
+    @property
+    def numbers(self) -> set[int]:
+        """Every page that has contents at any checkpoint; the others are empty at all of them."""
+        return set(self._counts)
+
     def changes(self, page: int) -> list[int]:
         """Return the checkpoints before which a page may have changed: since the one before each."""
         return list(self._counts.get(page, ()))
