@@ -18,10 +18,11 @@ from arm_hyp.arch.exceptions import Kind
 from arm_hyp.cpu.watched import RegisterValue
 from arm_hyp.cpu.watches import Hit, Watch
 from arm_hyp.errors import UserError
-from arm_hyp.events import Event, ExceptionReturned, ExceptionTaken
+from arm_hyp.events import ConsoleOutput, Event, ExceptionReturned, ExceptionTaken
 from arm_hyp.kvm_events import VcpuRunning
 from arm_hyp.timeline.condition_names import Name, find_name, value_in
 from arm_hyp.timeline.conditions import Condition, Unknown, parse_condition
+from arm_hyp.timeline.console_lines import with_line
 from arm_hyp.timeline.journal import Entry
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.timeline import Timeline
@@ -278,8 +279,22 @@ class Finder:
     def emit(self, event: Event) -> None:
         """Take one event."""
         for condition in self.conditions:
-            if type(event) in condition.interests and condition.test(lambda name: self._value(event, name)):
-                self._note(Found(Position(event.n, event.seq), condition, event=event))
+            if type(event) in condition.interests and (seen := self._seen(condition, event)) is not None:
+                self._note(Found(Position(event.n, event.seq), condition, event=seen))
+
+    def _seen(self, condition: Condition, event: Event) -> Event | None:
+        """Return an event for which a condition holds; None if it does not.
+
+        The text of a console is that of the whole line: what makes the condition true is the character that is new.
+        """
+        if not isinstance(event, ConsoleOutput) or "text" not in condition.text.lower():
+            return event if self._holds(condition, event) else None
+        line, before = with_line(self._timeline.runner, event)
+        is_new = self._holds(condition, line) and (before is None or not self._holds(condition, before))
+        return line if is_new else None
+
+    def _holds(self, condition: Condition, event: Event) -> bool:
+        return bool(condition.test(lambda name: self._value(event, name)))
 
     def _note(self, found: Found) -> None:
         if self._after is None:

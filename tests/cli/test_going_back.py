@@ -109,6 +109,17 @@ def test_what_never_happened_is_status_1(ladder: str, capsys: pytest.CaptureFixt
         assert shown.out == "" and ": never" in shown.err
 
 
+def test_find_finds_what_was_printed_with_its_last_character(vm: str, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = [
+        json.loads(line) for line in said(capsys, "find", vm, "event==console_output", "--all", "--json").splitlines()
+    ]
+    assert [one["event"]["text"] for one in printed] == list("PASS\n")
+    for options in ((), ("--last",)):
+        found = plain(capsys, "find", vm, 'event==console_output and text~"pas"', *options)
+        assert (found["position"], found["event"]["text"]) == (printed[2]["position"], "PAS")
+    assert places(said(capsys, "find", vm, 'text~"ss"', "--all")) == [printed[3]["position"].partition(".0")[0]]
+
+
 # --- who --------------------------------------------------------------------------------------------------------------
 
 
