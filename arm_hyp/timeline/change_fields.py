@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.bitfields import Register
 from arm_hyp.arch.registers import layout_of
+from arm_hyp.arch.registers.gic_virtual import ICH_LR_EL2
 from arm_hyp.arch.syndromes import one_line
 from arm_hyp.arch.translation.descriptors import layout_of_descriptor
 from arm_hyp.arch.translation.parameters import Regime
@@ -70,6 +71,8 @@ def number(value: Value) -> int | str:
 
 def _layout(change: Change, regime: Regime) -> type[Register] | None:
     match = _DESCRIPTOR.match(change.target)
+    if change.target.startswith("list register "):
+        return ICH_LR_EL2
     if match is None:
         return layout_of(change.target.split(" ")[0], e2h=regime is Regime.EL20)
     kinds = [_kind(number(value), int(match[1])) for value in (change.new, change.old)]
