@@ -161,6 +161,14 @@ def test_who_finds_the_hypervisor_in_python(vm: str, capsys: pytest.CaptureFixtu
     assert fields["XN"]["meaning"] == "nobody may execute"
 
 
+def test_who_decodes_a_list_register(capsys: pytest.CaptureFixture[str]) -> None:
+    guest = (str(GUESTS / "18-inject-gicv3.s"), "--gic", "3")
+    changes = plain(capsys, "who", guest[0], "LR0", "--count", "9", *guest[1:])
+    first = {field["name"]: field["new"] for field in changes[-1]["fields"]}
+    assert first["State"] == 1 and first["vINTID"] != 0
+    assert changes[-1]["old"] == 0
+
+
 def test_nobody_is_status_1(ladder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["who", ladder, "X28"]) == 1
     shown = capsys.readouterr()
