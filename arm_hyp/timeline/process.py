@@ -280,7 +280,7 @@ class MachineProcess:
         self._start()
         first = self._wait_for(0, None, _START_S)
         if not isinstance(first, Moved):
-            cause = first.cause if isinstance(first, Failed) else "does not start"
+            cause = f"{first.thing} {first.cause}" if isinstance(first, Failed) else "it does not start"
             self.close()
             return Failed("the machine process", f"{reason}; another one cannot go on: {cause}")
         self._put_quietly(self._subscribed)

@@ -62,7 +62,6 @@ class Child:
         self._session: Session
         self._keeper: Keeper
         self._doing: type = Begin
-        self._is_stopped = False
 
     def serve(self, begin: Begin) -> None:
         """Answer until the other end is gone. Raises: Closed."""
@@ -93,7 +92,6 @@ class Child:
 
     def _do(self, asked: Asked) -> None:
         session, self._doing = self._session, type(asked.message)
-        self._is_stopped = False
         if session.timeline.runner.handlers is not None:
             session.timeline.runner.handlers.on_call = self._keeper.calls
         with self._ticking():
@@ -132,12 +130,15 @@ class Child:
 
     def _take(self, asked: Asked) -> None:
         if isinstance(asked.message, ask.Stop):
-            self._is_stopped = True
             self._session.stop()
-        elif isinstance(asked.message, Type) and not asked.number and self._is_new:
-            self._session.timeline.runner.send(asked.message)  # it enters where the guest decides
         else:
             self._inbox.append(asked)
+
+    def _type(self) -> None:
+        """Give what was typed to a run that is new; it enters where the guest decides."""
+        while self._inbox and isinstance(typed := self._inbox[0].message, Type) and not self._inbox[0].number:
+            self._inbox.popleft()
+            self._session.timeline.runner.send(typed)
 
     # --- while it works ----------------------------------------------------------------------------------------------
 
@@ -162,6 +163,7 @@ class Child:
         try:
             self._take_in()
             if self._is_new:
+                self._type()
                 self._keeper.keep_running()
             self._tell()
         except Closed:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from arm_hyp.hypervisor.vm_bus import Answer, MmioAccess
 
 Handle = Callable[["Vcpu", SyncExit], None]
+OnCall = Callable[["Registered | None", "Vcpu | None"], None]
 PATIENCE: Final = 100
 """How often the same exit may come with nothing retired between, while the handler's data change."""
 _M32: Final = (1 << 32) - 1
@@ -64,6 +65,8 @@ class StudentCode:
         self.registrations = export(handlers, self._as_loaded)
         self._stuck: dict[str, tuple[Exited, int]] = {}  # by vCPU: its last exit, and how often it came in a row
         self._watch: Watch | None = None
+        self.on_call: OnCall | None = None
+        """Told of each call of the user's code that begins, and with None twice of its end."""
         self._by_class: dict[int, Handle] = {ec: handle for ec in range(64) if (handle := self._entry(ec))}
 
     @property
@@ -221,7 +224,7 @@ class StudentCode:
         watch.effect.calls.append(call)
         try:
             self._check_progress(watch)
-            answer = self._live.call(watch, call, registered, what, below)
+            answer = self._told(watch, registered, lambda: self._live.call(watch, call, registered, what, below))
             if watch.problem is not None:
                 raise watch.problem  # the user's code swallowed it
             return answer
@@ -237,6 +240,15 @@ class StudentCode:
         except KeyboardInterrupt:
             call.failing = Failing("KeyboardInterrupt", "")
             raise
+
+    def _told(self, watch: Watch, registered: Registered, call: Callable[[], object]) -> object:
+        if self.on_call is None:
+            return call()
+        self.on_call(registered, watch.vcpu)
+        try:
+            return call()
+        finally:
+            self.on_call(None, None)
 
     def _check_progress(self, watch: Watch) -> None:
         """Raises: Problem if the guest makes no progress."""
