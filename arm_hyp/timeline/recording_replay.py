@@ -39,10 +39,6 @@ def cache_folder() -> Path:
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arm-hyp"
 
 
-class _Reached(Exception):
-    """The replay stands where the recorded run was stopped."""
-
-
 class _Late(Exception):
     """Input of the recording could not enter where it did."""
 
@@ -140,28 +136,49 @@ class Replay:
         end, machine = self.recording.end, runner.machine
         if any(self.recording.inputs) or end.reason in ("stopped", "idle"):  # else nobody was waited for
             machine.user = _Console(machine, self, [*zip(queues(runner), self.recording.inputs, strict=True)])
-        is_open = end.reason == OPEN
-        if is_open and end.seq:
+        is_open, is_cut = end.reason == OPEN, end.reason in (OPEN, "stopped")
+        if is_cut and end.seq:
             machine.cpus.where.stop_at = (end.n, end.seq)
-        limit = end.n if is_open and not end.seq else min(self.recording.run.limit, end.n + 1)
+        if end.reason == "stopped":
+            runner.advance = lambda limit: self._to_stop(machine, limit)
+        limit = end.n if is_cut and not end.seq else min(self.recording.run.limit, end.n + 1)
         try:
             answer: dict[str, Any] = runner.send(Run(limit, self.recording.run.until))
-        except (_Reached, _Late):
-            answer = self._stopped(machine)
+        except _Late:
+            answer = self._late(machine)
         finally:
             machine.cpus.where.stop_at, machine.cpus.where.journal, machine.user = None, None, None
             self._runner = None
         if is_open and answer["reason"] in ("limit", "position", "handler"):
             answer |= {"reason": OPEN, "status": 0, "text": end.text}
+        elif answer["reason"] == "stopped" and self._is_at_stop(machine):
+            answer |= {"status": end.status, "text": end.text}
         return answer
 
-    def _stopped(self, machine: Machine) -> dict[str, Any]:
-        """Return the answer of a run that this class has stopped, and tell those who listen."""
-        end = self.recording.end
-        is_same = not self._difference
-        outcome = Outcome("stopped", end.status, end.text) if is_same else Outcome("stopped", 1, _DIFFERS)
+    def _to_stop(self, machine: Machine, limit: int) -> Outcome:
+        """Run to where somebody stopped the recorded run, and stop there.
+
+        A signal is heard at the end of some piece of a run, and pieces are no part of what repeats. So the position is
+        looked for, and then the time: at one position it passes while Python is at EL2, or nobody runs.
+        """
+        end, where = self.recording.end, machine.cpus.where
+        outcome = machine.advance(limit)
+        if outcome.reason in ("limit", "position") and position(machine) == (end.n, end.seq):
+            where.stop_at, where.is_reached = None, False
+            outcome = machine.advance_to_time(end.time_ns, end.n + 1)
+            if self._is_at_stop(machine):
+                outcome = Outcome("stopped", end.status, end.text)
         machine.tell_end(outcome)
-        answer = {"reason": outcome.reason, "status": outcome.status, "text": outcome.text}
+        return outcome
+
+    def _is_at_stop(self, machine: Machine) -> bool:
+        end = self.recording.end
+        return not self._difference and (*position(machine), machine.clock.now_ns) == (end.n, end.seq, end.time_ns)
+
+    def _late(self, machine: Machine) -> dict[str, Any]:
+        """Return the answer of a run into which input came too late, and tell those who listen."""
+        machine.tell_end(Outcome("stopped", 1, _DIFFERS))
+        answer = {"reason": "stopped", "status": 1, "text": _DIFFERS}
         return answer | {"n": machine.retired, "time_ns": machine.clock.now_ns}
 
     # --- what differs ------------------------------------------------------------------------------------------------
@@ -226,10 +243,7 @@ def _clean(text: str) -> str:
 
 
 class _Console:
-    """The user of the recorded run: types nothing (the log does), waits as long as was waited, and stops where it was.
-
-    Each piece of the recorded run ended where one of the replay ends too, so `poll` sees the place.
-    """
+    """The user of the recorded run: types nothing (the log does), and waits as long as was waited."""
 
     def __init__(self, machine: Machine, replay: Replay, logs: list[tuple[ConsoleInput, tuple[Arrival, ...]]]) -> None:
         self._machine, self._replay, self._logs, self._end = machine, replay, logs, replay.recording.end
@@ -244,14 +258,12 @@ class _Console:
         return self._is_at_end and self._machine.clock.now_ns < self._end.time_ns
 
     def poll(self) -> bytes:
-        """Type nothing. Raises: _Reached, _Late."""
+        """Type nothing. Raises: _Late."""
         now = self._machine.retired, self._machine.clock.now_ns
         for queue, log in self._logs:
             entered = len(queue.log)
             if entered < len(log) and (log[entered].n, log[entered].time_ns) < now:
                 self._replay.came_late(log[entered])
-        if self._end.reason == "stopped" and now == (self._end.n, self._end.time_ns) and self._is_at_end:
-            raise _Reached
         return b""
 
     def wait(self, duration_ns: int | None) -> int:
