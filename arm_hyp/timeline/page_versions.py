@@ -23,10 +23,10 @@ _BESIDE_BYTES: Final = 300
 class Page:
     """The contents of a page. Several branches and checkpoints may hold the same one."""
 
-    __slots__ = ("_data", "_is_packed")
+    __slots__ = ("_data", "_is_packed", "_was_tried")
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._is_packed = data, False
+        self._data, self._is_packed, self._was_tried = data, False, False
 
     @property
     def data(self) -> bytes:
@@ -40,8 +40,9 @@ class Page:
 
     def pack(self) -> int:
         """Compress it; return how many bytes that saves."""
-        if self._is_packed:
+        if self._was_tried:
             return 0
+        self._was_tried = True
         packed = zlib.compress(self._data, _FASTEST)
         saved = len(self._data) - len(packed)
         if saved > 0:
