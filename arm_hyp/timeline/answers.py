@@ -95,6 +95,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, tag="status_answer"):
     vms: tuple[str, ...]
     consoles: tuple[int, ...]
     marks: dict[str, Position]
+    breakpoints: tuple[str, ...] = ()
 
 
 class RegisterGroup(msgspec.Struct, frozen=True):

@@ -111,6 +111,18 @@ class Mark(msgspec.Struct, frozen=True, tag="mark"):
     position: Position | None = None
 
 
+class LoadHandlers(msgspec.Struct, frozen=True, tag="load_handlers"):
+    """Load a file of handlers anew at the cursor: on a new branch they take the exits."""
+
+    path: str
+
+
+class Breakpoints(msgspec.Struct, frozen=True, tag="breakpoints"):
+    """Keep these breakpoints with the run, as the user wrote them. They come back with it; nothing stops at them."""
+
+    texts: tuple[str, ...] = ()
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +201,6 @@ class StateHash(msgspec.Struct, frozen=True, tag="state_hash"):
 
 
 Motion = Run | Seek | Step | StepBack | Switch | Previous | Next | Find | LastChange
-Change = Type | Edit | Poke | Branch | Mark | Subscribe | Stop
+Change = Type | Edit | Poke | Branch | LoadHandlers | Mark | Breakpoints | Subscribe | Stop
 Reading = Status | Registers | Memory | Walk | Gic | Stage2Map | Vcpus | Console | Exceptions | Stretch | StateHash
 Message = Motion | Change | Reading

@@ -37,6 +37,7 @@ from arm_hyp.timeline.process_pipe import (
     Closed,
     Pipe,
     Progress,
+    RecordingFile,
     TooLong,
     replies,
 )
@@ -52,7 +53,9 @@ _FRAME: Final = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<f
 
 
 class MachineProcess:
-    """One machine. `send` answers every message; or `ask`, and then `answer` or `poll`. One message at a time.
+    """One machine, of a configuration or a recording. `send` answers every message; or `ask`, then `answer` or `poll`.
+
+    It does one message at a time.
 
     `progress` is the last that was heard of what is being done; `on_progress` hears all of it. `clock` is monotonic, in
     seconds.
@@ -60,7 +63,7 @@ class MachineProcess:
 
     def __init__(
         self,
-        configuration: Configuration,
+        source: Configuration | RecordingFile,
         *,
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         silence_s: float = SILENCE_S,
@@ -68,7 +71,12 @@ class MachineProcess:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start it. Raises: UserError, as making the machine does."""
-        self._begin = Begin(configuration, budget_bytes)
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        if isinstance(source, RecordingFile):
+            self._directory = tempfile.TemporaryDirectory(prefix="arm-hyp-")
+            self._begin = Begin(None, source, budget_bytes)
+        else:
+            self._begin = Begin(source, None, budget_bytes)
         self._silence_s, self._clock, self._on_progress = silence_s, clock, on_progress
         self.progress: Progress | None = None
         self._number, self._asked = 0, False
@@ -171,6 +179,8 @@ class MachineProcess:
             self._end(signal.SIGKILL)
             self._box.close()
             self._captured.close()
+            if self._directory is not None:
+                self._directory.cleanup()
 
     # --- the pipe ----------------------------------------------------------------------------------------------------
 
@@ -242,7 +252,7 @@ class MachineProcess:
             stdout=self._captured,
             stderr=self._captured,
             pass_fds=passed,
-            env=_environment(),
+            env=_environment() | ({} if self._directory is None else {"TMPDIR": self._directory.name}),
             process_group=0,
         )
         its.close()

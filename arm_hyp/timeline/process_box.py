@@ -14,7 +14,7 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import msgspec
@@ -30,11 +30,19 @@ _LENGTH: Final = struct.Struct("<I")
 _LONGEST_TEXT: Final = 400
 
 
+class Handlers(msgspec.Struct, frozen=True, tag="handlers"):
+    """A file of a user's handlers, and what it registered: enough to repeat what they did without the file."""
+
+    path: str
+    registrations: Any
+
+
 class KeptEdit(msgspec.Struct, frozen=True, array_like=True):
-    """What the user changed, and where."""
+    """What the user changed, where, and at which virtual time."""
 
     position: Position
-    what: Edit | Poke
+    what: Edit | Poke | Handlers
+    time_ns: int = 0
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
@@ -69,12 +77,13 @@ class Place(msgspec.Struct, frozen=True, tag="place"):
 
 
 class Marked(msgspec.Struct, frozen=True, tag="marked"):
-    """All marks."""
+    """All marks and breakpoints."""
 
     marks: dict[str, Position]
+    breakpoints: tuple[str, ...]
 
 
-Note = Begun | More | Place | Marked
+Note = Begun | More | Place | Marked | Handlers
 _notes: Final = msgspec.msgpack.Decoder(Note)
 _calls: Final = msgspec.msgpack.Decoder(HandlerCall)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -112,6 +121,8 @@ class Kept:
     branch: str = ""
     cursor: Position = START
     marks: dict[str, Position] = field(default_factory=dict)
+    breakpoints: tuple[str, ...] = ()
+    handlers: Handlers | None = None
     call: HandlerCall | None = None
 
     def take(self, note: Note) -> None:
@@ -121,7 +132,9 @@ class Kept:
         elif isinstance(note, More):
             self.branches[note.branch].take(note)
         elif isinstance(note, Marked):
-            self.marks = note.marks
+            self.marks, self.breakpoints = note.marks, note.breakpoints
+        elif isinstance(note, Handlers):
+            self.handlers = note
         else:
             self.branch, self.cursor = note.branch, note.cursor
             branch = self.branches[note.branch]

@@ -18,17 +18,18 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final
 
 import msgspec
 
 from arm_hyp.errors import UserError
+from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 from arm_hyp.runner.messages import Run, Type
 from arm_hyp.timeline import messages as ask
 from arm_hyp.timeline.answers import Answer, Events, Failed
-from arm_hyp.timeline.process_box import Box
+from arm_hyp.timeline.process_box import Box, Kept
 from arm_hyp.timeline.process_keeper import Keeper, take_up
 from arm_hyp.timeline.process_pipe import (
     LONGEST_ANSWER_BYTES,
@@ -43,6 +44,7 @@ from arm_hyp.timeline.process_pipe import (
     encode,
     requests,
 )
+from arm_hyp.timeline.recording_replay import Replay
 from arm_hyp.timeline.session import Session
 
 TICK_S: Final = 0.1
@@ -65,20 +67,25 @@ class Child:
 
     def serve(self, begin: Begin) -> None:
         """Answer until the other end is gone. Raises: Closed."""
-        try:
-            self._session = Session(begin.configuration, budget_bytes=begin.budget_bytes)
-        except UserError as error:
-            self._answer(0, Failed(error.thing, error.cause, error.way_out))
-            return
-        self._take_up()
-        while True:
-            self._do(self._next())
+        kept = self._box.read()
+        with ExitStack() as opened:
+            try:
+                self._session = _session(begin, kept, opened)
+            except UserError as error:
+                self._answer(0, Failed(error.thing, error.cause, error.way_out))
+                return
+            self._take_up(kept)
+            while True:
+                self._do(self._next())
 
-    def _take_up(self) -> None:
-        session, kept = self._session, self._box.read()
+    def _take_up(self, kept: Kept) -> None:
+        session = self._session
         self._keeper = Keeper(session.timeline, self._box)
         with self._ticking():
-            take_up(session.timeline, kept)
+            if kept.branch:
+                take_up(session.timeline, kept)
+            else:
+                session.go_to_opened()
         self._keeper.keep()
         self._answer(0, session.send(ask.Seek(session.timeline.position)))
 
@@ -179,6 +186,21 @@ class Child:
         session = self._session
         timeline = session.timeline
         self._pipe.put(Progress(timeline.position, timeline.frontier, session.looked_at, session.take_events()))
+
+
+def _session(begin: Begin, kept: Kept, opened: ExitStack) -> Session:
+    """Make the session; without the user's file, if that cannot be loaded again. Raises: UserError."""
+    if begin.recording is not None:
+        replay = opened.enter_context(Replay.open(begin.recording.path, begin.recording.folders))
+        return Session(replay, budget_bytes=begin.budget_bytes)
+    assert begin.configuration is not None
+    try:
+        return Session(begin.configuration, budget_bytes=begin.budget_bytes)
+    except UserError:
+        if kept.handlers is None:
+            raise
+        recorded = RecordedHandlers.of(kept.handlers.registrations, [])
+        return Session(begin.configuration, budget_bytes=begin.budget_bytes, recorded=recorded)
 
 
 def _prepare(lifeline: int) -> None:

@@ -9,19 +9,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.student.effects import EffectLog
+from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 from arm_hyp.machine.machine import Outcome
-from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.timeline.answers import HandlerCall
-from arm_hyp.timeline.history import Edited, History, Tip
+from arm_hyp.timeline.history import Edited, History, Load, Tip
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.process_box import Begun, Box, Kept, KeptBranch, KeptEdit, Marked, More, Place, shortened
+from arm_hyp.timeline.process_box import (
+    Begun,
+    Box,
+    Handlers,
+    Kept,
+    KeptBranch,
+    KeptEdit,
+    Marked,
+    More,
+    Place,
+    shortened,
+)
 from arm_hyp.timeline.recording_run import queues
 from arm_hyp.timeline.timeline import MAIN, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from arm_hyp.hypervisor.student.code import StudentCode
     from arm_hyp.hypervisor.student.registry import Registered
     from arm_hyp.hypervisor.vcpu import Vcpu
     from arm_hyp.machine.console_input import Arrival
@@ -41,7 +56,9 @@ class Keeper:
     def __init__(self, timeline: Timeline, box: Box) -> None:
         self._timeline, self._box = timeline, box
         self._counts: dict[str, _Counts] = {}
-        self._marks: dict[str, Position] = {}
+        self._marked = Marked({}, ())
+        if timeline.runner.handlers is not None:
+            box.note(_kept_handlers(timeline.runner.handlers))
 
     def keep(self) -> None:
         """Keep everything. The timeline stands."""
@@ -51,9 +68,10 @@ class Keeper:
             self._keep_branch(history, history.inputs)
         end = timeline.history.promised or timeline.history.tip
         self._place(end)
-        if timeline.marks != self._marks:
-            self._marks = dict(timeline.marks)
-            self._box.note(Marked(self._marks))
+        marked = Marked(dict(timeline.marks), tuple(timeline.breakpoints))
+        if marked != self._marked:
+            self._marked = marked
+            self._box.note(marked)
 
     def keep_running(self, *, has_place: bool = True) -> None:
         """Keep what has come on this branch. The timeline runs, and what happens is new."""
@@ -102,8 +120,12 @@ class Keeper:
 
 
 def _kept_edit(edited: Edited) -> KeptEdit:
-    assert isinstance(edited.what, Edit | Poke)
-    return KeptEdit(edited.position, edited.what)
+    what = _kept_handlers(edited.what.code) if isinstance(edited.what, Load) else edited.what
+    return KeptEdit(edited.position, what, edited.time_ns)
+
+
+def _kept_handlers(code: StudentCode) -> Handlers:
+    return Handlers(code.handlers.path, msgspec.to_builtins(code.registrations))
 
 
 # --- taking up --------------------------------------------------------------------------------------------------------
@@ -117,6 +139,7 @@ def take_up(timeline: Timeline, kept: Kept) -> Position:
     for branch in kept.branches.values():
         _promise(timeline, branch, kept.call if branch.name == kept.branch else None)
     timeline.marks.update(kept.marks)
+    timeline.breakpoints[:] = kept.breakpoints
     if timeline.runner.effects is not None and timeline.history.effects is not None:
         timeline.runner.effects = timeline.history.effects
     timeline.repeat_inputs()
@@ -136,10 +159,23 @@ def _promise(timeline: Timeline, branch: KeptBranch, call: HandlerCall | None) -
     consoles = len(queues(timeline.runner))
     history.inputs = [list(log) for log in branch.inputs] or [[] for _ in range(consoles)]
     history.pending = list(branch.pending) or [b"" for _ in range(consoles)]
-    history.edits = [Edited(edit.position, edit.what) for edit in branch.edits]
+    history.edits = [_edited(timeline, edit) for edit in branch.edits]
     if timeline.runner.effects is not None:
         history.effects = EffectLog.of(branch.effects)
     end = Tip(branch.tip, branch.time_ns, None if branch.outcome is None else Outcome(*branch.outcome))
     if call is not None and call.position > end.position:
         end = Tip(call.position, 0)
     history.promised = end if end.position > START or end.time_ns else None
+
+
+def _edited(timeline: Timeline, edit: KeptEdit) -> Edited:
+    what = _load(timeline, edit.what) if isinstance(edit.what, Handlers) else edit.what
+    return Edited(edit.position, what, edit.time_ns)
+
+
+def _load(timeline: Timeline, kept: Handlers) -> Load:
+    """Load a user's file again; if that cannot be, what its handlers did can still be repeated."""
+    try:
+        return Load(timeline.runner.load_handlers(kept.path))
+    except UserError:
+        return Load(timeline.runner.load_handlers(RecordedHandlers.of(kept.registrations, [])))

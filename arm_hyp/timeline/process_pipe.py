@@ -26,10 +26,18 @@ _LENGTH: Final = struct.Struct("<I")
 _READ_BYTES: Final = 1 << 18
 
 
-class Begin(msgspec.Struct, frozen=True, tag="begin"):
-    """The first frame to the child: which machine to make. What is known of its past is in the box."""
+class RecordingFile(msgspec.Struct, frozen=True, tag="recording"):
+    """A recording, and where files are that are not in it."""
 
-    configuration: Configuration
+    path: str
+    folders: tuple[str, ...] = ()
+
+
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """The first frame to the child: which machine to make, from one of both. Its past is in the box."""
+
+    configuration: Configuration | None
+    recording: RecordingFile | None
     budget_bytes: int
 
 

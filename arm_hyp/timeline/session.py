@@ -21,14 +21,17 @@ from arm_hyp.timeline import messages as ask
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.saved import open_timeline
 from arm_hyp.timeline.search import Search, Stop
 from arm_hyp.timeline.search_changes import last_change
 from arm_hyp.timeline.session_console import PrintedAt
 from arm_hyp.timeline.session_events import Batch, types_of
 from arm_hyp.timeline.session_registers import read_registers
-from arm_hyp.timeline.timeline import Timeline
+from arm_hyp.timeline.timeline import MAIN, Timeline
 
 if TYPE_CHECKING:
+    from arm_hyp.hypervisor.student.recorded import RecordedHandlers
     from arm_hyp.timeline.history import History
     from arm_hyp.timeline.journal import Entry
 
@@ -38,10 +41,25 @@ _NOTHING: Final = Batch(frozenset())
 class Session:
     """One timeline. `send` answers every message; `stop` may be called meanwhile, from a signal handler."""
 
-    def __init__(self, configuration: Configuration, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
-        """Make the machine. Raises: UserError."""
+    def __init__(
+        self,
+        source: Configuration | Replay,
+        *,
+        budget_bytes: int = DEFAULT_BUDGET_BYTES,
+        recorded: RecordedHandlers | None = None,
+    ) -> None:
+        """Make the machine of a configuration or a recording. `recorded` stand for the user's handlers.
+
+        Raises: UserError.
+        """
         self._printed: dict[str, PrintedAt] = {}
-        self.timeline = Timeline(configuration, output=self._note_output, budget_bytes=budget_bytes)
+        heard = self._note_output
+        if isinstance(source, Replay):
+            opened = open_timeline(source, output=heard, budget_bytes=budget_bytes)
+            self.timeline, self.opened_at = opened.timeline, (opened.branch, opened.cursor)
+        else:
+            self.timeline = Timeline(source, output=heard, budget_bytes=budget_bytes, recorded=recorded)
+            self.opened_at = MAIN, START
         self.search = Search(self.timeline, self._looked_at)
         self.looked_at: Position | None = None
         """How far a search has come."""
@@ -63,6 +81,13 @@ class Session:
             self._is_busy, self.looked_at = False, None
             if self._is_stopped:
                 self.timeline.runner.machine.forget_stop()  # if it came too late, it is not for what follows
+
+    def go_to_opened(self) -> Position:
+        """Go where the user of a recording was."""
+        branch, cursor = self.opened_at
+        if branch != MAIN:
+            self.timeline.switch(branch)
+        return self.timeline.seek(cursor)
 
     def stop(self) -> None:
         """Have what is being done end soon."""
@@ -158,6 +183,14 @@ class Session:
         self.timeline.branch(message.name)
         return self._moved()
 
+    def _load_handlers(self, message: ask.LoadHandlers) -> answers.Answer:
+        self.timeline.load_handlers(message.path)
+        return self._moved()
+
+    def _breakpoints(self, message: ask.Breakpoints) -> answers.Answer:
+        self.timeline.breakpoints[:] = message.texts
+        return answers.Done()
+
     def _mark(self, message: ask.Mark) -> answers.Answer:
         if message.position is not None:
             self.timeline.marks[message.name] = message.position
@@ -189,7 +222,8 @@ class Session:
             cpus=session_reads.cpu_states(runner),
             vms=() if runner.hypervisor is None else tuple(vm.name for vm in runner.hypervisor.vms),
             consoles=tuple(map(len, runner.consoles)),
-            marks=dict(self.timeline.marks),
+            marks=dict(timeline.marks),
+            breakpoints=tuple(timeline.breakpoints),
         )
 
     def _console(self, message: ask.Console) -> answers.Answer:
@@ -283,7 +317,9 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     Edit: Session._edit,
     Poke: Session._edit,
     ask.Branch: Session._branch,
+    ask.LoadHandlers: Session._load_handlers,
     ask.Mark: Session._mark,
+    ask.Breakpoints: Session._breakpoints,
     ask.Subscribe: Session._subscribe,
     ask.Stop: Session._stop,
     ask.Status: Session._status,

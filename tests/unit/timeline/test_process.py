@@ -21,7 +21,8 @@ from arm_hyp.timeline import messages as ask
 from arm_hyp.timeline.answers import Answer, ConsoleAnswer, Done, Failed, Hash, Moved, Restarted, StatusAnswer
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import MachineProcess
-from arm_hyp.timeline.process_pipe import LONGEST_REQUEST_BYTES, Progress
+from arm_hyp.timeline.process_pipe import LONGEST_REQUEST_BYTES, Progress, RecordingFile
+from arm_hyp.timeline.recording_replay import Replay
 from arm_hyp.timeline.session import Session
 
 SMALL = 4 << 20
@@ -79,7 +80,7 @@ def start() -> Iterator[Callable[..., MachineProcess]]:
     """Start processes that are ended with the test."""
     started: list[MachineProcess] = []
 
-    def begin(configuration: Configuration, **options: float) -> MachineProcess:
+    def begin(configuration: Configuration | RecordingFile, **options: float) -> MachineProcess:
         started.append(MachineProcess(configuration, **options))  # type: ignore[arg-type]
         return started[-1]
 
@@ -287,6 +288,7 @@ def test_branches_edits_marks_and_the_cursor_survive(
     for message in (Run(3000), ask.Seek(Position(1000)), Edit(("X0=5",)), Run(5000), Poke(0x4010_0000, b"abc")):
         process.send(message)
     process.send(ask.Mark("middle", Position(2500)))
+    process.send(ask.Breakpoints(("main", "EC=0x24")))
     process.send(ask.Seek(Position(4000)))
     before, at = process.send(ask.Status()), state(process)
     assert isinstance(process.kill(), Restarted)
@@ -354,6 +356,33 @@ def test_what_handlers_did_is_not_done_again(tmp_path: Path, start: Callable[...
     assert (state(process), calls(tmp_path)) == (before, called)
     process.send(Run(1000))
     assert calls(tmp_path) == 6
+
+
+def test_a_user_whose_file_is_broken_meanwhile_loses_nothing(
+    tmp_path: Path, start: Callable[..., MachineProcess]
+) -> None:
+    process = start(with_handlers(tmp_path, hangs_at=0))
+    process.send(Run(10))
+    before, text = state(process), (tmp_path / "h.py").read_text()
+    (tmp_path / "h.py").write_text("def (")
+    assert isinstance(process.kill(), Restarted) and state(process) == before
+    (tmp_path / "h.py").write_text(text.replace('get("n", 0) + 1', 'get("n", 0) + 100'))
+    assert isinstance(process.send(ask.LoadHandlers(str(tmp_path / "h.py"))), Moved)
+    process.send(Run(1000))
+    after = state(process)
+    assert isinstance(process.kill(), Restarted) and state(process) == after
+    process.send(ask.Seek(Position(10)))
+    assert state(process) == before
+
+
+def test_a_recording_goes_on_where_its_user_was(tmp_path: Path, start: Callable[..., MachineProcess]) -> None:
+    path = sorted((Path(__file__).parents[2] / "fixtures" / "recordings").glob("*.hyp"))[0]
+    session, process = Session(Replay.open(str(path))), start(RecordingFile(str(path)))
+    for message in (Run(3000), ask.StepBack(5), ask.Status(), ask.StateHash()):
+        assert process.send(message) == session.send(message)
+    before = state(process)
+    process.kill()
+    assert state(process) == before
 
 
 def test_what_a_user_prints_reaches_no_terminal(
