@@ -57,6 +57,12 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
     kinds: tuple[str, ...] = ()
 
 
+class Live(msgspec.Struct, frozen=True, tag="live"):
+    """Have somebody watch, or nobody any more: idle time takes its time, and a guest waits for input."""
+
+    is_live: bool = True
+
+
 class Branch(msgspec.Struct, frozen=True, tag="branch"):
     """Begin a branch at the cursor."""
 
@@ -201,6 +207,6 @@ class StateHash(msgspec.Struct, frozen=True, tag="state_hash"):
 
 
 Motion = Run | Seek | Step | StepBack | Switch | Previous | Next | Find | LastChange
-Change = Type | Edit | Poke | Branch | LoadHandlers | Mark | Breakpoints | Subscribe | Stop
+Change = Type | Edit | Poke | Branch | LoadHandlers | Mark | Breakpoints | Subscribe | Live | Stop
 Reading = Status | Registers | Memory | Walk | Gic | Stage2Map | Vcpus | Console | Exceptions | Stretch | StateHash
 Message = Motion | Change | Reading

@@ -15,9 +15,10 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final
@@ -45,6 +46,7 @@ from arm_hyp.timeline.process_pipe import (
     requests,
 )
 from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.recording_run import queues
 from arm_hyp.timeline.session import Session
 
 TICK_S: Final = 0.1
@@ -53,6 +55,30 @@ _CAPTURED_BYTES: Final = 4 << 20
 _RUNS: Final = (Run, ask.Seek, ask.Next)
 """What is new while these are worked on is kept at once, and the cursor goes along."""
 _NO_EVENTS: Final = Events(())
+
+
+class User:
+    """The user at the other end of a pipe, as a `HostConsole`."""
+
+    can_type = True
+
+    def __init__(self, pipe: Pipe, feed: Callable[[], bool]) -> None:
+        """Take a function that feeds what was typed, and tells whether there is any, or the user wants it to stop."""
+        self._pipe, self._feed = pipe, feed
+
+    def poll(self) -> bytes:
+        """Return nothing: what was typed is fed to its console."""
+        self._feed()
+        return b""
+
+    def wait(self, duration_ns: int | None) -> int:
+        """Let host time pass until something is typed or stopped. Returns the ns that passed."""
+        begin, left_ns = time.monotonic_ns(), duration_ns
+        while not self._feed() and (left_ns is None or left_ns > 0):
+            self._pipe.wait(TICK_S if left_ns is None else min(left_ns / 1e9, TICK_S))
+            left_ns = None if duration_ns is None else duration_ns - (time.monotonic_ns() - begin)
+        passed_ns = time.monotonic_ns() - begin
+        return passed_ns if duration_ns is None else min(passed_ns, duration_ns)
 
 
 class Child:
@@ -64,6 +90,7 @@ class Child:
         self._session: Session
         self._keeper: Keeper
         self._doing: type = Begin
+        self._is_taking = False
 
     def serve(self, begin: Begin) -> None:
         """Answer until the other end is gone. Raises: Closed."""
@@ -80,6 +107,7 @@ class Child:
 
     def _take_up(self, kept: Kept) -> None:
         session = self._session
+        session.user = User(self._pipe, self._feed)
         self._keeper = Keeper(session.timeline, self._box)
         with self._ticking():
             if kept.branch:
@@ -117,7 +145,12 @@ class Child:
 
     def _take_in(self) -> None:
         """Take messages in; `Stop` holds for what is being done. Raises: Closed."""
+        self._is_taking = True
         self._pipe.take_in()
+        self._take_frames()
+        self._is_taking = False
+
+    def _take_frames(self) -> None:
         frames = self._pipe.frames()
         while True:
             try:
@@ -140,6 +173,12 @@ class Child:
             self._session.stop()
         else:
             self._inbox.append(asked)
+
+    def _feed(self) -> bool:
+        self._take_in()
+        self._type()
+        runner = self._session.timeline.runner
+        return self._session.is_stopped or any(queue.typed for queue in queues(runner))
 
     def _type(self) -> None:
         """Give what was typed to a run that is new; it enters where the guest decides."""
@@ -165,7 +204,7 @@ class Child:
 
     def tick(self, _signal: int, _frame: FrameType | None) -> None:
         """Look up. A user's code that runs is left alone: it is being watched, and is over soon."""
-        if sys.gettrace() is not None:
+        if sys.gettrace() is not None or self._is_taking:
             return
         try:
             self._take_in()

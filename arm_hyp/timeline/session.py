@@ -32,6 +32,7 @@ from arm_hyp.timeline.timeline import MAIN, Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
+    from arm_hyp.machine.console_input import HostConsole
     from arm_hyp.timeline.history import History
     from arm_hyp.timeline.journal import Entry
 
@@ -63,12 +64,14 @@ class Session:
         self.search = Search(self.timeline, self._looked_at)
         self.looked_at: Position | None = None
         """How far a search has come."""
+        self.user: HostConsole | None = None
+        """Who is at the console after `Live`."""
         self._batch = _NOTHING
-        self._is_busy = self._is_stopped = False
+        self._is_busy = self.is_stopped = False
 
     def send(self, message: ask.Message) -> answers.Answer:
         """Do what a message asks, and answer it. Raises nothing that the user can cause."""
-        self._is_busy, self._is_stopped = True, False
+        self._is_busy, self.is_stopped = True, False
         try:
             return _HANDLERS[type(message)](self, message)
         except UserError as error:
@@ -79,7 +82,7 @@ class Session:
             return answers.Failed("the handler", str(failure))
         finally:
             self._is_busy, self.looked_at = False, None
-            if self._is_stopped:
+            if self.is_stopped:
                 self.timeline.runner.machine.forget_stop()  # if it came too late, it is not for what follows
 
     def go_to_opened(self) -> Position:
@@ -92,7 +95,7 @@ class Session:
     def stop(self) -> None:
         """Have what is being done end soon."""
         if self._is_busy:
-            self._is_stopped = True
+            self.is_stopped = True
             self.timeline.stop()
 
     def take_events(self) -> answers.Events:
@@ -123,7 +126,7 @@ class Session:
     def _steps(self, count: int, step: Callable[[], Position]) -> answers.Answer:
         for _ in range(count):
             before = self.timeline.position
-            if step() == before or self._is_stopped:
+            if step() == before or self.is_stopped:
                 break
         return self._moved()
 
@@ -203,6 +206,12 @@ class Session:
     def _subscribe(self, message: ask.Subscribe) -> answers.Answer:
         self._batch = Batch(types_of(message.kinds)) if message.kinds else _NOTHING
         self.timeline.listen(self._batch if message.kinds else NullSink())
+        return answers.Done()
+
+    def _live(self, message: ask.Live) -> answers.Answer:
+        if self.user is None:
+            raise UserError("live", "nobody can type while this runs", "use a machine process")
+        self.timeline.user = self.user if message.is_live else None
         return answers.Done()
 
     def _stop(self, _message: ask.Stop) -> answers.Answer:
@@ -321,6 +330,7 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     ask.Mark: Session._mark,
     ask.Breakpoints: Session._breakpoints,
     ask.Subscribe: Session._subscribe,
+    ask.Live: Session._live,
     ask.Stop: Session._stop,
     ask.Status: Session._status,
     ask.Console: Session._console,
