@@ -45,6 +45,29 @@ _start: ldr     x1, =0x09000000
 2:      add     x11, x11, #1
         b       1b
 """
+WAITING_ECHO = """
+_start: ldr     x1, =0x09000000
+        mov     w2, #0x10
+        str     w2, [x1, #0x38]         // IMSC: receive
+        ldr     x3, =0x08000000         // GICD
+        mov     w2, #1
+        str     w2, [x3]
+        mov     w2, #2
+        str     w2, [x3, #0x104]        // ISENABLER1: INTID 33
+        ldr     x4, =0x08010000         // GICC
+        mov     w2, #0xff
+        str     w2, [x4, #4]
+        mov     w2, #1
+        str     w2, [x4]
+        mov     w5, #0x821
+        strb    w2, [x3, x5]            // ITARGETSR: CPU 0
+        mov     x5, #0x38               // physical interrupts come here
+        msr     hcr_el2, x5
+1:      wfi
+        ldr     w0, [x1]
+        strb    w0, [x1]
+        b       1b
+"""
 WAITS = "mov x1, #6\n1: wfi\n sub x1, x1, #1\n cbnz x1, 1b\nldr x0, =0x84000008\nhvc #0\n"
 HANDLERS = """
 from arm_hyp.hypervisor import *
@@ -244,6 +267,31 @@ def test_what_is_typed_into_a_run_comes_back_with_it(
     before = state(process)
     assert isinstance(process.kill(), Restarted)
     assert state(process) == before and text_of(process.send(ask.Console())) == b"begin end"
+
+
+def test_a_guest_that_waits_for_input_is_waited_for(
+    made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
+) -> None:
+    process = start(made(WAITING_ECHO))
+    assert isinstance(Session(made(WAITING_ECHO)).send(ask.Live()), Failed)
+    answer = process.send(Run(FOREVER))
+    assert isinstance(answer, Moved) and answer.reason == "idle"  # nobody can type
+    process.send(ask.Live())
+    process.send(ask.Subscribe(("console_output",)))
+    process.ask(Run(FOREVER))
+    heard = ""
+    for typed in "abc":
+        process.type(typed.encode())
+        while not heard.endswith(typed):
+            select.select([process], [], [])
+            assert process.poll() is None
+            heard += "".join(str(event["text"]) for event in process.take_events().events)
+    process.stop()
+    answer = process.answer()
+    assert isinstance(answer, Moved) and answer.reason == "stopped"
+    before = state(process)
+    assert isinstance(process.kill(), Restarted) and state(process) == before
+    assert text_of(process.send(ask.Console())) == b"abc"
 
 
 def test_events_come_in_batches_that_are_bounded(
