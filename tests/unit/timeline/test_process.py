@@ -4,143 +4,36 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from process_support import (
+    BUSY,
+    ECHO,
+    FOREVER,
+    SMALL,
+    WAITING_ECHO,
+    has_advanced,
+    state,
+    text_of,
+    wait_for_progress,
+    with_handlers,
+)
 
 from arm_hyp.errors import UserError
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Poke, Run, Type
 from arm_hyp.timeline import messages as ask
-from arm_hyp.timeline.answers import Answer, ConsoleAnswer, Done, Failed, Hash, Moved, Restarted, StatusAnswer
+from arm_hyp.timeline.answers import Answer, Done, Failed, Moved, Restarted
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import MachineProcess
-from arm_hyp.timeline.process_pipe import LONGEST_REQUEST_BYTES, Progress, RecordingFile
-from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.process_pipe import LONGEST_REQUEST_BYTES
 from arm_hyp.timeline.session import Session
-
-SMALL = 4 << 20
-FOREVER = 1 << 60
-BUSY = """
-_start: adr     x1, table
-1:      add     x0, x0, #1
-        str     x0, [x1, x0, lsl #3]
-        and     x0, x0, #0xfff
-        b       1b
-        .balign 4096
-table:  .space  65536
-"""
-ECHO = """
-_start: ldr     x1, =0x09000000
-1:      ldr     w2, [x1, #0x18]         // FR
-        tbnz    w2, #4, 2f              // nothing there
-        ldr     w0, [x1]
-        strb    w0, [x1]
-2:      add     x11, x11, #1
-        b       1b
-"""
-WAITING_ECHO = """
-_start: ldr     x1, =0x09000000
-        mov     w2, #0x10
-        str     w2, [x1, #0x38]         // IMSC: receive
-        ldr     x3, =0x08000000         // GICD
-        mov     w2, #1
-        str     w2, [x3]
-        mov     w2, #2
-        str     w2, [x3, #0x104]        // ISENABLER1: INTID 33
-        ldr     x4, =0x08010000         // GICC
-        mov     w2, #0xff
-        str     w2, [x4, #4]
-        mov     w2, #1
-        str     w2, [x4]
-        mov     w5, #0x821
-        strb    w2, [x3, x5]            // ITARGETSR: CPU 0
-        mov     x5, #0x38               // physical interrupts come here
-        msr     hcr_el2, x5
-1:      wfi
-        ldr     w0, [x1]
-        strb    w0, [x1]
-        b       1b
-"""
-WAITS = "mov x1, #6\n1: wfi\n sub x1, x1, #1\n cbnz x1, 1b\nldr x0, =0x84000008\nhvc #0\n"
-HANDLERS = """
-from arm_hyp.hypervisor import *
-
-@handler(EC.WFX)
-def wfx(vcpu, exit):
-    n = vcpu.data["n"] = vcpu.data.get("n", 0) + 1
-    with open(__file__ + ".called", "a") as file:
-        file.write("x")
-    if n == HANGS_AT:
-        with open(__file__ + ".fifo", "w") as file:
-            file.write("x")
-        sum(range(10 ** 12))
-    vcpu.skip_instruction()
-"""
-HANGING_LINES = range(10, 13)
-"""From the `with` at whose end the test goes on."""
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Callable[[str], Configuration]:
-    """Make a configuration of a guest's source."""
-
-    def write(source: str) -> Configuration:
-        (tmp_path / "g.s").write_text(source)
-        return Configuration(image=str(tmp_path / "g.s"), memory_bytes=SMALL)
-
-    return write
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., MachineProcess]]:
-    """Start processes that are ended with the test."""
-    started: list[MachineProcess] = []
-
-    def begin(configuration: Configuration | RecordingFile, **options: float) -> MachineProcess:
-        started.append(MachineProcess(configuration, **options))  # type: ignore[arg-type]
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.close()
-
-
-def wait_for_progress(process: MachineProcess, is_enough: Callable[[Progress], bool]) -> Progress:
-    """Wait until something was heard of what is being done."""
-    while process.progress is None or not is_enough(process.progress):
-        select.select([process], [], [])
-        assert process.poll() is None
-    return process.progress
-
-
-def has_advanced(progress: Progress) -> bool:
-    return progress.position.n > 0
-
-
-def state(who: MachineProcess | Session) -> bytes:
-    answer = who.send(ask.StateHash())
-    assert isinstance(answer, Hash)
-    return answer.digest
-
-
-def straight(configuration: Configuration, position: Position) -> bytes:
-    """Return the state of a run that only went forward."""
-    session = Session(configuration)
-    session.send(ask.Seek(position))
-    return state(session)
-
-
-def text_of(answer: Answer) -> bytes:
-    assert isinstance(answer, ConsoleAnswer)
-    return b"".join(chunk.data for chunk in answer.chunks)
-
 
 # --- the same as without a process ------------------------------------------------------------------------------------
 
@@ -304,144 +197,6 @@ def test_events_come_in_batches_that_are_bounded(
     events = process.take_events()
     assert isinstance(answer, Moved) and len(events.events) <= 10_000 and events.dropped > 0
     assert process.take_events().events == ()
-
-
-# --- killed -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_process_that_dies_in_the_middle_of_a_run_is_replaced_where_it_was(
-    ended_by: signal.Signals, made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
-) -> None:
-    configuration = made(BUSY)
-    process = start(configuration)
-    process.ask(Run(FOREVER))
-    heard = wait_for_progress(process, has_advanced).position
-    os.kill(process.pid, ended_by)
-    answer = process.answer()
-    assert isinstance(answer, Restarted) and ended_by.name in answer.reason and answer.handler is None
-    assert answer.position >= heard
-    status = process.send(ask.Status())
-    assert isinstance(status, StatusAnswer) and status.position == status.frontier == answer.position
-    assert state(process) == straight(configuration, answer.position)
-    further = Position(answer.position.n + 100_000)
-    process.send(Run(further.n))
-    assert state(process) == straight(configuration, further)
-
-
-def test_branches_edits_marks_and_the_cursor_survive(
-    made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
-) -> None:
-    process = start(made(BUSY))
-    for message in (Run(3000), ask.Seek(Position(1000)), Edit(("X0=5",)), Run(5000), Poke(0x4010_0000, b"abc")):
-        process.send(message)
-    process.send(ask.Mark("middle", Position(2500)))
-    process.send(ask.Breakpoints(("main", "EC=0x24")))
-    process.send(ask.Seek(Position(4000)))
-    before, at = process.send(ask.Status()), state(process)
-    assert isinstance(process.kill(), Restarted)
-    assert process.send(ask.Status()) == before and state(process) == at
-    process.send(ask.Switch("main"))
-    main = state(process)
-    process.kill()
-    assert state(process) == main
-    process.send(ask.Switch("branch1"))
-    process.send(ask.Seek(Position(4000)))
-    assert state(process) == at
-
-
-def test_a_machine_that_cannot_start_again_says_so(tmp_path: Path, start: Callable[..., MachineProcess]) -> None:
-    (tmp_path / "g.s").write_text(BUSY)
-    process = start(Configuration(image=str(tmp_path / "g.s"), memory_bytes=SMALL))
-    (tmp_path / "g.s").unlink()
-    answer = process.kill()
-    assert isinstance(answer, Failed) and "g.s" in answer.cause + answer.thing
-    assert isinstance(process.send(ask.Status()), Failed)
-
-
-# --- a user's handlers ------------------------------------------------------------------------------------------------
-
-
-def with_handlers(path: Path, hangs_at: int) -> Configuration:
-    (path / "h.py").write_text(HANDLERS.replace("HANGS_AT", str(hangs_at)))
-    (path / "g.s").write_text(WAITS)
-    return Configuration(image=str(path / "g.s"), memory_bytes=SMALL, hypervisor=str(path / "h.py"))
-
-
-def calls(path: Path) -> int:
-    return len((path / "h.py.called").read_text())
-
-
-@pytest.mark.parametrize("deadline_s", [None, 0.0])
-def test_a_handler_that_never_returns_is_ended_at_the_exit_before_it(
-    deadline_s: float | None, tmp_path: Path, start: Callable[..., MachineProcess]
-) -> None:
-    configuration = with_handlers(tmp_path, hangs_at=3)
-    os.mkfifo(tmp_path / "h.py.fifo")
-    process = start(configuration)
-    process.ask(Run(1000))
-    assert (tmp_path / "h.py.fifo").read_text() == "x"  # now it hangs
-    answer = process.kill("the user was tired of it") if deadline_s is None else process.answer(deadline_s)
-    assert isinstance(answer, Restarted) and answer.handler is not None
-    call = answer.handler
-    assert answer.reason == ("the user was tired of it" if deadline_s is None else "it was not done after 0 s")
-    assert call.vcpu == "vm0/vcpu0" and call.decorator == "@handler(EC.WFX)"
-    file, line = call.at.removesuffix(", in wfx").split(":")
-    assert file == str(tmp_path / "h.py") and int(line) in HANGING_LINES
-    assert answer.position == call.position
-    assert calls(tmp_path) == 3
-    assert state(process) == straight(with_handlers(tmp_path, hangs_at=0), answer.position)
-    back = process.send(ask.Previous("exit"))
-    assert isinstance(back, Answer) and calls(tmp_path) == 3 + 2
-
-
-def test_what_handlers_did_is_not_done_again(tmp_path: Path, start: Callable[..., MachineProcess]) -> None:
-    process = start(with_handlers(tmp_path, hangs_at=0))
-    process.send(Run(10))
-    before, called = state(process), calls(tmp_path)
-    assert called
-    process.kill()
-    assert (state(process), calls(tmp_path)) == (before, called)
-    process.send(Run(1000))
-    assert calls(tmp_path) == 6
-
-
-def test_a_user_whose_file_is_broken_meanwhile_loses_nothing(
-    tmp_path: Path, start: Callable[..., MachineProcess]
-) -> None:
-    process = start(with_handlers(tmp_path, hangs_at=0))
-    process.send(Run(10))
-    before, text = state(process), (tmp_path / "h.py").read_text()
-    (tmp_path / "h.py").write_text("def (")
-    assert isinstance(process.kill(), Restarted) and state(process) == before
-    (tmp_path / "h.py").write_text(text.replace('get("n", 0) + 1', 'get("n", 0) + 100'))
-    assert isinstance(process.send(ask.LoadHandlers(str(tmp_path / "h.py"))), Moved)
-    process.send(Run(1000))
-    after = state(process)
-    assert isinstance(process.kill(), Restarted) and state(process) == after
-    process.send(ask.Seek(Position(10)))
-    assert state(process) == before
-
-
-def test_a_recording_goes_on_where_its_user_was(tmp_path: Path, start: Callable[..., MachineProcess]) -> None:
-    path = sorted((Path(__file__).parents[2] / "fixtures" / "recordings").glob("*.hyp"))[0]
-    session, process = Session(Replay.open(str(path))), start(RecordingFile(str(path)))
-    for message in (Run(3000), ask.StepBack(5), ask.Status(), ask.StateHash()):
-        assert process.send(message) == session.send(message)
-    before = state(process)
-    process.kill()
-    assert state(process) == before
-
-
-def test_what_a_user_prints_reaches_no_terminal(
-    tmp_path: Path, start: Callable[..., MachineProcess], capfd: pytest.CaptureFixture[str]
-) -> None:
-    configuration = with_handlers(tmp_path, hangs_at=0)
-    (tmp_path / "h.py").write_text('import os\nprint("loaded")\nos.write(1, b"raw")\n' + HANDLERS)
-    (tmp_path / "h.py").write_text((tmp_path / "h.py").read_text().replace("HANGS_AT", "0"))
-    process = start(configuration)
-    assert "loaded" in process.captured and "raw" in process.captured
-    assert capfd.readouterr() == ("", "")
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
