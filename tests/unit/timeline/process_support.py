@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from arm_hyp.runner.configuration import Configuration
@@ -16,6 +16,8 @@ from arm_hyp.timeline.session import Session
 
 SMALL = 4 << 20
 FOREVER = 1 << 60
+PATIENCE_S, MOST_HEARD = 120, 1000
+"""A test that would hang fails instead: where nothing is heard, and where it is the same for ever."""
 BUSY = """
 _start: adr     x1, table
 1:      add     x0, x0, #1
@@ -76,12 +78,27 @@ HANGING_LINES = range(10, 13)
 """From the `with` at whose end the test goes on."""
 
 
+def hear(process: MachineProcess) -> Iterator[None]:
+    """Wait for what a process says, again and again; the answer is not expected."""
+    for _ in range(MOST_HEARD):
+        assert select.select([process], [], [], PATIENCE_S)[0], "nothing is heard"
+        assert process.poll() is None
+        yield
+    raise AssertionError("what was waited for does not come")
+
+
 def wait_for_progress(process: MachineProcess, is_enough: Callable[[Progress], bool]) -> Progress:
     """Wait until something was heard of what is being done."""
-    while process.progress is None or not is_enough(process.progress):
-        select.select([process], [], [])
-        assert process.poll() is None
-    return process.progress
+    return next(progress for _ in hear(process) if (progress := process.progress) is not None and is_enough(progress))
+
+
+def wait_for_text(process: MachineProcess, end: str) -> None:
+    """Wait until the guest has printed something, whose events are subscribed to."""
+    heard = ""
+    for _ in hear(process):
+        heard += "".join(str(event["text"]) for event in process.take_events().events)
+        if heard.endswith(end):
+            return
 
 
 def has_advanced(progress: Progress) -> bool:

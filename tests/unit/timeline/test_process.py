@@ -21,6 +21,7 @@ from process_support import (
     state,
     text_of,
     wait_for_progress,
+    wait_for_text,
     with_handlers,
 )
 
@@ -150,11 +151,7 @@ def test_what_is_typed_into_a_run_comes_back_with_it(
     process.send(Type(b"begin "))
     process.ask(Run(FOREVER))
     process.type(b"end")
-    heard = ""
-    while not heard.endswith("end"):
-        select.select([process], [], [])
-        assert process.poll() is None
-        heard += "".join(str(event["text"]) for event in process.take_events().events)
+    wait_for_text(process, "end")
     process.stop()
     assert isinstance(process.answer(), Moved)
     before = state(process)
@@ -172,13 +169,9 @@ def test_a_guest_that_waits_for_input_is_waited_for(
     process.send(ask.Live())
     process.send(ask.Subscribe(("console_output",)))
     process.ask(Run(FOREVER))
-    heard = ""
     for typed in "abc":
         process.type(typed.encode())
-        while not heard.endswith(typed):
-            select.select([process], [], [])
-            assert process.poll() is None
-            heard += "".join(str(event["text"]) for event in process.take_events().events)
+        wait_for_text(process, typed)
     process.stop()
     answer = process.answer()
     assert isinstance(answer, Moved) and answer.reason == "stopped"
