@@ -19,10 +19,11 @@ from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
 from arm_hyp.timeline.container import check_writable
+from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.recording import write_recording
 from arm_hyp.timeline.recording_run import Recorder
 from arm_hyp.timeline.saved import open_timeline, record, with_timeline
-from arm_hyp.timeline.timeline import MAIN, Timeline
+from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings

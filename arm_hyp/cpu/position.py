@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 Told = tuple[int, int, int, int, int, int | None, int, int, int | None]
-"""An exception: n, seq, CPU, the level it was taken to, its kind as a number, ESR, ELR, SPSR, FAR. For a return: n, seq,
-CPU, the level it was done at, -1, None, ELR, SPSR, None."""
+"""An exception: n, seq, CPU, the level it was taken to, its kind as a number, ESR, ELR, SPSR, FAR.
+
+For a return: n, seq, CPU, the level it was done at, -1, None, ELR, SPSR, None.
+"""
 
 
 class Position:

@@ -17,6 +17,7 @@ from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.timeline.answers import HandlerCall
 from arm_hyp.timeline.history import Edited, History, Load, Tip
+from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process_box import (
     Begun,
@@ -31,7 +32,7 @@ from arm_hyp.timeline.process_box import (
     shortened,
 )
 from arm_hyp.timeline.recording_run import queues
-from arm_hyp.timeline.timeline import MAIN, Timeline
+from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,12 +23,13 @@ from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.runner.runner import Output
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.history import Edited, History, Load, Tip
+from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.recording import Recording
 from arm_hyp.timeline.recording_replay import Replay
 from arm_hyp.timeline.recording_run import Recorder
 from arm_hyp.timeline.recording_trace import TraceCheck, in_words
-from arm_hyp.timeline.timeline import MAIN, Timeline
+from arm_hyp.timeline.timeline import Timeline
 
 PART: Final = "timeline"
 _MAX_BRANCHES: Final = 1000

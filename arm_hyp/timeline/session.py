@@ -20,6 +20,7 @@ from arm_hyp.timeline import answers, session_reads
 from arm_hyp.timeline import messages as ask
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.conditions import parse_condition
+from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.recording_replay import Replay
 from arm_hyp.timeline.saved import open_timeline
@@ -28,7 +29,7 @@ from arm_hyp.timeline.search_changes import last_change
 from arm_hyp.timeline.session_console import PrintedAt
 from arm_hyp.timeline.session_events import Batch, types_of
 from arm_hyp.timeline.session_registers import read_registers
-from arm_hyp.timeline.timeline import MAIN, Timeline
+from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers

@@ -1,6 +1,6 @@
 """A run that can go back: a Runner, its checkpoints, and the cursor.
 
-Read `runner/runner.py`, `timeline/history.py` and `timeline/states.py` before this file, `timeline/search.py` after it.
+Read `timeline/passage.py` before this file, `timeline/search.py` after it.
 
 Going back is going forward from a checkpoint. Up to the tip of a branch the run is repeated: silently, with the inputs
 that came then and the effects that handlers had. Behind the tip it is new: sinks and console hear it, handlers run.
@@ -15,55 +15,27 @@ from arm_hyp.cpu.watches import Watch
 from arm_hyp.cpu.watching import Watches
 from arm_hyp.errors import UserError
 from arm_hyp.events import EventSink, FanOut, NullSink
-from arm_hyp.machine.console_input import ConsoleInput
 from arm_hyp.machine.dirty_pages import PAGE_BYTES
 from arm_hyp.machine.machine import EARLY_GRID, RAM_BASE, TLB_GRID, Outcome
-from arm_hyp.machine.seams import BusError
 from arm_hyp.runner import messages
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
-from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES, FORWARD_STEP, Checkpoint, Checkpoints, next_checkpoint
+from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES, FORWARD_STEP
 from arm_hyp.timeline.history import Edited, History, Intervention, Load, Tip
+from arm_hyp.timeline.passage import GOING_ON, MAIN, Passage, limit_reached
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.states import States, memory_at
+from arm_hyp.timeline.states import memory_at
 
 if TYPE_CHECKING:
-    from arm_hyp.hypervisor.student.code import StudentCode
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
     from arm_hyp.machine.console_input import HostConsole
     from arm_hyp.timeline.journal import Journal
 
-_GOING_ON: Final = ("limit", "position")
-"""The reasons of an end that is none: the run can go on."""
-MAIN: Final = "main"
-"""The branch that nobody has edited."""
 _NEAR: Final = EARLY_GRID // 8
 """A checkpoint this much closer than the cursor is not worth going to."""
 
 
-def _limit(limit: int) -> Outcome:
-    return Outcome("limit", 1, f"the limit of {limit:,} instructions was reached")
-
-
-class _Clock:
-    """Lets idle time pass up to the tip, where the user once stopped the run. Nobody types, though the guest waits."""
-
-    can_type = True
-
-    def __init__(self, left_ns: Callable[[], int]) -> None:
-        self._left_ns = left_ns
-
-    def poll(self) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def wait(self, duration_ns: int | None) -> int:
-        """Return how much of the time passes."""
-        left_ns = max(self._left_ns(), 0)
-        return left_ns if duration_ns is None else min(duration_ns, left_ns)
-
-
-class Timeline:
+class Timeline(Passage):
     """A run and its past. `sink` and `output` hear what happens for the first time, as those of a Runner do.
 
     `user` is the user at the console, or paces idle time, while the run is new. Reading `runner` leaves no mark.
@@ -81,40 +53,20 @@ class Timeline:
     ) -> None:
         self._sink, self._output, self._budget_bytes = sink or NullSink(), output, budget_bytes
         self.configuration = configuration
-        self.runner = Runner(configuration, self._sink, self._print, recorded)
+        super().__init__(Runner(configuration, self._sink, self._print, recorded), budget_bytes)
         self.runner.advance = self._advance
-        self._machine, self._first_handlers = self.runner.machine, self.runner.handlers
         self.user: HostConsole | None = None
         self.marks: dict[str, Position] = {}
         self.breakpoints: list[str] = []
         self.difference = ""  # between this run and the recording that it repeats, in words
-        self._is_new = True  # what happens has never happened before
-        self._is_stopped = False
-        queues = self._queues
-        self.history = History(MAIN, Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
-        self.history.effects = self.runner.effects
         self.branches = {MAIN: self.history}
-        self._states = States(self.runner, self.history.checkpoints, START)
-        self._machine.cpus.where.journal = self.history.journal.note
 
     # --- where it is -------------------------------------------------------------------------------------------------
-
-    @property
-    def position(self) -> Position:
-        """The cursor."""
-        where = self._machine.cpus.where
-        n = self._machine.retired
-        return Position(n, where.seq if where.last_n == n else 0)
 
     @property
     def frontier(self) -> Position:
         """The furthest that this branch has come."""
         return self.history.tip.position
-
-    @property
-    def end(self) -> Position:
-        """How far this branch is known: behind the frontier only where a recording tells."""
-        return (self.history.promised or self.history.tip).position
 
     @property
     def outcome(self) -> Outcome | None:
@@ -126,25 +78,6 @@ class Timeline:
         """Every exception and return of this branch up to the frontier."""
         self.history.journal.settle()
         return self.history.journal
-
-    @property
-    def is_at_frontier(self) -> bool:
-        """Tell whether nothing of this branch lies behind the cursor."""
-        tip = self.history.tip
-        return self.position == tip.position and self._machine.clock.now_ns >= tip.time_ns
-
-    @property
-    def is_at_end(self) -> bool:
-        """Tell whether nothing is known of what lies behind the cursor."""
-        return self.is_at_frontier and self.history.promised is None
-
-    @property
-    def _queues(self) -> list[ConsoleInput]:
-        hypervisor = self.runner.hypervisor
-        if hypervisor is not None:
-            return hypervisor.inputs.queues
-        assert isinstance(self._machine.input, ConsoleInput)
-        return [self._machine.input]
 
     def checkpoints(self) -> list[int]:
         """Return the positions of the checkpoints of this branch, in instructions, ascending."""
@@ -184,10 +117,10 @@ class Timeline:
         if not self.is_at_frontier:
             outcome = self._repeat(min(target, self.frontier))
             if not self.is_at_frontier:
-                return _limit(limit) if outcome.reason in _GOING_ON else outcome
+                return limit_reached(limit) if outcome.reason in GOING_ON else outcome
         outcome = self._go_on(target)
         if outcome.reason == "position":
-            outcome = _limit(limit)
+            outcome = limit_reached(limit)
         self._machine.tell_end(outcome)
         return outcome
 
@@ -195,7 +128,7 @@ class Timeline:
         """Run on behind the frontier: what happens now is new."""
         if self.history.promised is not None:
             outcome = self._as_promised(self.history.promised, target)
-            if self.history.promised is not None or self.position >= target or outcome.reason not in _GOING_ON:
+            if self.history.promised is not None or self.position >= target or outcome.reason not in GOING_ON:
                 return outcome
         self._machine.user = self.user
         return self._anew(lambda: self._pieces(target, FORWARD_STEP))
@@ -206,7 +139,7 @@ class Timeline:
         ended = None
         try:
             outcome = advance()
-            ended = None if outcome.reason in _GOING_ON else outcome
+            ended = None if outcome.reason in GOING_ON else outcome
             return outcome
         finally:
             self._note_tip(ended)
@@ -215,7 +148,7 @@ class Timeline:
         """Run on with the inputs and edits of a recording, up to its end."""
         self._machine.user = None
         outcome = self._anew(lambda: self._through_edits(min(target, promised.position), FORWARD_STEP))
-        if self.position >= promised.position or outcome.reason not in (*_GOING_ON, "stopped"):
+        if self.position >= promised.position or outcome.reason not in (*GOING_ON, "stopped"):
             self._to_time(promised)
             self._note_tip(self.history.tip.outcome or promised.outcome)
             self.history.promised = None
@@ -228,32 +161,6 @@ class Timeline:
         logs = [list(queue.log) for queue in self._queues]
         history.inputs = [max(known, log, key=len) for known, log in zip(history.inputs, logs, strict=True)]
         history.tip = Tip(self.position, self._machine.clock.now_ns, outcome)
-
-    def _pieces(self, target: Position, step: int) -> Outcome:
-        """Run to a position, or to the end if that comes first; keep checkpoints on the way."""
-        outcome = _limit(target.n)
-        while outcome.reason == "limit" and self.position < target:
-            end = min(target.n, next_checkpoint(self._machine.retired, step))
-            if self._machine.retired < end:
-                outcome = self._up_to(end, target)
-                if self._is_new:
-                    self.history.journal.settle()
-                self._states.keep(self.history.checkpoints, self.position)
-            else:
-                outcome = self._up_to(target.n + 1, target)
-        return outcome
-
-    def _up_to(self, end: int, target: Position) -> Outcome:
-        """Run to a count of instructions, but not past the first numbered event at or behind the target.
-
-        An instruction that completes with an exception, such as HVC, is both.
-        """
-        where = self._machine.cpus.where
-        where.stop_at = target
-        try:
-            return self.runner.outcome_of(lambda: self._machine.advance(end))
-        finally:
-            where.stop_at, where.is_reached = None, False
 
     # --- back --------------------------------------------------------------------------------------------------------
 
@@ -361,26 +268,6 @@ class Timeline:
         self._connect(sink or NullSink(), is_new=False)
         return self._through_edits(target, TLB_GRID)
 
-    def _through_edits(self, target: Position, step: int) -> Outcome:
-        """Run to a position; on the way, make the user's edits where they were made."""
-        outcome = Outcome("position", 1, "the position was reached")
-        while self.position < target and not self._is_stopped and outcome.reason in _GOING_ON:
-            here, edited = self.position, self.history.next_edit(self.position)
-            stop = target if edited is None else min(target, edited.position)
-            if here < stop:
-                outcome = self._pieces(stop, step)
-            if edited is not None and self.position == edited.position and edited.position < target:
-                self._apply_again(edited)
-            if outcome.reason == "handler" and here < self.position < self.end:  # the run went on there
-                outcome = Outcome("position", 1, "the position was reached")
-        return outcome
-
-    def _apply_again(self, edited: Edited) -> None:
-        """Make an edit again, behind what no event told there."""
-        if self._machine.clock.now_ns < edited.time_ns:
-            self._to_time(Tip(edited.position, edited.time_ns))
-        self._apply(edited.what)
-
     def _come_to_tip(self, sink: EventSink | None) -> None:
         """At the position of the tip, let happen what no event told: a handler's last act, or idle time, up to a stop.
 
@@ -390,34 +277,6 @@ class Timeline:
         if self.position == tip.position and self._machine.clock.now_ns < tip.time_ns and not self._is_stopped:
             self._connect(sink or NullSink(), is_new=False)
             self._to_time(tip)
-
-    def _to_time(self, tip: Tip) -> None:
-        """Let virtual time pass at a position up to that of a tip."""
-        machine = self._machine
-        machine.user = _Clock(lambda: tip.time_ns - machine.clock.now_ns)
-        self.runner.outcome_of(lambda: machine.advance_to_time(tip.time_ns, tip.position.n + 1))
-        machine.user = None
-
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        """Put everything back as it was at a checkpoint."""
-        if self.is_at_end:
-            self.history.pending = [queue.typed for queue in self._queues]
-        self._use(self.history.handlers_at(checkpoint.position) or self._first_handlers)
-        self._states.put_back(self.history.checkpoints, checkpoint)
-        self.repeat_inputs()
-
-    def repeat_inputs(self) -> None:
-        """Have enter what entered behind the cursor, as far as this branch knows."""
-        for queue, log in zip(self._queues, self.history.inputs, strict=True):
-            queue.repeat(log)
-
-    def _connect(self, sink: EventSink, *, is_new: bool) -> None:
-        """Have a sink listen. Only what is new goes into the journal and to the user's console."""
-        self._is_new = is_new
-        self._machine.cpus.where.journal = self.history.journal.note if is_new else None
-        for core in self._machine.cpus.cores:
-            if core.sink is not sink:
-                core.listen(sink)
 
     def _print(self, vm: int, data: bytes) -> None:
         if self._is_new and self._output is not None:
@@ -448,30 +307,6 @@ class Timeline:
         """
         self.edit(Load(self.runner.load_handlers(path)))
         return self.history
-
-    def _apply(self, what: Intervention) -> None:
-        """Make a change, which is a numbered event. Raises: UserError."""
-        try:
-            if isinstance(what, Load):
-                self._load(what.code)
-            else:
-                self.runner.send(what)
-        except (ValueError, BusError) as error:
-            raise UserError(f"the edit at {self.position}", str(error)) from None
-        self._machine.tell_edit()
-
-    def _load(self, code: StudentCode) -> None:
-        """Have other handlers take the exits, with the globals as they were loaded."""
-        before, history = self.runner.handlers, self.history
-        history.effects = code.log if history.effects is None else history.effects
-        self._use(code)
-        code.begin(0 if before is None else before.index)
-
-    def _use(self, code: StudentCode | None) -> None:
-        """Have handlers take the exits, or the default ones, and repeat and continue what was done on this branch."""
-        self.runner.use_handlers(code)
-        if self.history.effects is not None:
-            self.runner.effects = self.history.effects
 
     def branch(self, name: str | None = None) -> History:
         """Begin a branch at the cursor, and be on it. Raises: UserError if the name is taken."""
