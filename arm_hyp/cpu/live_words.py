@@ -24,6 +24,7 @@ from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 _WORD_BYTES: Final = 8
 _PATTERNS: Final = (0, (1 << 64) - 1, 0x5555_5555_5555_5555, 0x0123_4567_89AB_CDEF, 0x6996_9669_C33C_3CC3)
 _PSTATES: Final = (0x3C9, 0x3C5, 0x3C0, 0xF000_0009, 0x6000_0209, 0x9000_0304, 0x0020_0005, 0x0050_03C9)
+_LEVELS: Final = (0x3C0, 0x3C4, 0x3C5, 0x3C8, 0x3C9)
 _WIDE: Final = frozenset(range(a64.UC_ARM64_REG_Q0, a64.UC_ARM64_REG_Q0 + 32))
 
 
@@ -40,6 +41,22 @@ def live_words(model: str, register: RegisterId) -> tuple[int, ...] | None:
     words = zip(*(struct.iter_unpack("<Q", image) for image in images), strict=True)
     found = tuple(SAVED_OFFSET + index * _WORD_BYTES for index, values in enumerate(words) if len(set(values)) > 1)
     return found or None
+
+
+@functools.cache
+def pstate_level_word(model: str) -> tuple[int, int] | None:
+    """Return the offset in a saved context of the word that holds PSTATE.EL <3:2> and SP <0>, and where bit 0 lies."""
+    core = NativeCore(model, probe.internals())
+    core.write_cp((3, 6, 1, 1, 0), SCR_EL3_LEAVE[model])
+    images = [_image_with(core, a64.UC_ARM64_REG_PSTATE, value) for value in _LEVELS]
+    words = zip(*(struct.iter_unpack("<Q", image) for image in images), strict=True)
+    found = [
+        (SAVED_OFFSET + index * _WORD_BYTES, shift)
+        for index, values in enumerate(words)
+        for shift in (0, 32)
+        if all(value >> shift & 0xFFFF_FFFF == level & 0xF for (value,), level in zip(values, _LEVELS, strict=True))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _patterns(register: RegisterId) -> tuple[int, ...]:

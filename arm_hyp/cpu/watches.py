@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from unicorn import unicorn_const as uc_const
 
+from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.watched import BYTES, RegisterValue, Value, Word
 
@@ -185,6 +186,7 @@ class ValueWatch(Watch):
     ) -> None:
         super().__init__(**options)
         self._read, self.words = read, words
+        self.written_by: Encoding | None = None  # an MSR with this is how the core changes it, and the only way
         self.value: Value = 0
 
     def connect(self, watches: Watches) -> None:
@@ -222,7 +224,8 @@ class RegisterWatch(ValueWatch):
     def connect(self, watches: Watches) -> None:
         """Find the register."""
         value = RegisterValue(watches.cores[self.cpu], self.name, self.field)
-        self._read, self.words = value.read, value.words()
+        self._read, self.written_by = value.read, None if self.stops else value.written_by()  # seen too late to stop
+        self.words = value.words() if self.written_by is None else ()
         super().connect(watches)
 
 

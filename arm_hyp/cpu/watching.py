@@ -3,8 +3,9 @@
 Read `cpu/watches.py` (the kinds) and `cpu/core.py` before this file, `timeline/search.py` after it. There are two ways
 to see something. What an instruction *does* (it is executed, it loads, it stores) is seen by hooks of Unicorn. What a
 value *is* (a register, a range of RAM) is looked at before each instruction, in C where the helper was built, and
-wherever Python may have changed it: so every change is seen, whoever makes it. `docs/adr/007-what-c-may-do.md` says
-what C may do.
+wherever Python may have changed it: so every change is seen, whoever makes it. Some system registers are changed by MSR
+only; these are looked at behind each such MSR, which costs a search little more than the run.
+`docs/adr/007-what-c-may-do.md` says what C may do.
 
 A watch is connected while the machine stands, and only for a stretch: translated blocks know which hooks there are, so
 all translations are dropped then, which nothing but the clock on the wall can tell.
@@ -18,17 +19,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from unicorn import UcError
+from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 from unicorn.unicorn_py3.unicorn import uclib
 
+from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.helpers import load_helper
+from arm_hyp.cpu.watched import Word
 from arm_hyp.cpu.watches import BETWEEN, INSTRUCTION, TRAP, ValueWatch, Watch
 
 _CODE: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
 _ACCESS: Final = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 )
+_WRITTEN: Final = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p)
 _REPORT: Final = ctypes.CFUNCTYPE(None)
 _EVERYWHERE: Final = (1, 0)
 
@@ -36,7 +41,25 @@ _EVERYWHERE: Final = (1, 0)
 class _Word(ctypes.Structure):
     """`struct watched_word` of the C file."""
 
-    _fields_ = [("at", ctypes.c_void_p), ("mask", ctypes.c_uint64), ("last", ctypes.c_uint64)]
+    _fields_ = [
+        ("at", ctypes.c_void_p),
+        ("mask", ctypes.c_uint64),
+        ("last", ctypes.c_uint64),
+        ("guard", ctypes.c_void_p),
+        ("guard_mask", ctypes.c_uint64),
+        ("guard_value", ctypes.c_uint64),
+    ]
+
+    @classmethod
+    def of(cls, word: Word) -> _Word:
+        """Return it for C."""
+        return cls(word.address, word.mask, 0, *(word.guard or ()))
+
+
+class _Register(ctypes.Structure):
+    """`uc_arm64_cp_reg`: the encoding of a system register, as Unicorn tells it."""
+
+    _fields_ = [*((name, ctypes.c_uint32) for name in ("crn", "crm", "op0", "op1", "op2")), ("value", ctypes.c_uint64)]
 
 
 class _State(ctypes.Structure):
@@ -52,7 +75,7 @@ class _State(ctypes.Structure):
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    return load_helper("watch_words", "word_watcher_bytes", ctypes.sizeof(_State))
+    return load_helper("watch_words", "word_watcher_bytes", ctypes.sizeof(_State) + ctypes.sizeof(_Word))
 
 
 class Watches:
@@ -78,6 +101,7 @@ class Watches:
         self._looked: list[ValueWatch] = []
         self._stop_wanted = self._sees_all = False
         self._trapped_at: int | None = None
+        self._writing: dict[int, tuple[int, int, int]] = {}  # by CPU: the MSR that has begun, and what it did is unseen
         self._observed: list[tuple[Core, Callable[[bool], None]]] = []
         self._words: Any = None
         self._states: dict[int, _State] = {}
@@ -178,11 +202,11 @@ class Watches:
         """Look at a value wherever it may have changed."""
         self._looked.append(watch)
 
-    def _hook(self, core: Core, kind: int, callback: Any, data: Any, where: tuple[int, int]) -> None:
+    def _hook(self, core: Core, kind: int, callback: Any, data: Any, where: tuple[int, int], *extra: Any) -> None:
         hook, bounds = ctypes.c_size_t(), (ctypes.c_uint64(where[0]), ctypes.c_uint64(where[1]))
         pointer = None if data is None else ctypes.byref(data)
         status = uclib.uc_hook_add(
-            core.native.handle, ctypes.byref(hook), ctypes.c_int(kind), callback, pointer, *bounds
+            core.native.handle, ctypes.byref(hook), ctypes.c_int(kind), callback, pointer, *bounds, *extra
         )
         if status:
             raise UcError(status)
@@ -194,11 +218,14 @@ class Watches:
     def _look_before_each_instruction(self) -> None:
         words = [word for watch in self._looked for word in watch.words or ()]
         is_anywhere = any(watch.words is None for watch in self._looked)
-        self._words = (_Word * len(words))(*[_Word(word.address, word.mask, 0) for word in words])
+        self._words = (_Word * len(words))(*map(_Word.of, words))
+        encodings = frozenset(watch.written_by for watch in self._looked if watch.written_by is not None)
         for core in self.cores:
             self._states[core.index] = _State()
             if words or is_anywhere:
                 self._begin_looking(core, is_anywhere)
+            if encodings:
+                self._hook_writes(core, encodings)
             self._observed.append((core, core.observer))
             core.observer = functools.partial(self._may_have_changed, core)
         self._refresh()
@@ -219,6 +246,28 @@ class Watches:
         self._kept.append(state.report)
         self._hook(core, uc_const.UC_HOOK_CODE, library.instruction_begins, state, _EVERYWHERE)
 
+    def _hook_writes(self, core: Core, encodings: frozenset[Encoding]) -> None:
+        """Look behind each MSR with these encodings: where the next one begins, or the core stops."""
+
+        def written(_uc: int, _register: int, where: int, _data: int) -> int:
+            try:
+                told = _Register.from_address(where)
+                if (told.op0, told.op1, told.crn, told.crm, told.op2) in encodings:
+                    self._saw_write(core)
+                    self._writing[core.index] = (*core.position(numbered=False), core.pc)
+            except BaseException as error:  # must not pass through C
+                core.fail(error)
+            return 0  # the core is to execute it
+
+        msr = ctypes.c_int(a64.UC_ARM64_INS_MSR)
+        self._hook(core, uc_const.UC_HOOK_INSN, _WRITTEN(written), None, _EVERYWHERE, msr)
+
+    def _saw_write(self, core: Core) -> None:
+        """Look at what the last MSR did."""
+        place = self._writing.pop(core.index, None)
+        if place is not None:
+            self._look_at(core, place, INSTRUCTION)
+
     def _begins(self, core: Core, pc: int) -> None:
         self._changed_before(core)
         self._states[core.index].pc = pc
@@ -230,6 +279,7 @@ class Watches:
             core.request_stop_here()
 
     def _may_have_changed(self, core: Core, by_instructions: bool) -> None:
+        self._saw_write(core)
         if by_instructions and core.is_running:
             core.position(numbered=False)  # with it comes the PC
             self._trapped_at = core.pc  # of an instruction that has not done anything yet
@@ -245,7 +295,9 @@ class Watches:
         """Look at all values; tell whether the run is to stop."""
         if not self._sees_all:
             self._states[core.index].pc = core.pc if self._trapped_at is None else self._trapped_at
-        place = (*position, self._states[core.index].pc)
+        return self._look_at(core, (*position, self._states[core.index].pc), by)
+
+    def _look_at(self, core: Core, place: tuple[int, int, int], by: str) -> bool:
         stops = [watch.look(core, place, by) for watch in self._looked]
         self._refresh()
         return any(stops)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from arm_hyp.arch.exceptions import Kind
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.arch.translation import FETCH
 from arm_hyp.cpu.disassembler import disassemble
@@ -23,6 +24,10 @@ from arm_hyp.timeline.search import Search
 from arm_hyp.timeline.search_memory import VirtualMemory
 from arm_hyp.timeline.search_targets import Target, parse_target
 from arm_hyp.timeline.timeline import Timeline
+
+_RETURN_BEHIND: Final = frozenset({EC.SVC64, EC.HVC64})
+"""The preferred return address of these exceptions is the next instruction. Ref: Arm ARM D1.3.1."""
+_INSTRUCTION_BYTES: Final = 4
 
 
 class Change(NamedTuple):
@@ -98,10 +103,12 @@ def _touched(timeline: Timeline, pa: int, size_bytes: int, here: Position) -> It
 
 def _change(timeline: Timeline, target: Target, hit: Hit) -> Change:
     """Tell a hit, with the cursor right behind it."""
-    assert hit.old is not None
-    assert hit.new is not None
     position = Position(*hit[:2])
     entry = _event_at(timeline, position)
+    if entry is not None and entry.kind is Kind.SYNC:
+        hit = hit._replace(pc=entry.elr - _INSTRUCTION_BYTES * (entry.ec in _RETURN_BEHIND))
+    assert hit.old is not None
+    assert hit.new is not None
     word = _word(timeline, hit, entry)
     who = _who(timeline, hit, entry, word)
     return Change(position, target.name, hit.cpu, hit.pc, word, hit.old, hit.new, who)

@@ -5,8 +5,10 @@ from functools import partial
 
 import pytest
 from core_support import BASE, POWER_OFF, VECTORS, events, machine, vectors
+from unicorn import arm64_const as a64
 
 from arm_hyp.cpu import counting
+from arm_hyp.cpu.live_words import live_words, pstate_level_word
 from arm_hyp.cpu.watches import Breakpoint, Hit, LoadWatch, MemoryWatch, RegisterWatch, StoreWatch, Watch
 from arm_hyp.cpu.watching import Watches, is_in_c
 from arm_hyp.events import Event, NullSink, RecordingSink
@@ -283,3 +285,10 @@ def test_a_store_stops_soon_and_is_done_once(way: str):
     made.run(LIMIT)
     assert (events(made, Event), made.snapshot()) == plain
     assert len(found.hits) == 21
+
+
+@pytest.mark.parametrize("model", ["a72", "max"])
+def test_the_level_is_found_in_the_live_state(model: str) -> None:
+    # Without it SP_ELx is looked at by Python before each instruction, which takes 100 times as long.
+    assert pstate_level_word(model) is not None
+    assert pstate_level_word(model)[0] in live_words(model, a64.UC_ARM64_REG_PSTATE)
