@@ -40,8 +40,7 @@ class BuildWithData(build_py):
 def native_helpers() -> list[Extension]:
     """Describe one optional extension for each C file in `arm_hyp/cpu/`."""
     return [
-        Extension(f"arm_hyp.cpu.{source.stem}", [str(source)], optional=True)
-        for source in sorted(NATIVE.glob("*.c"))
+        Extension(f"arm_hyp.cpu.{source.stem}", [str(source)], optional=True) for source in sorted(NATIVE.glob("*.c"))
     ]
 
 

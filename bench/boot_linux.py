@@ -46,8 +46,8 @@ def main() -> None:
 
 def _record(configuration: Configuration, path: str) -> tuple[Runner, float]:
     """Boot and record. The time is that of the run, and of all that recording adds before and behind it."""
-    from arm_hyp.timeline.recording import write_recording
-    from arm_hyp.timeline.recording_run import Recorder
+    from arm_hyp.timeline.recordings.recorder import Recorder
+    from arm_hyp.timeline.recordings.recording import write_recording
 
     recorder, runner = Recorder(configuration), Runner(configuration)
     start = process_time()
@@ -58,7 +58,7 @@ def _record(configuration: Configuration, path: str) -> tuple[Runner, float]:
 
 
 def _replay(path: str, kernel: str) -> tuple[Runner, float]:
-    from arm_hyp.timeline.recording_replay import Replay
+    from arm_hyp.timeline.recordings.replay import Replay
 
     with Replay.open(path, [str(Path(kernel).parent)]) as replay:
         runner = replay.runner()

@@ -22,7 +22,7 @@ from arm_hyp.cli.terminal import signals_end
 from arm_hyp.debug.exports.exporter import Export, Part
 from arm_hyp.debug.exports.formats import FORMATS
 from arm_hyp.errors import UserError
-from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.recordings.replay import Replay
 
 app = typer.Typer(add_completion=False)
 

@@ -18,16 +18,16 @@ from arm_hyp.machine.console_input import HostConsole
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
-from arm_hyp.timeline.container import check_writable
 from arm_hyp.timeline.passage import MAIN
-from arm_hyp.timeline.recording import write_recording
-from arm_hyp.timeline.recording_run import Recorder
-from arm_hyp.timeline.saved import open_timeline, record, with_timeline
+from arm_hyp.timeline.recordings.container import check_writable
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import write_recording
+from arm_hyp.timeline.recordings.saved import open_timeline, record, with_timeline
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings
-    from arm_hyp.timeline.recording_replay import Replay
+    from arm_hyp.timeline.recordings.replay import Replay
 
 _KILLED_STATUS: Final = 137
 """That of a process which SIGKILL ended: 128 + 9."""

@@ -1,7 +1,7 @@
 """A run that a command travels in: a recording, or a guest that is run first. With progress, Ctrl-C and positions.
 
-Read `timeline/timeline.py`, `timeline/saved.py` and `cli/terminal.py` before this file; `cli/find.py`, `cli/who.py` and
-`cli/show.py` after it. Nothing is written: whoever ends it early has lost nothing.
+Read `timeline/timeline.py`, `timeline/recordings/saved.py` and `cli/terminal.py` before this file; `cli/find.py`,
+`cli/who.py` and `cli/show.py` after it. Nothing is written: whoever ends it early has lost nothing.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from arm_hyp.cli.terminal import signals_end
 from arm_hyp.errors import UserError
 from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.timeline.container import MAGIC
 from arm_hyp.timeline.position import START, Position, parse_position
+from arm_hyp.timeline.recordings.container import MAGIC
 from arm_hyp.timeline.search import Search
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings
-    from arm_hyp.timeline.recording import End
+    from arm_hyp.timeline.recordings.recording import End
 
 DIFFERS: Final = 3
 INTERRUPTED: Final = 130
@@ -196,8 +196,8 @@ def is_recording(file: str) -> bool:
 
 
 def _travel_in_recording(file: str, files: Sequence[str], symbols: Sequence[str], do: Callable[[Journey], int]) -> int:
-    from arm_hyp.timeline.recording_replay import Replay  # here: a guest needs neither
-    from arm_hyp.timeline.saved import open_timeline
+    from arm_hyp.timeline.recordings.replay import Replay  # here: a guest needs neither
+    from arm_hyp.timeline.recordings.saved import open_timeline
 
     with Replay.open(file, files) as replay:
         timeline = open_timeline(replay).timeline

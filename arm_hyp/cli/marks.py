@@ -1,6 +1,6 @@
 """`arm-hyp marks run.hyp`: names for positions, kept in the recording.
 
-Read `timeline/recording.py` before this file.
+Read `timeline/recordings/recording.py` before this file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.explain_trap import print_json
 from arm_hyp.errors import UserError
 from arm_hyp.timeline.position import Position, parse_position
-from arm_hyp.timeline.recording import Recording, read_recording, write_recording
+from arm_hyp.timeline.recordings.recording import Recording, read_recording, write_recording
 
 app = typer.Typer(add_completion=False)
 

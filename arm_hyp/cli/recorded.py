@@ -1,6 +1,6 @@
 """What `run --record` and `replay` add to a run at the command line: a recording is written, or compared with.
 
-Read `timeline/recording_run.py` and `timeline/recording_replay.py` before this file, `cli/session.py` after it.
+Read `timeline/recordings/recorder.py` and `timeline/recordings/replay.py` before this file, `cli/session.py` after it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from arm_hyp.events import EventSink
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.messages import Run
 from arm_hyp.runner.runner import Output, Runner
-from arm_hyp.timeline.container import check_writable
-from arm_hyp.timeline.recording import write_recording
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.recording_run import Recorder
-from arm_hyp.timeline.saved import open_timeline
+from arm_hyp.timeline.recordings.container import check_writable
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import write_recording
+from arm_hyp.timeline.recordings.replay import Replay
+from arm_hyp.timeline.recordings.saved import open_timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.session import Settings

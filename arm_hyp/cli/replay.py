@@ -1,6 +1,6 @@
 """`arm-hyp replay run.hyp`: repeat a recorded run, with any trace, table or check that `run` has.
 
-Read `timeline/recording_replay.py`, `cli/recorded.py` and `cli/session.py` before this file.
+Read `timeline/recordings/replay.py`, `cli/recorded.py` and `cli/session.py` before this file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from arm_hyp.cli.dumps import parse_dumps
 from arm_hyp.cli.run import counts_exceptions, parse_checks
 from arm_hyp.cli.run_options import TRACE_FORMATS, RunCommand, one_of
 from arm_hyp.cli.session import Session, Settings
-from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.recordings.replay import Replay
 
 app = typer.Typer(add_completion=False)
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from arm_hyp.cli.checks import Checks
     from arm_hyp.cli.gdb import GdbRun
     from arm_hyp.cli.recorded import RecordedRun
-    from arm_hyp.timeline.recording_files import Embed
-    from arm_hyp.timeline.recording_replay import Replay
+    from arm_hyp.timeline.recordings.files import Embed
+    from arm_hyp.timeline.recordings.replay import Replay
 
 _STANDARD: Final = "-"
 _BY_SIGNAL: Final = 128

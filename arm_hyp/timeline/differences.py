@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from arm_hyp.timeline.journal import ENTRY_BYTES, Journal
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.recording_trace import in_words
+from arm_hyp.timeline.recordings.trace import in_words
 from arm_hyp.timeline.run_state import Changed, RunState, changes
 from arm_hyp.timeline.timeline import Timeline
 

@@ -17,7 +17,7 @@ from arm_hyp.cli import export as command
 from arm_hyp.cli.main import main
 from arm_hyp.debug.exports.formats import FORMATS
 from arm_hyp.resources import guests_directory
-from arm_hyp.timeline.recording import read_recording, write_recording
+from arm_hyp.timeline.recordings.recording import read_recording, write_recording
 
 GUESTS = guests_directory()
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -15,7 +15,7 @@ import pytest
 
 from arm_hyp.cli.main import main
 from arm_hyp.resources import guests_directory
-from arm_hyp.timeline.recording import read_recording, write_recording
+from arm_hyp.timeline.recordings.recording import read_recording, write_recording
 
 GUESTS = guests_directory()
 LADDER = str(GUESTS / "01-ladder.s")

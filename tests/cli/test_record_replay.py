@@ -15,7 +15,7 @@ from test_run import source
 from test_run_board import read_until
 
 from arm_hyp.resources import guests_directory
-from arm_hyp.timeline.recording import OPEN, read_recording, write_recording
+from arm_hyp.timeline.recordings.recording import OPEN, read_recording, write_recording
 
 MODULE = [sys.executable, "-m", "arm_hyp.cli.main"]
 PLAIN = {**os.environ, "NO_COLOR": "1"}

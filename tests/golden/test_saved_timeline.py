@@ -9,10 +9,10 @@ from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.timeline.position import Position
-from arm_hyp.timeline.recording import read_recording, write_recording
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.recording_run import Recorder
-from arm_hyp.timeline.saved import PART, open_timeline, record
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import read_recording, write_recording
+from arm_hyp.timeline.recordings.replay import Replay
+from arm_hyp.timeline.recordings.saved import PART, open_timeline, record
 from arm_hyp.timeline.timeline import Timeline
 
 

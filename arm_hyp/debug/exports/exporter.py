@@ -1,6 +1,6 @@
 """A recording written in another tool's format: it is replayed, with the format's sink listening.
 
-Read `timeline/recording_replay.py` and `debug/exports/formats.py` before this file, `cli/export.py` after it.
+Read `timeline/recordings/replay.py` and `debug/exports/formats.py` before this file, `cli/export.py` after it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from arm_hyp.debug.exports.lines import started
 from arm_hyp.errors import UserError
 from arm_hyp.events import Event, ExceptionTaken, FanOut
 from arm_hyp.runner.runner import Runner
-from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.recordings.replay import Replay
 
 _WHOLE: Final = 100
 _REACHED: Final = "the part to export is complete"

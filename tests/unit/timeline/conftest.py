@@ -9,8 +9,8 @@ import pytest
 from process_support import SMALL
 
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.timeline.process import MachineProcess
-from arm_hyp.timeline.process_pipe import RecordingFile
+from arm_hyp.timeline.process.pipe import RecordingFile
+from arm_hyp.timeline.process.process import MachineProcess
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.timeline import messages as ask
-from arm_hyp.timeline.answers import Answer, ConsoleAnswer, Hash
 from arm_hyp.timeline.position import Position
-from arm_hyp.timeline.process import MachineProcess
-from arm_hyp.timeline.process_pipe import Progress
-from arm_hyp.timeline.session import Session
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.timeline.process.answers import Answer, ConsoleAnswer, Hash
+from arm_hyp.timeline.process.pipe import Progress
+from arm_hyp.timeline.process.process import MachineProcess
+from arm_hyp.timeline.process.session import Session
 
 SMALL = 4 << 20
 FOREVER = 1 << 60

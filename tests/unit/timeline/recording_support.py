@@ -9,9 +9,9 @@ from typing import Any
 from arm_hyp.events import RecordingSink
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Run, Runner
-from arm_hyp.timeline.recording import Recording, read_recording, write_recording
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.recording_run import Recorder
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import Recording, read_recording, write_recording
+from arm_hyp.timeline.recordings.replay import Replay
 
 LIMIT = 3_000_000
 

@@ -29,12 +29,12 @@ from arm_hyp.errors import UserError
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Poke, Run, Type
-from arm_hyp.timeline import messages as ask
-from arm_hyp.timeline.answers import Answer, Done, Failed, Moved, Restarted
 from arm_hyp.timeline.position import Position
-from arm_hyp.timeline.process import MachineProcess
-from arm_hyp.timeline.process_pipe import LONGEST_REQUEST_BYTES
-from arm_hyp.timeline.session import Session
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.timeline.process.answers import Answer, Done, Failed, Moved, Restarted
+from arm_hyp.timeline.process.pipe import LONGEST_REQUEST_BYTES
+from arm_hyp.timeline.process.process import MachineProcess
+from arm_hyp.timeline.process.session import Session
 
 # --- the same as without a process ------------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ PARENT = """
 import sys
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Run
-from arm_hyp.timeline.process import MachineProcess
+from arm_hyp.timeline.process.process import MachineProcess
 process = MachineProcess(Configuration(image=sys.argv[1], memory_bytes=4 << 20, hypervisor=sys.argv[2] or None))
 if sys.argv[3]:
     process.ask(Run(1 << 60))

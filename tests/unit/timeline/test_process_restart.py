@@ -24,13 +24,13 @@ from process_support import (
 
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Poke, Run
-from arm_hyp.timeline import messages as ask
-from arm_hyp.timeline.answers import Answer, Failed, Moved, Restarted, StatusAnswer
 from arm_hyp.timeline.position import Position
-from arm_hyp.timeline.process import MachineProcess
-from arm_hyp.timeline.process_pipe import RecordingFile
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.session import Session
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.timeline.process.answers import Answer, Failed, Moved, Restarted, StatusAnswer
+from arm_hyp.timeline.process.pipe import RecordingFile
+from arm_hyp.timeline.process.process import MachineProcess
+from arm_hyp.timeline.process.session import Session
+from arm_hyp.timeline.recordings.replay import Replay
 
 # --- killed -----------------------------------------------------------------------------------------------------------
 

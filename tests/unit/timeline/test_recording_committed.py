@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 from recording_support import replay
 
-from arm_hyp.timeline.recording import Recording, read_recording
+from arm_hyp.timeline.recordings.recording import Recording, read_recording
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "recordings"
 PRINTED = {"bare": b"...abc.....q", "handlers": b".HELLO.... YOU"}

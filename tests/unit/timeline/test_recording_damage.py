@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from recording_support import ECHO, SLEEPER, User, guest, record, replay, saved
 
 from arm_hyp.errors import UserError
-from arm_hyp.timeline import container
-from arm_hyp.timeline.container import Section, section
-from arm_hyp.timeline.recording import Recording, _sections, read_recording, write_recording
-from arm_hyp.timeline.recording_replay import Replay
+from arm_hyp.timeline.recordings import container
+from arm_hyp.timeline.recordings.container import Section, section
+from arm_hyp.timeline.recordings.recording import Recording, _sections, read_recording, write_recording
+from arm_hyp.timeline.recordings.replay import Replay
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -15,9 +15,9 @@ from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Run, Runner, Type
 from arm_hyp.runner.vm_file import read_vm_file
-from arm_hyp.timeline.container import read
-from arm_hyp.timeline.recording import OPEN
-from arm_hyp.timeline.recording_run import Recorder
+from arm_hyp.timeline.recordings.container import read
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import OPEN
 
 GUESTS = sorted(guests_directory().glob("*.s"))
 NEEDS = {

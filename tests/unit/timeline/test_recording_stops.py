@@ -10,8 +10,8 @@ from recording_support import replay, saved
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration, VirtualMachine
 from arm_hyp.runner.runner import Run, Runner
-from arm_hyp.timeline.recording import Recording
-from arm_hyp.timeline.recording_run import Recorder
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import Recording
 
 LIMIT = 3_000
 

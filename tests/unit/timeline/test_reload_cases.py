@@ -14,10 +14,10 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit
 from arm_hyp.timeline.history import Load
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.recording import Recording, read_recording, write_recording
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.recording_run import Recorder
-from arm_hyp.timeline.saved import PART, open_timeline, record
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import Recording, read_recording, write_recording
+from arm_hyp.timeline.recordings.replay import Replay
+from arm_hyp.timeline.recordings.saved import PART, open_timeline, record
 from arm_hyp.timeline.timeline import Timeline
 
 WAITS = "mov x1, #6\n1: wfi\n sub x1, x1, #1\n cbnz x1, 1b\nldr x0, =0x84000008\nhvc #0\n"

@@ -13,8 +13,8 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.conditions import Condition, parse_condition
 from arm_hyp.timeline.place import Place
 from arm_hyp.timeline.position import Position
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.saved import open_timeline
+from arm_hyp.timeline.recordings.replay import Replay
+from arm_hyp.timeline.recordings.saved import open_timeline
 from arm_hyp.timeline.search import Found, Search
 from arm_hyp.timeline.search_all import find_all
 from arm_hyp.timeline.timeline import Timeline

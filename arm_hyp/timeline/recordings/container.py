@@ -1,8 +1,8 @@
 """The file format of recordings: a head, and sections that are packed, bounded in size, and checked before use.
 
-Read `machine/loader.py` (`read_file`) before this file and `timeline/recording.py`, which says what the sections hold,
-after it. `docs/recordings.md` has the format in full. A file from anybody must be safe to open: every length is
-compared with a limit before memory is taken for it, and nothing is read that its hash does not confirm.
+Read `machine/loader.py` (`read_file`) before this file and `timeline/recordings/recording.py`, which says what the
+sections hold, after it. `docs/recordings.md` has the format in full. A file from anybody must be safe to open: every
+length is compared with a limit before memory is taken for it, and nothing is read that its hash does not confirm.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The flight recorder of a machine process: what it takes to come back to where it was, kept beyond its end.
 
-Read `timeline/history.py` before this file, `timeline/process_child.py` after it. It is a file without a name. The
+Read `timeline/history.py` before this file, `timeline/process/child.py` after it. It is a file without a name. The
 child appends to it what cannot be computed again: input, edits, effects of handlers, how far each branch has come. A
 process that is killed loses nothing that it has written, so the next one reads the file and goes on there. In front
 lies a slot that says which call of a user's handler runs now: the one thing that must be known when one never returns.
@@ -21,8 +21,8 @@ import msgspec
 
 from arm_hyp.machine.console_input import Arrival
 from arm_hyp.runner.messages import Edit, Poke
-from arm_hyp.timeline.answers import HandlerCall
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.process.answers import HandlerCall
 
 _SLOT_BYTES: Final = 4096
 _FRAME: Final = struct.Struct("<II")

@@ -1,6 +1,6 @@
 """Keeps in the box what cannot be computed again, and has a new timeline take it up.
 
-Read `timeline/process_box.py` and `timeline/timeline.py` before this file, `timeline/process_child.py` after it. What
+Read `timeline/process/box.py` and `timeline/timeline.py` before this file, `timeline/process/child.py` after it. What
 is in the box is promised to the new timeline: it repeats that silently where effects and inputs are known, so no user's
 code runs a second time.
 """
@@ -15,11 +15,11 @@ from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.student.effects import EffectLog
 from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 from arm_hyp.machine.machine import Outcome
-from arm_hyp.timeline.answers import HandlerCall
 from arm_hyp.timeline.history import Edited, History, Load, Tip
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.process_box import (
+from arm_hyp.timeline.process.answers import HandlerCall
+from arm_hyp.timeline.process.box import (
     Begun,
     Box,
     Handlers,
@@ -31,7 +31,7 @@ from arm_hyp.timeline.process_box import (
     Place,
     shortened,
 )
-from arm_hyp.timeline.recording_run import queues
+from arm_hyp.timeline.recordings.recorder import queues
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """A timeline in a recording: its branches, what was edited there, marks and breakpoints. They survive quitting.
 
-Read `timeline/timeline.py` and `timeline/recording.py` before this file. The branch `main` is the recorded run itself,
-which `arm-hyp replay` repeats. The others are kept as an optional part, so that a reader who does not know them can do
-without. Nothing of it is believed: whatever does not fit is a UserError.
+Read `timeline/timeline.py` and `timeline/recordings/recording.py` before this file. The branch `main` is the recorded
+run itself, which `arm-hyp replay` repeats. The others are kept as an optional part, so that a reader who does not know
+them can do without. Nothing of it is believed: whatever does not fit is a UserError.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.history import Edited, History, Load, Tip
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.recording import Recording
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.recording_run import Recorder
-from arm_hyp.timeline.recording_trace import TraceCheck, in_words
+from arm_hyp.timeline.recordings.recorder import Recorder
+from arm_hyp.timeline.recordings.recording import Recording
+from arm_hyp.timeline.recordings.replay import Replay
+from arm_hyp.timeline.recordings.trace import TraceCheck, in_words
 from arm_hyp.timeline.timeline import Timeline
 
 PART: Final = "timeline"

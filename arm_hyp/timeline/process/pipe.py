@@ -1,8 +1,9 @@
 """The pipe between a machine process and whoever uses it: frames of bounded size, and what lies in them.
 
-Read `timeline/messages.py` and `timeline/answers.py` before this file; after it `timeline/process_child.py`, the one
-end, and `timeline/process.py`, the other. A frame is its length (4 bytes, little-endian) and so many bytes of
-MessagePack. Neither end trusts the other: a user's handler may have written to the descriptor.
+Read `timeline/process/messages.py` and `timeline/process/answers.py` before this file; after it
+`timeline/process/child.py`, the one end, and `timeline/process/process.py`, the other. A frame is its length (4 bytes,
+little-endian) and so many bytes of MessagePack. Neither end trusts the other: a user's handler may have written to the
+descriptor.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any, Final
 import msgspec
 
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.timeline.answers import Answer, Events
-from arm_hyp.timeline.messages import Message
 from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.process.answers import Answer, Events
+from arm_hyp.timeline.process.messages import Message
 
 LONGEST_REQUEST_BYTES: Final = 64 << 20
 LONGEST_ANSWER_BYTES: Final = 64 << 20

@@ -1,6 +1,7 @@
 """What a session reads of a machine that stands: memory, walks, interrupts, stage 2, vCPUs. Leaves no mark.
 
-Read `timeline/session_registers.py` and `timeline/answers.py` before this file, `timeline/session.py` after it.
+Read `timeline/process/registers.py` and `timeline/process/answers.py` before this file, `timeline/process/session.py`
+after it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from arm_hyp.explain.diagnosis.gates import (
 from arm_hyp.hypervisor.stage2.descriptors import LeafDescriptor
 from arm_hyp.hypervisor.stage2.dump import attribute_words
 from arm_hyp.runner.translation import View, view_of_cpu, view_of_vcpu
-from arm_hyp.timeline import messages as ask
-from arm_hyp.timeline.answers import (
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.timeline.process.answers import (
     CpuState,
     GicAnswer,
     InterruptState,
@@ -42,7 +43,7 @@ from arm_hyp.timeline.answers import (
     WalkAnswer,
     WalkStep,
 )
-from arm_hyp.timeline.session_registers import find_core, find_vcpu
+from arm_hyp.timeline.process.registers import find_core, find_vcpu
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core

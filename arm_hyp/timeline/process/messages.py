@@ -1,8 +1,8 @@
 """What a machine process can be asked, and what it answers: one frozen type a message.
 
-Read `runner/messages.py` before this file, `timeline/answers.py` (what comes back) beside it, `timeline/session.py`
-after it. All of it is plain data, so it goes through a pipe, and asking in a process of one's own is the same as asking
-in another. Reading leaves no mark in the run.
+Read `runner/messages.py` before this file, `timeline/process/answers.py` (what comes back) beside it,
+`timeline/process/session.py` after it. All of it is plain data, so it goes through a pipe, and asking in a process of
+one's own is the same as asking in another. Reading leaves no mark in the run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The machine process from the inside: reads messages, has a session answer them, and looks up while it works.
 
-Read `timeline/session.py`, `timeline/process_pipe.py` and `timeline/process_keeper.py` before this file,
-`timeline/process.py`, which starts it, after it. There are no threads. While a message is worked on a timer's signal
-interrupts ten times a second: then this looks for `Stop` and input, says how far it is, and keeps what came. It is
-crash-only: whatever goes wrong here that is not the user's doing ends the process, and the next one goes on.
+Read `timeline/process/session.py`, `timeline/process/pipe.py` and `timeline/process/keeper.py` before this file,
+`timeline/process/process.py`, which starts it, after it. There are no threads. While a message is worked on a timer's
+signal interrupts ten times a second: then this looks for `Stop` and input, says how far it is, and keeps what came. It
+is crash-only: whatever goes wrong here that is not the user's doing ends the process, and the next one goes on.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ import msgspec
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 from arm_hyp.runner.messages import Run, Type
-from arm_hyp.timeline import messages as ask
-from arm_hyp.timeline.answers import Answer, Events, Failed
-from arm_hyp.timeline.process_box import Box, Kept
-from arm_hyp.timeline.process_keeper import Keeper, take_up
-from arm_hyp.timeline.process_pipe import (
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.timeline.process.answers import Answer, Events, Failed
+from arm_hyp.timeline.process.box import Box, Kept
+from arm_hyp.timeline.process.keeper import Keeper, take_up
+from arm_hyp.timeline.process.pipe import (
     LONGEST_ANSWER_BYTES,
     LONGEST_REQUEST_BYTES,
     Answered,
@@ -45,9 +45,9 @@ from arm_hyp.timeline.process_pipe import (
     encode,
     requests,
 )
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.recording_run import queues
-from arm_hyp.timeline.session import Session
+from arm_hyp.timeline.process.session import Session
+from arm_hyp.timeline.recordings.recorder import queues
+from arm_hyp.timeline.recordings.replay import Replay
 
 TICK_S: Final = 0.1
 _FAILED: Final = 70

@@ -1,6 +1,6 @@
 """What a machine process answers: frozen plain data, one type for each kind of answer.
 
-Read `timeline/messages.py` before this file, `timeline/session.py` after it.
+Read `timeline/process/messages.py` before this file, `timeline/process/session.py` after it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A recorded run again: from its files, with its input at the same places, compared with it event by event.
 
-Read `timeline/recording_run.py` before this file. Nobody's code is imported for it, and no host time passes: where the
-user of the recorded run was waited for, the replay knows how long that took.
+Read `timeline/recordings/recorder.py` before this file. Nobody's code is imported for it, and no host time passes:
+where the user of the recorded run was waited for, the replay knows how long that took.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Run
 from arm_hyp.runner.runner import Output, Runner
 from arm_hyp.timeline.position import Position
-from arm_hyp.timeline.recording import OPEN, Recording, read_recording
-from arm_hyp.timeline.recording_files import Placed
-from arm_hyp.timeline.recording_run import position, queues, registers_hash
-from arm_hyp.timeline.recording_trace import TraceCheck, in_words
+from arm_hyp.timeline.recordings.files import Placed
+from arm_hyp.timeline.recordings.recorder import position, queues, registers_hash
+from arm_hyp.timeline.recordings.recording import OPEN, Recording, read_recording
+from arm_hyp.timeline.recordings.trace import TraceCheck, in_words
 
 CACHE_VARIABLE: Final = "ARM_HYP_CACHE"
 _DIFFERS: Final = "the replay differs from the recording"

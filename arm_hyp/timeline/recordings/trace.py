@@ -1,8 +1,8 @@
 """The hash of a trace, and the comparison with it: a byte for each event, so that the first that differs has a name.
 
-Read `cpu/position.py` and `timeline/journal.py` before this file, `timeline/recording.py` after it. Events are the
-exceptions and returns of a run, as the core tells a journal. The byte of one depends on all before it. So what differs
-is noticed at the first event that does, or (once in 256 times) at one of the next.
+Read `cpu/position.py` and `timeline/journal.py` before this file, `timeline/recordings/recording.py` after it. Events
+are the exceptions and returns of a run, as the core tells a journal. The byte of one depends on all before it. So what
+differs is noticed at the first event that does, or (once in 256 times) at one of the next.
 """
 
 from __future__ import annotations

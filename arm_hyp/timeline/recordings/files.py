@@ -1,8 +1,8 @@
 """The files of a run in its recording: which there are, which are kept whole, and where a replay has them from.
 
-Read `runner/configuration.py` before this file, `timeline/recording.py` after it. In a recorded configuration the
-number of a file stands where its path was: no recording says where a file was on its author's machine, and none can
-name a file on that of its reader. What is not inside is looked for by name, size and SHA-256.
+Read `runner/configuration.py` before this file, `timeline/recordings/recording.py` after it. In a recorded
+configuration the number of a file stands where its path was: no recording says where a file was on its author's
+machine, and none can name a file on that of its reader. What is not inside is looked for by name, size and SHA-256.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from msgspec import structs
 from arm_hyp.errors import UserError
 from arm_hyp.machine.loader import MAX_FILE_BYTES
 from arm_hyp.runner.configuration import Configuration, Software, VirtualMachine
-from arm_hyp.timeline.container import Section, section
+from arm_hyp.timeline.recordings.container import Section, section
 
 Embed = Literal["all", "small", "none"]
 

@@ -1,7 +1,7 @@
 """What a configuration from a file may hold: no more than the command line and files of VMs would have let through.
 
-Read `runner/configuration.py` and `runner/vm_file.py` before this file, `timeline/recording.py` after it. Types have
-been checked by msgspec; here it is ranges and forms, each a row of a table.
+Read `runner/configuration.py` and `runner/vm_file.py` before this file, `timeline/recordings/recording.py` after it.
+Types have been checked by msgspec; here it is ranges and forms, each a row of a table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Events for whoever watches: those of some types, decoded, in batches of bounded size.
 
-Read `events.py` and `timeline/messages.py` before this file, `timeline/session.py` after it.
+Read `events.py` and `timeline/process/messages.py` before this file, `timeline/process/session.py` after it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from arm_hyp.errors import UserError
 from arm_hyp.events import ConsoleOutput, Event
 from arm_hyp.kvm_events import AnyEvent
-from arm_hyp.timeline.answers import Events
+from arm_hyp.timeline.process.answers import Events
 
 ALL: Final = "all"
 MOST_EVENTS: Final = 1000

@@ -1,6 +1,7 @@
 """The registers of a CPU or vCPU by group, and whose they are. Reading leaves no mark.
 
-Read `timeline/messages.py` and `hypervisor/vcpu_registers.py` before this file, `timeline/session_reads.py` after it.
+Read `timeline/process/messages.py` and `hypervisor/vcpu_registers.py` before this file, `timeline/process/reads.py`
+after it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from arm_hyp.arch.sysregs import SystemRegister
 from arm_hyp.cpu.context import El1Contexts
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.vcpu_registers import TIMERS
-from arm_hyp.timeline.answers import RegisterGroup, RegistersAnswer
-from arm_hyp.timeline.messages import Registers, Whose
+from arm_hyp.timeline.process.answers import RegisterGroup, RegistersAnswer
+from arm_hyp.timeline.process.messages import Registers, Whose
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core

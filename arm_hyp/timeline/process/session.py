@@ -1,7 +1,8 @@
 """A timeline that is asked by messages and answers with plain data: what TUI, gdb, the course and scripts share.
 
-Read `timeline/timeline.py`, `timeline/search.py`, `timeline/messages.py` and `timeline/answers.py` before this file,
-`timeline/process.py` (the same in a process of its own) after it. What the user gets wrong is an answer, too.
+Read `timeline/timeline.py`, `timeline/search.py`, `timeline/process/messages.py` and `timeline/process/answers.py`
+before this file, `timeline/process/process.py` (the same in a process of its own) after it. What the user gets wrong is
+an answer, too.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from arm_hyp.hypervisor.student.failures import HandlerFailure
 from arm_hyp.machine.seams import BusError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Poke, Run, Type
-from arm_hyp.timeline import answers, session_reads
-from arm_hyp.timeline import messages as ask
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.recording_replay import Replay
-from arm_hyp.timeline.saved import open_timeline
+from arm_hyp.timeline.process import answers, reads
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.timeline.process.console import PrintedAt
+from arm_hyp.timeline.process.events import Batch, types_of
+from arm_hyp.timeline.process.registers import read_registers
+from arm_hyp.timeline.recordings.replay import Replay
+from arm_hyp.timeline.recordings.saved import open_timeline
 from arm_hyp.timeline.search import Search, Stop
 from arm_hyp.timeline.search_changes import last_change
-from arm_hyp.timeline.session_console import PrintedAt
-from arm_hyp.timeline.session_events import Batch, types_of
-from arm_hyp.timeline.session_registers import read_registers
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class Session:
             branches=tuple(map(_branch_state, timeline.branches.values())),
             time_ns=runner.machine.clock.now_ns,
             outcome="" if timeline.outcome is None else timeline.outcome.text,
-            cpus=session_reads.cpu_states(runner),
+            cpus=reads.cpu_states(runner),
             vms=() if runner.hypervisor is None else tuple(vm.name for vm in runner.hypervisor.vms),
             consoles=tuple(map(len, runner.consoles)),
             marks=dict(timeline.marks),
@@ -305,12 +306,12 @@ def _row(entry: Entry) -> answers.ExceptionRow:
 
 _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Registers: read_registers,
-    ask.Memory: session_reads.read_memory,
-    ask.Walk: session_reads.read_walk,
-    ask.Gic: session_reads.read_gic,
-    ask.Stage2Map: session_reads.read_stage2,
-    ask.Vcpus: session_reads.read_vcpus,
-    ask.StateHash: lambda runner, asked: answers.Hash(session_reads.state_hash(runner)),
+    ask.Memory: reads.read_memory,
+    ask.Walk: reads.read_walk,
+    ask.Gic: reads.read_gic,
+    ask.Stage2Map: reads.read_stage2,
+    ask.Vcpus: reads.read_vcpus,
+    ask.StateHash: lambda runner, asked: answers.Hash(reads.state_hash(runner)),
 }
 _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     **dict.fromkeys(_READS, Session._read),

@@ -1,6 +1,6 @@
 """How a run becomes a recording: what to note before it begins, while it runs, and where it ends.
 
-Read `timeline/recording.py` before this file, `timeline/recording_replay.py` after it.
+Read `timeline/recordings/recording.py` before this file, `timeline/recordings/replay.py` after it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from arm_hyp.machine.console_input import Arrival, ConsoleInput
 from arm_hyp.machine.machine import Machine
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Runner
-from arm_hyp.timeline.recording import OPEN, End, HandlersPart, Recording, RunPart
-from arm_hyp.timeline.recording_files import Collected, Collector, Embed
-from arm_hyp.timeline.recording_trace import HASH_BYTES, TraceNotes
+from arm_hyp.timeline.recordings.files import Collected, Collector, Embed
+from arm_hyp.timeline.recordings.recording import OPEN, End, HandlersPart, Recording, RunPart
+from arm_hyp.timeline.recordings.trace import HASH_BYTES, TraceNotes
 
 _COMPARED: Final = ("general", "vector", "pstate", "system", "controls")
 

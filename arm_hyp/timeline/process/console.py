@@ -1,7 +1,7 @@
 """What was printed, and where in the run: for each line the position at which it began.
 
-Read `runner/runner.py` before this file, `timeline/session.py` after it. Consoles come back with the run; what is kept
-here beside them, for each branch, is told once, when it is new.
+Read `runner/runner.py` before this file, `timeline/process/session.py` after it. Consoles come back with the run; what
+is kept here beside them, for each branch, is told once, when it is new.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from arm_hyp.timeline.answers import Chunk
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.process.answers import Chunk
 
 _LONGEST_CHUNK: Final = 4096
 LONGEST_BYTES: Final = 1 << 20

@@ -1,9 +1,9 @@
 """A recording: all that a run was a function of, and what shows that a replay is the same run. As data, and as a file.
 
-Read `timeline/container.py`, `timeline/recording_files.py` and `timeline/recording_trace.py` before this file,
-`timeline/recording_run.py` (how one is made) and `timeline/recording_replay.py` (what becomes of it) after it.
-`docs/recordings.md` documents the file. Whatever comes from a file is checked here: types, sizes, and that every value
-is one that the command line could have given.
+Read `timeline/recordings/container.py`, `timeline/recordings/files.py` and `timeline/recordings/trace.py` before this
+file, `timeline/recordings/recorder.py` (how one is made) and `timeline/recordings/replay.py` (what becomes of it) after
+it. `docs/recordings.md` documents the file. Whatever comes from a file is checked here: types, sizes, and that every
+value is one that the command line could have given.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import msgspec
 from arm_hyp.errors import UserError
 from arm_hyp.machine.console_input import Arrival
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.timeline import container
-from arm_hyp.timeline.container import Section
-from arm_hyp.timeline.recording_checks import check_configuration, check_known
-from arm_hyp.timeline.recording_files import MAX_FILES, RecordedFile, check_files
-from arm_hyp.timeline.recording_trace import HASH_BYTES, MAX_EVENTS, Trace
+from arm_hyp.timeline.recordings import container
+from arm_hyp.timeline.recordings.checks import check_configuration, check_known
+from arm_hyp.timeline.recordings.container import Section
+from arm_hyp.timeline.recordings.files import MAX_FILES, RecordedFile, check_files
+from arm_hyp.timeline.recordings.trace import HASH_BYTES, MAX_EVENTS, Trace
 
 OPEN: Final = "open"
 """The reason of an end that is none: the run was torn off, or could have gone on."""

@@ -1,8 +1,8 @@
 """A machine in a process of its own, from the outside: asked by messages, stopped, killed, and started again.
 
-Read `timeline/session.py` (the same without a process) and `timeline/process_child.py` (the inside) before this file;
-ADR 10 says why. Whatever becomes of the child, a handler that never returns, a crash, no memory left: the next one
-takes up what the box holds, stands where the run was, and this says so.
+Read `timeline/process/session.py` (the same without a process) and `timeline/process/child.py` (the inside) before this
+file; ADR 10 says why. Whatever becomes of the child, a handler that never returns, a crash, no memory left: the next
+one takes up what the box holds, stands where the run was, and this says so.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import arm_hyp
 from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Type
-from arm_hyp.timeline.answers import Answer, Events, Failed, HandlerCall, Moved, Restarted
 from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
-from arm_hyp.timeline.messages import Message, Stop, Subscribe
-from arm_hyp.timeline.process_box import Box
-from arm_hyp.timeline.process_pipe import (
+from arm_hyp.timeline.process.answers import Answer, Events, Failed, HandlerCall, Moved, Restarted
+from arm_hyp.timeline.process.box import Box
+from arm_hyp.timeline.process.messages import Message, Stop, Subscribe
+from arm_hyp.timeline.process.pipe import (
     LONGEST_ANSWER_BYTES,
     Asked,
     Begin,
@@ -247,7 +247,7 @@ class MachineProcess:
         passed = its.fileno(), self._box.descriptor, ends
         self._captured.truncate(0)
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "arm_hyp.timeline.process_child", *map(str, passed)],
+            [sys.executable, "-P", "-m", "arm_hyp.timeline.process.child", *map(str, passed)],
             stdin=subprocess.DEVNULL,
             stdout=self._captured,
             stderr=self._captured,
