@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from arm_hyp.arch.syndromes import EC
 from arm_hyp.cpu.watches import Watch
 from arm_hyp.cpu.watching import Watches
 from arm_hyp.errors import UserError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from arm_hyp.machine.console_input import HostConsole
     from arm_hyp.timeline.journal import Journal
 
+_CALLS: Final = (EC.SVC64, EC.HVC64)
 _NEAR: Final = EARLY_GRID // 8
 """A checkpoint this much closer than the cursor is not worth going to."""
 
@@ -193,7 +195,7 @@ class Timeline(Passage):
 
     def _step_back(self) -> None:
         here = self.position
-        if here.seq and self.seek(self._last_event(here, here.n)) < here:
+        if here.seq and not self._came_with_instruction(here) and self.seek(self._last_event(here, here.n)) < here:
             return
         if here.n == 0:
             return
@@ -202,6 +204,18 @@ class Timeline(Passage):
             while (following := self.step()) < here:
                 at = following
             self.seek(at)
+
+    def _came_with_instruction(self, here: Position) -> bool:
+        """Tell whether the event here is an instruction's own: a call, or an ERET. Nothing lies between the two.
+
+        False where that is not known: Python's ERET is no instruction, and HFGITR_EL2 traps SVC with the class of a call.
+        """
+        entry = self.journal.after(Position(here.n))
+        if entry is None or entry.position != here or here.seq != 1 or self.configuration.cpu == "max-fgt":
+            return False
+        if entry.what == "returned":
+            return self.runner.hypervisor is None or entry.level < 2
+        return entry.ec in _CALLS
 
     def _last_event(self, here: Position, n: int) -> Position:
         """Return the last event that is known between the instruction `n` and the cursor; without one, its end."""
