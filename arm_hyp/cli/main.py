@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "find": Command("arm_hyp.cli.find", "Find where in a run something happened: a condition on its events."),
     "who": Command("arm_hyp.cli.who", "Say who changed a register, a field, memory or a descriptor last."),
     "show": Command("arm_hyp.cli.show", "Show the machine at any position of a run, or steps back from there."),
+    "diff": Command("arm_hyp.cli.diff", "Say where two recorded runs part, or two branches of one."),
     "marks": Command("arm_hyp.cli.marks", "Name positions of a recording."),
     "export": Command("arm_hyp.cli.export", "Write a recorded run for Perfetto, or as ftrace, JSON Lines or CSV."),
     "explain": Command(

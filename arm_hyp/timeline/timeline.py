@@ -208,7 +208,7 @@ class Timeline(Passage):
     def _came_with_instruction(self, here: Position) -> bool:
         """Tell whether the event here is an instruction's own: a call, or an ERET. Nothing lies between the two.
 
-        False where that is not known: Python's ERET is no instruction, and HFGITR_EL2 traps SVC with the class of a call.
+        False where that is not known: Python's ERET is no instruction, and HFGITR_EL2 traps SVC by a call's class.
         """
         entry = self.journal.after(Position(here.n))
         if entry is None or entry.position != here or here.seq != 1 or self.configuration.cpu == "max-fgt":
