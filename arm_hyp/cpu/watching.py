@@ -263,10 +263,13 @@ class Watches:
         self._hook(core, uc_const.UC_HOOK_INSN, _WRITTEN(written), None, _EVERYWHERE, msr)
 
     def _saw_write(self, core: Core) -> None:
-        """Look at what the last MSR did."""
+        """Look at what the last MSR did, and at nothing else: others may have changed since."""
         place = self._writing.pop(core.index, None)
-        if place is not None:
-            self._look_at(core, place, INSTRUCTION)
+        if place is None:
+            return
+        for watch in self._looked:
+            if watch.written_by is not None:
+                watch.look(core, place, INSTRUCTION)
 
     def _begins(self, core: Core, pc: int) -> None:
         self._changed_before(core)
@@ -274,6 +277,7 @@ class Watches:
 
     def _changed_before(self, core: Core) -> None:
         """Look, where the instruction before the one that begins now may have changed something."""
+        self._saw_write(core)
         if self._look(core, self.before(core), INSTRUCTION):
             self.stop()
             core.request_stop_here()
