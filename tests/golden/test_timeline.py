@@ -11,7 +11,7 @@ import pytest
 import random_guests
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from timeline_support import BUSY, CASES, ECHO, GRID, LIMIT, SMALL, VM_CASES, Case, state, straight, written
+from timeline_support import BUSY, CASES, ECHO, GRID, LIMIT, SMALL, VM_CASES, Case, digest, state, straight, written
 
 from arm_hyp.errors import UserError
 from arm_hyp.events import Ended, Event, RecordingSink
@@ -46,7 +46,7 @@ def _small_grid():
 
 @cache
 def known(made: Configuration):
-    """Return the state at every place of a straight run."""
+    """Return the digest at every place of a straight run."""
     return straight(made)
 
 
@@ -66,7 +66,7 @@ def follow(timeline: Timeline, moves, states) -> None:
             index = places.index(before) + (count if move == "forward" else -count)
             assert timeline.position == places[max(0, min(index, len(places) - 1))]
         if timeline.position != places[-1]:  # where a run ends, its end may come without an event: two states there
-            assert state(timeline) == states[timeline.position], (before, move, number)
+            assert digest(timeline) == states[timeline.position], (before, move, number)
 
 
 @pytest.mark.parametrize("case", ALL, ids=str)
@@ -112,12 +112,12 @@ def test_what_was_typed_comes_again_at_its_places(typed, moves, tmp_path_factory
     live(timeline)
     live(straight_on)
     assert state(timeline) == state(straight_on)
-    states: dict[Position, object] = {}
+    states: dict[Position, bytes] = {}
     timeline.seek(Position(0))
     while not timeline.is_at_frontier:
-        states[timeline.position] = state(timeline)
+        states[timeline.position] = digest(timeline)
         timeline.step()
-    states[timeline.position] = state(timeline)
+    states[timeline.position] = digest(timeline)
     assert state(timeline) == state(straight_on)
     follow(timeline, [move for move in moves if move[0] in PAST], states)
 
@@ -164,9 +164,9 @@ def test_a_branch_is_the_run_that_was_edited_there(edits, moves, tmp_path_factor
     states = {}
     timeline.seek(Position(0))
     while not timeline.is_at_frontier:
-        states[timeline.position] = state(timeline)
+        states[timeline.position] = digest(timeline)
         timeline.step()
-    states[timeline.position] = state(timeline)
+    states[timeline.position] = digest(timeline)
     follow(timeline, [move for move in moves if move[0] in PAST], states)
     assert timeline.switch("main") == Position(600)
     for place, expected in before.items():
