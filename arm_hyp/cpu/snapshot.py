@@ -120,7 +120,7 @@ def reset(core: Core) -> None:
     """Put a core into the state of a new one. What it has retired stays counted."""
     new, own = _new(core.model, core.start_el, core.gic, core.index, core.list_registers), core.private_state()
     kept = {name: own[name] for name in ("retired", "seq_n", "seq", "lines")}
-    restore(core, new | {"private": new["private"] | kept})
+    restore(core, new | {"private": new["private"] | kept}, keeps_translations=True)
 
 
 @functools.cache
