@@ -8,6 +8,7 @@ Ref: Linux, struct vgic_irq; IHI 0048 3.2.4 and IHI 0069 4.1 (states of an inter
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from arm_hyp.arch.gic import FIRST_PPI, FIRST_SPI
@@ -16,6 +17,7 @@ _STATE: Final = (
     "enabled", "pending_latch", "line_level", "active", "edge", "priority", "group", "target_vcpu", "targets", "mpidr",
     "source", "active_source", "vcpu", "on_lr",
 )  # fmt: skip
+_ALL: Final = attrgetter(*_STATE)
 LineLevel = Callable[[], bool]
 
 
@@ -70,9 +72,10 @@ class VgicIrq:
 
     def snapshot(self) -> list[Any]:
         """Return the state as plain data; what it is linked to is not in it."""
-        return [getattr(self, name) for name in _STATE]
+        return list(_ALL(self))
 
     def restore(self, state: list[Any]) -> None:
-        """Take a state back."""
-        for name, value in zip(_STATE, state, strict=True):
-            setattr(self, name, value)
+        """Take a state back. Most of hundreds never change."""
+        if list(_ALL(self)) != state:
+            for name, value in zip(_STATE, state, strict=True):
+                setattr(self, name, value)
