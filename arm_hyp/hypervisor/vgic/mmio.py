@@ -139,4 +139,5 @@ def write_groups(dist: VgicDist, value: int) -> None:
     with halted(dist):
         dist.groups = value & 3
         for irq in dist.irqs():
-            dist.queue(irq)
+            if irq.vcpu is not None or irq.active or irq.pending_latch or irq.line_level:
+                dist.queue(irq)  # the others are on no list, and stay so
