@@ -263,13 +263,45 @@ class Marks(msgspec.Struct, frozen=True, tag="marks"):
     marks: dict[str, Position]
 
 
+class TrapAnswer(msgspec.Struct, frozen=True, tag="trap_answer"):
+    """An exception as it is in a trace: `event` decodes to `ExceptionTaken`. None: none was taken so far."""
+
+    event: dict[str, object] | None
+
+
+class Line(msgspec.Struct, frozen=True):
+    """From `address` on, code comes from a line of a file; from none if `file` is empty."""
+
+    address: int
+    file: str
+    line: int
+
+
+class DescriptionAnswer(msgspec.Struct, frozen=True, tag="description_answer"):
+    """What runs: symbols as (name, address, bytes), where lines begin, and the texts of the files they are in."""
+
+    name: str
+    model: str
+    gic: int
+    cpus: int
+    symbols: tuple[tuple[str, int, int], ...]
+    lines: tuple[Line, ...]
+    sources: dict[str, str]
+
+
+class SeveralAnswer(msgspec.Struct, frozen=True, tag="several_answer"):
+    """An answer to each reading, in their order."""
+
+    answers: tuple[OneAnswer, ...]
+
+
 class Hash(msgspec.Struct, frozen=True, tag="hash"):
     """The hash of a state."""
 
     digest: bytes
 
 
-Answer = (
+OneAnswer = (
     Done
     | Failed
     | Restarted
@@ -286,5 +318,8 @@ Answer = (
     | ExceptionsAnswer
     | Events
     | Marks
+    | TrapAnswer
+    | DescriptionAnswer
     | Hash
 )
+Answer = OneAnswer | SeveralAnswer

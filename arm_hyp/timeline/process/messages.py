@@ -202,11 +202,44 @@ class Stretch(msgspec.Struct, frozen=True, tag="stretch"):
     at_most: int = 1000
 
 
+class Trap(msgspec.Struct, frozen=True, tag="trap"):
+    """Read the last exception that was taken up to the cursor, by one CPU or any, with all that explains it."""
+
+    cpu: int | None = None
+
+
+class Description(msgspec.Struct, frozen=True, tag="description"):
+    """Read what does not change in a run: the machine, symbols, and the source texts that symbols lead to."""
+
+
 class StateHash(msgspec.Struct, frozen=True, tag="state_hash"):
     """Read the hash of the whole state at the cursor: CPUs, devices, hypervisor, RAM, consoles."""
 
 
 Motion = Run | Seek | Step | StepBack | Switch | Previous | Next | Find | LastChange
 Change = Type | Edit | Poke | Branch | LoadHandlers | Mark | Breakpoints | Subscribe | Live | Stop
-Reading = Status | Registers | Memory | Walk | Gic | Stage2Map | Vcpus | Console | Exceptions | Stretch | StateHash
+OneReading = (
+    Status
+    | Registers
+    | Memory
+    | Walk
+    | Gic
+    | Stage2Map
+    | Vcpus
+    | Console
+    | Exceptions
+    | Stretch
+    | Trap
+    | Description
+    | StateHash
+)
+
+
+class Several(msgspec.Struct, frozen=True, tag="several"):
+    """Read several things at once, all at the same position."""
+
+    readings: tuple[OneReading, ...]
+
+
+Reading = OneReading | Several
 Message = Motion | Change | Reading

@@ -24,6 +24,7 @@ from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process import answers, reads
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.console import PrintedAt
+from arm_hyp.timeline.process.description import describe
 from arm_hyp.timeline.process.events import Batch, types_of
 from arm_hyp.timeline.process.registers import read_registers
 from arm_hyp.timeline.recordings.replay import Replay
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from arm_hyp.timeline.journal import Entry
 
 _NOTHING: Final = Batch(frozenset())
+_KEPT_TRAPS: Final = 512
 
 
 class Session:
@@ -68,12 +70,21 @@ class Session:
         """How far a search has come."""
         self.user: HostConsole | None = None
         """Who is at the console after `Live`."""
+        self._traps: dict[tuple[str, Position], dict[str, object] | None] = {}
         self._batch = _NOTHING
         self._is_busy = self.is_stopped = False
 
     def send(self, message: ask.Message) -> answers.Answer:
         """Do what a message asks, and answer it. Raises nothing that the user can cause."""
         self._is_busy, self.is_stopped = True, False
+        try:
+            return self._answer(message)
+        finally:
+            self._is_busy, self.looked_at = False, None
+            if self.is_stopped:
+                self.timeline.runner.machine.forget_stop()  # if it came too late, it is not for what follows
+
+    def _answer(self, message: ask.Message) -> answers.Answer:
         try:
             return _HANDLERS[type(message)](self, message)
         except UserError as error:
@@ -82,10 +93,6 @@ class Session:
             return answers.Failed(type(message).__name__.lower(), str(error.args[0] if error.args else error))
         except HandlerFailure as failure:
             return answers.Failed("the handler", str(failure))
-        finally:
-            self._is_busy, self.looked_at = False, None
-            if self.is_stopped:
-                self.timeline.runner.machine.forget_stop()  # if it came too late, it is not for what follows
 
     def go_to_opened(self) -> Position:
         """Go where the user of a recording was."""
@@ -278,6 +285,36 @@ class Session:
         kept = tuple(event for event in found.events if (event["n"], event["seq"]) >= tuple(message.start))
         return answers.Events(kept, found.dropped)
 
+    def _trap(self, message: ask.Trap) -> answers.Answer:
+        n, seq = self.timeline.position
+        wanted = message.cpu
+        entry = self.timeline.journal.before(
+            Position(n, seq + 1), lambda one: one.what == "taken" and wanted in (None, one.cpu)
+        )
+        return answers.TrapAnswer(None if entry is None else self._event_at(entry.position))
+
+    def _event_at(self, position: Position) -> dict[str, object] | None:
+        """Return the exception at a position as an event, kept for those who ask again."""
+        key = self.timeline.history.name, position
+        if key not in self._traps:
+            found = self._stretch(ask.Stretch(position, position, ("exception_taken",)))
+            event = next(iter(found.events), None) if isinstance(found, answers.Events) else None
+            while len(self._traps) >= _KEPT_TRAPS:
+                self._traps.pop(next(iter(self._traps)))
+            self._traps[key] = event
+        return self._traps[key]
+
+    def _description(self, _message: ask.Description) -> answers.Answer:
+        return describe(self.timeline.runner, self.timeline.configuration)
+
+    def _several(self, message: ask.Several) -> answers.Answer:
+        found: list[answers.OneAnswer] = []
+        for reading in message.readings:
+            answer = self._answer(reading)
+            assert not isinstance(answer, answers.SeveralAnswer)  # a Several holds none
+            found.append(answer)
+        return answers.SeveralAnswer(tuple(found))
+
     def _read(self, message: Any) -> answers.Answer:
         answer: answers.Answer = _READS[type(message)](self.timeline.runner, message)
         return answer
@@ -338,4 +375,7 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     ask.Console: Session._console,
     ask.Exceptions: Session._exceptions,
     ask.Stretch: Session._stretch,
+    ask.Trap: Session._trap,
+    ask.Description: Session._description,
+    ask.Several: Session._several,
 }
