@@ -1,8 +1,21 @@
-"""What every run of the tests tells at its end: how many cases each oracle has judged, and from which seed."""
+"""What every run of the tests can be asked, and tells at its end.
+
+`--regenerate-golden` rewrites expected traces and pictures: read each against the Arm ARM before you commit it. At the
+end stands how many cases each oracle has judged, and from which seed.
+"""
 
 import pytest
 
 _ORACLES = "differential/"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate-golden", action="store_true", help="rewrite what tests expect, in expected/")
+
+
+@pytest.fixture
+def regenerate(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--regenerate-golden", default=False))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

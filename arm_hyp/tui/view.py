@@ -63,7 +63,7 @@ class Subject:
 class View:
     """What is known of the machine at the cursor. `answers` holds what panels asked for, by the message.
 
-    `whose` is the CPU or vCPU that the user looks at; `before` are registers as they were in the last view, by the
+    `whose` is the CPU or vCPU that the user looks at; `before` are readings of the last view, by the
     message that read them.
     """
 
