@@ -135,6 +135,8 @@ class WalkAnswer(msgspec.Struct, frozen=True, tag="walk_answer"):
     """One stage of a walk: `pa` or `fault`, which is (kind, level, stage). `attributes` is (MAIR byte, SH).
 
     `permissions` are letters for privileged and unprivileged rights: "rwxrwx", "-" for each that is not given.
+    `base_register` holds the first table's address, which translates `input_bits`; both are of a stage that is on.
+    `reason` says of a whole walk why it failed, in a clause.
     """
 
     stage: int
@@ -147,6 +149,9 @@ class WalkAnswer(msgspec.Struct, frozen=True, tag="walk_answer"):
     attributes: tuple[int, int] | None = None
     permissions: str = ""
     stage2: WalkAnswer | None = None
+    base_register: str = ""
+    input_bits: int = 0
+    reason: str = ""
 
 
 class InterruptState(msgspec.Struct, frozen=True):
@@ -229,7 +234,11 @@ class ConsoleAnswer(msgspec.Struct, frozen=True, tag="console_answer"):
 
 
 class ExceptionRow(msgspec.Struct, frozen=True):
-    """An exception or a return; `kind` is empty for a return."""
+    """An exception or a return; `kind` is empty for a return.
+
+    `vm` and `vcpu` are on that CPU behind it: what was left for EL2, and what is entered from there; None without one.
+    `python`: it leads to EL2, where Python handles it. `virtual`: an interrupt that was injected. `time_ns` is virtual.
+    """
 
     position: Position
     what: str
@@ -241,6 +250,11 @@ class ExceptionRow(msgspec.Struct, frozen=True):
     elr: int
     spsr: int
     far: int | None
+    vm: int | None = None
+    vcpu: int | None = None
+    python: bool = False
+    virtual: bool = False
+    time_ns: int = 0
 
 
 class ExceptionsAnswer(msgspec.Struct, frozen=True, tag="exceptions_answer"):

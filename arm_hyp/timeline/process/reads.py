@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from arm_hyp.arch.translation import FETCH, READ, WRITE, Fault, Translated, walk
+from arm_hyp.arch.translation import FETCH, READ, WRITE, Fault, Stage2Parameters, Translated, walk
 from arm_hyp.arch.translation import Walk as ArchWalk
 from arm_hyp.arch.translation.results import Permissions, Step
 from arm_hyp.errors import UserError
@@ -27,6 +27,7 @@ from arm_hyp.explain.diagnosis.gates import (
     kind_of,
     name_of_intid,
 )
+from arm_hyp.explain.walk_reasons import base_register, failed, reason
 from arm_hyp.hypervisor.stage2.descriptors import LeafDescriptor
 from arm_hyp.hypervisor.stage2.dump import attribute_words
 from arm_hyp.runner.translation import View, view_of_cpu, view_of_vcpu
@@ -137,7 +138,9 @@ def read_walk(runner: Runner, asked: ask.Walk) -> WalkAnswer:
     if not 0 <= asked.va < 1 << 64:
         raise UserError("walk", "the address does not fit in 64 bits")
     access = _ACCESSES[asked.access]._replace(pan=view.pan and el == view.el, is_privileged=el > 0)
-    return plain_walk(walk(asked.va, access, el, view.registers, view.read64))
+    found = walk(asked.va, access, el, view.registers, view.read64)
+    case = failed(found, access)
+    return replace(plain_walk(found), reason="" if case is None else reason(case))
 
 
 def plain_walk(found: ArchWalk) -> WalkAnswer:
@@ -145,6 +148,9 @@ def plain_walk(found: ArchWalk) -> WalkAnswer:
     steps = tuple(map(_plain_step, found.steps))
     stage2 = None if found.stage2 is None else plain_walk(found.stage2)
     made = WalkAnswer(found.stage, found.input_address, steps, stage2=stage2)
+    if isinstance(found.parameters, Stage2Parameters) or found.parameters.is_enabled:
+        bits = found.parameters.tables.input_bits
+        made = replace(made, base_register=base_register(found.parameters), input_bits=bits)
     return _with_result(made, found.result)
 
 
