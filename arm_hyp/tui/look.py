@@ -112,6 +112,8 @@ class Glyphs:
     quiet: str = "·"
     tick: str = "╷"
     blocks: str = " ▁▂▃▄▅▆▇█"
+    bars: str = " ▏▎▍▌▋▊▉█"
+    """Level bars by eighths of a cell."""
     here: str = "◀"
     dot: str = "●"
     ring: str = "○"
@@ -131,6 +133,7 @@ UNICODE: Final = Glyphs()
 ASCII: Final = Glyphs(
     line="-", python="=", idle="~", rise="|", rise_irq=":", fall="'", up="^", down="v", corner_down_right="+",
     corner_down_left="+", corner_up_left="+", corner_up_right="+", quiet=".", tick=",", blocks=" .:-=+*#@", here="<",
+    bars=" ...--==#",
     dot="*", ring="o", arrow=">", changed="*", fault="x", fine="v", more="~", branch="Y", box="+-+|++",
     box_focus="#=#|##", tree=("|- ", "`- ", "|  "),
 )  # fmt: skip
