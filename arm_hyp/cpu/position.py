@@ -22,16 +22,18 @@ For a return: n, seq, CPU, the level it was done at, -1, None, ELR, SPSR, None.
 class Position:
     """The position (n, seq) of a machine: `running` is the CPU whose turn it is, `others` what the rest retired.
 
-    An observer may set `journal`, which is then told every exception and return, far cheaper than by a sink; and
-    `stop_at`, the position behind which no instruction shall run. `is_reached` says that it has come.
+    An observer may set `journal`, which is then told every exception and return, far cheaper than by a sink; `turned`,
+    told at each turn of a CPU, and where it goes on, the count there; and `stop_at`, the position behind which no
+    instruction shall run. `is_reached` says that it has come.
     """
 
-    __slots__ = ("is_reached", "journal", "last_n", "others", "running", "seq", "stop_at")
+    __slots__ = ("is_reached", "journal", "last_n", "others", "running", "seq", "stop_at", "turned")
 
     def __init__(self) -> None:
         self.running: Core | None = None
         self.others, self.last_n, self.seq = 0, -1, 0
         self.journal: Callable[[Told], None] | None = None
+        self.turned: Callable[[Core, int], None] | None = None
         self.stop_at: tuple[int, int] | None = None
         self.is_reached = False
 
@@ -40,6 +42,8 @@ class Position:
         if self.running is not core:
             self.others = self.retired - core.retired
             self.running = core
+        if self.turned is not None:
+            self.turned(core, self.retired)
 
     @property
     def retired(self) -> int:

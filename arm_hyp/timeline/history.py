@@ -16,6 +16,7 @@ from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.timeline.checkpoints import Checkpoints
 from arm_hyp.timeline.journal import Journal
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.turns import Turns
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.code import StudentCode
@@ -65,6 +66,7 @@ class History:
     parent: str | None = None
     begins_at: Position = START
     journal: Journal = field(default_factory=Journal)
+    turns: Turns = field(default_factory=Turns)
     edits: list[Edited] = field(default_factory=list)
     tip: Tip = field(default=_BEGIN)
     effects: EffectLog | None = None
@@ -75,6 +77,7 @@ class History:
 
         `logged` arrivals of each console came before it, and `effects` exits that a user's handlers saw.
         """
+        journal = self.journal.until(position)
         return History(
             name,
             self.checkpoints.until(position),
@@ -82,7 +85,8 @@ class History:
             [b"" for _ in self.pending],
             parent=self.name,
             begins_at=position,
-            journal=self.journal.until(position),
+            journal=journal,
+            turns=self.turns.until(len(journal), position.n),
             edits=[edited for edited in self.edits if edited.position < position],
             tip=Tip(position, time_ns),
             effects=None if self.effects is None else self.effects.until(effects),

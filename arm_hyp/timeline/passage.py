@@ -61,7 +61,7 @@ class Passage:
         self.history = History(MAIN, Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
         self.history.effects = runner.effects
         self._states = States(runner, self.history.checkpoints, START)
-        self._machine.cpus.where.journal = self.history.journal.note
+        self._note(is_new=True)
 
     # --- where it is -------------------------------------------------------------------------------------------------
 
@@ -191,7 +191,14 @@ class Passage:
     def _connect(self, sink: EventSink, *, is_new: bool) -> None:
         """Have a sink listen. Only what is new goes into the journal and to the user's console."""
         self._is_new = is_new
-        self._machine.cpus.where.journal = self.history.journal.note if is_new else None
+        self._note(is_new=is_new)
         for core in self._machine.cpus.cores:
             if core.sink is not sink:
                 core.listen(sink)
+
+    def _note(self, *, is_new: bool) -> None:
+        """Have what is new noted: exceptions and returns, and whose turn it is."""
+        where, turns, hypervisor = self._machine.cpus.where, self.history.turns, self.runner.hypervisor
+        hosts = [] if hypervisor is None else hypervisor.cpus
+        note = turns.noting(self._machine, hosts, self.history.journal.note)
+        where.journal, where.turned = (note, turns.turned) if is_new else (None, None)

@@ -21,7 +21,7 @@ from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.process import answers, reads
+from arm_hyp.timeline.process import answers, journal_reads, reads
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.console import PrintedAt
 from arm_hyp.timeline.process.description import describe
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
     from arm_hyp.machine.console_input import HostConsole
     from arm_hyp.timeline.history import History
-    from arm_hyp.timeline.journal import Entry
 
 _NOTHING: Final = Batch(frozenset())
 _KEPT_TRAPS: Final = 512
@@ -268,13 +267,6 @@ class Session:
         consoles = self.timeline.runner.consoles
         self._printed_at.note(vm, len(consoles[vm]) - len(data), data, lambda: self.timeline.position)
 
-    def _exceptions(self, message: ask.Exceptions) -> answers.Answer:
-        journal = self.timeline.journal
-        first, end = journal.index_at(message.start), journal.index_at(message.end)
-        count = max(0, min(message.at_most, ask.MOST_ROWS, end - first))
-        indices = range(end - count, end) if message.is_from_end else range(first, first + count)
-        return answers.ExceptionsAnswer(tuple(_row(journal[index]) for index in indices), max(0, end - first))
-
     def _stretch(self, message: ask.Stretch) -> answers.Answer:
         here, at_most = self.timeline.position, max(0, min(message.at_most, ask.MOST_ROWS))
         batch = Batch(types_of(message.kinds), at_most, keeps_last=False)
@@ -319,26 +311,15 @@ class Session:
         answer: answers.Answer = _READS[type(message)](self.timeline.runner, message)
         return answer
 
+    def _read_past(self, message: Any) -> answers.Answer:
+        answer: answers.Answer = _OF_THE_PAST[type(message)](self.timeline, message)
+        return answer
+
 
 def _branch_state(history: History) -> answers.BranchState:
     end = history.promised or history.tip  # where this timeline has not been yet, it may be known what is there
     text = "" if end.outcome is None else end.outcome.text
     return answers.BranchState(history.name, history.parent, history.begins_at, end.position, text)
-
-
-def _row(entry: Entry) -> answers.ExceptionRow:
-    return answers.ExceptionRow(
-        position=entry.position,
-        what=entry.what,
-        cpu=entry.cpu,
-        from_el=entry.from_el,
-        to_el=entry.to_el,
-        kind="" if entry.kind is None else entry.kind.name.lower(),
-        esr=entry.esr,
-        elr=entry.elr,
-        spsr=entry.spsr,
-        far=entry.far,
-    )
 
 
 _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
@@ -350,8 +331,12 @@ _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Vcpus: reads.read_vcpus,
     ask.StateHash: lambda runner, asked: answers.Hash(reads.state_hash(runner)),
 }
+_OF_THE_PAST: Final[dict[type, Callable[[Any, Any], Any]]] = {
+    ask.Exceptions: journal_reads.read_exceptions,
+}
 _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     **dict.fromkeys(_READS, Session._read),
+    **dict.fromkeys(_OF_THE_PAST, Session._read_past),
     Run: Session._run,
     ask.Seek: Session._seek,
     ask.Step: Session._step,
@@ -373,7 +358,6 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     ask.Stop: Session._stop,
     ask.Status: Session._status,
     ask.Console: Session._console,
-    ask.Exceptions: Session._exceptions,
     ask.Stretch: Session._stretch,
     ask.Trap: Session._trap,
     ask.Description: Session._description,
