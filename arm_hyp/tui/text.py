@@ -1,34 +1,15 @@
-"""Text that others wrote made safe to show, and long text broken into lines.
+"""Long text with styles broken into lines: what stands for something still does so on the next line.
 
-Read `tui/look.py` before this file, any panel after it.
+Read `tui/panels/drawing.py` (plain text) before this file, `tui/panels/trap.py` after it.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 from rich.cells import cell_len
 from rich.text import Text
 
-TAB_CELLS: Final = 8
-_DELETE: Final = 0x7F
 
-
-def visible(text: str) -> str:
-    """Return text from a guest or a file with a stand-in for each character that a terminal would act on: ^[, \\x9b."""
-    return text if text.isprintable() else "".join(map(_stand_in, text.expandtabs(TAB_CELLS)))
-
-
-def _stand_in(character: str) -> str:
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if code < 0x20 or code == _DELETE:
-        return f"^{chr(code ^ 0x40)}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-def wrapped(text: Text, width: int, indent: int = 0) -> list[Text]:
+def flowed(text: Text, width: int, indent: int = 0) -> list[Text]:
     """Break a text at spaces into lines of at most `width` cells; those after the first begin with `indent` spaces.
 
     A word that is too long is cut.

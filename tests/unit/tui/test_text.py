@@ -1,31 +1,21 @@
-"""Text that others wrote, and long lines."""
+"""Long text with styles in lines."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from arm_hyp.tui.text import visible, wrapped
-
-
-def test_what_a_terminal_would_act_on_is_shown_as_something_else():
-    assert visible("\x1b[2J\x9b\u202e\x7f") == "^[[2J\\x9b\\u202e^?"
-    assert visible("a\tb") == "a       b"
-
-
-@given(st.text())
-def test_nothing_that_is_shown_can_be_acted_on(text: str):
-    assert visible(text).isprintable()
+from arm_hyp.tui.text import flowed
 
 
 def test_lines_break_at_spaces_and_keep_their_styles():
     text = Text("one ").append("two three", "bold").append(" four")
-    lines = wrapped(text, 9, indent=2)
+    lines = flowed(text, 9, indent=2)
     assert [line.plain for line in lines] == ["one two", "  three", "  four"]
     assert [str(span.style) for span in lines[1].spans] == ["bold"]
 
 
 @given(st.text(st.sampled_from("ab 漢"), max_size=60), st.integers(2, 20), st.integers(0, 4))
 def test_no_line_is_too_wide_and_no_word_is_lost(plain: str, width: int, indent: int):
-    lines = wrapped(Text(plain), width, indent)
+    lines = flowed(Text(plain), width, indent)
     assert all(line.cell_len <= width for line in lines)
     assert "".join("".join(line.plain for line in lines).split()) == "".join(plain.split())
