@@ -13,9 +13,14 @@ own constants:
   but denies, and PMUv3 for Armv8.1 instead of 8.4: no more than our own counters do.
 - ID_AA64PFR0_EL1.GIC is 1 with a GICv3 only: with GICv2 the ICC_* and ICH_* registers are UNDEFINED.
 - `max-fgt` is `max` with FEAT_FGT and FEAT_HCX, which the core lacks: all that they can trap is decided by our rules.
+  So that HCRX_EL2 has something to trap it has FEAT_TCR2, FEAT_SCTLR2 and FEAT_XS too. Of TCR2_ELx and SCTLR2_ELx no
+  field is left: each belongs to a further feature (S1PIE, S1POE, THE, D128, MEC, CPA2, ...). What else HCRX_EL2 governs
+  needs instructions that the core does not have (FEAT_LS64, FEAT_MOPS, FEAT_GCS), and is not claimed.
 
 Ref: Arm ARM D17.2 (the ID registers), A2.2 (features by name); Cortex-A72 MPCore TRM, 4.3.
 Simplified: `max` has FEAT_VHE yet says DebugVer = 6, without the v8.1 debug changes, because the core lacks those.
+`max-fgt` has FEAT_XS, but all memory here answers at once: the XS attribute is kept nowhere, a TLBI or DSB with nXS
+does what it does without, and HCRX_EL2.FnXS changes nothing.
 """
 
 from __future__ import annotations
@@ -89,6 +94,7 @@ ID_AA64ISAR1_EL1  GPI      28  0 0
 ID_AA64ISAR1_EL1  FRINTTS  32  0 1
 ID_AA64ISAR1_EL1  SB       36  0 1
 ID_AA64ISAR1_EL1  SPECRES  40  0 1
+ID_AA64ISAR1_EL1  XS       56  0 0
 ID_AA64ISAR2_EL1  WFxT      0  0 0
 ID_AA64MMFR0_EL1  PARange   0  4 4   # 44 bits
 ID_AA64MMFR0_EL1  ASIDBits  4  2 2
@@ -125,7 +131,13 @@ ID_AA64MMFR3_EL1  SCTLRX    4  0 0
 """
 
 _WITH_GICV3 = {("ID_AA64PFR0_EL1", "GIC"): 1}
-_ON_MAX_FGT = {("ID_AA64MMFR0_EL1", "FGT"): 1, ("ID_AA64MMFR1_EL1", "HCX"): 1}
+_ON_MAX_FGT = {
+    ("ID_AA64MMFR0_EL1", "FGT"): 1,
+    ("ID_AA64MMFR1_EL1", "HCX"): 1,
+    ("ID_AA64MMFR3_EL1", "TCRX"): 1,
+    ("ID_AA64MMFR3_EL1", "SCTLRX"): 1,
+    ("ID_AA64ISAR1_EL1", "XS"): 1,
+}
 
 _VALUES = {
     # name: (a72, max). Values of the core, but for those with a reason.
@@ -310,6 +322,7 @@ UAO           ID_AA64MMFR2_EL1 UAO       1
 VHE           ID_AA64MMFR1_EL1 VH        1
 VMID16        ID_AA64MMFR1_EL1 VMIDBits  2
 WFxT          ID_AA64ISAR2_EL1 WFxT      2
+XS            ID_AA64ISAR1_EL1 XS        1
 XNX           ID_AA64MMFR1_EL1 XNX       1
 """
 

@@ -52,6 +52,7 @@ class InstructionKind(Enum):
     WFET = "wfet"
     WFIT = "wfit"
     BARRIER = "barrier"
+    DSB_NXS = "dsb nxs"
     CLREX = "clrex"
     SVC = "svc"
     HVC = "hvc"
@@ -123,7 +124,7 @@ _TABLE: tuple[tuple[int, int, InstructionKind, Callable[[int], int]], ...] = (
     (0xFFFF_F0FF, 0xD503_30BF, _K.BARRIER, _crm),  # DMB
     (0xFFFF_F0FF, 0xD503_30DF, _K.BARRIER, _crm),  # ISB
     (0xFFFF_FFFF, 0xD503_30FF, _K.BARRIER, _crm),  # SB
-    (0xFFFF_F3FF, 0xD503_323F, _K.BARRIER, _crm),  # DSB nXS
+    (0xFFFF_F3FF, 0xD503_323F, _K.DSB_NXS, _crm),
     (0xFFFF_F0FF, 0xD500_401F, _K.FLAGS, _crm),  # CFINV
     (0xFFFF_F0FF, 0xD500_403F, _K.FLAGS, _crm),  # XAFLAG
     (0xFFFF_F0FF, 0xD500_405F, _K.FLAGS, _crm),  # AXFLAG
@@ -291,15 +292,17 @@ def _hint(instruction: SystemInstruction) -> str:
 
 
 def _barrier(instruction: SystemInstruction) -> str:
-    name = {1: "dsb", 4: "dsb", 5: "dmb", 6: "isb", 7: "sb"}[instruction.op2]
+    name = {4: "dsb", 5: "dmb", 6: "isb", 7: "sb"}[instruction.op2]
     crm = instruction.imm
     if name == "sb" or (name == "isb" and crm == 15):
         return name
-    if instruction.op2 == 1:
-        return f"dsb {('osh', 'nsh', 'ish', 'sy')[crm >> 2]}nxs"
     if name == "dsb" and crm in (0, 4):
         return "pssbb" if crm else "ssbb"
     return f"{name} {_number(crm) if name == 'isb' else _DOMAINS.get(crm, _number(crm))}"
+
+
+def _dsb_nxs(instruction: SystemInstruction) -> str:
+    return f"dsb {('osh', 'nsh', 'ish', 'sy')[instruction.imm >> 2]}nxs"
 
 
 def _clrex(instruction: SystemInstruction) -> str:
@@ -348,6 +351,7 @@ _WRITERS: dict[InstructionKind, Callable[[SystemInstruction], str]] = {
     _K.WFET: _with_register,
     _K.WFIT: _with_register,
     _K.BARRIER: _barrier,
+    _K.DSB_NXS: _dsb_nxs,
     _K.CLREX: _clrex,
     _K.DCPS: _dcps,
     **{kind: _with_imm16 for kind in (_K.SVC, _K.HVC, _K.SMC, _K.BRK, _K.HLT)},

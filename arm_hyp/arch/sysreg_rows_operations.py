@@ -3,12 +3,14 @@
 Read `arch/sysreg_rows_gic.py` before, `arch/sysregs.py` after.
 
 The regular part of TLBI is generated: each operation exists for the PE alone, for the inner (IS) and the outer
-shareable (OS) domain, which differ in CRm.
+shareable (OS) domain, which differ in CRm. With FEAT_XS each has a form more, NXS, with CRn 9 in place of 8.
 
 Ref: Arm ARM D17.4 (A64 system instructions), C5.3-C5.5.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from arm_hyp.arch.sysreg_table import SystemOperation, operation_rows
 
@@ -122,16 +124,16 @@ def _domains(rows: str, domains: tuple[tuple[str, int, str], ...]) -> str:
     )
 
 
-ROWS: tuple[SystemOperation, ...] = tuple(
-    operation_rows(
-        "\n".join(
-            (
-                _ADDRESS_TRANSLATION,
-                _CACHES,
-                _domains(_TLBI, (("IS", 3, ""), ("OS", 1, "TLBIOS"), ("", 7, ""))),
-                _domains(_TLBI_RANGE, (("IS", 2, "TLBIRANGE"), ("OS", 5, "TLBIRANGE"), ("", 6, "TLBIRANGE"))),
-                _TLBI_STAGE_2,
-            )
-        )
-    )
+def _nxs_form(row: SystemOperation) -> SystemOperation:
+    """Return the form of a TLBI that need not wait for accesses with the XS attribute. Ref: Arm ARM C5.5, FEAT_XS."""
+    feature = f"XS+{row.feature}" if row.feature else "XS"
+    return replace(row, encoding=row.encoding._replace(crn=9), name=f"{row.name}NXS", route="emulated", feature=feature)
+
+
+_ALL_TLBI = (
+    _domains(_TLBI, (("IS", 3, ""), ("OS", 1, "TLBIOS"), ("", 7, ""))),
+    _domains(_TLBI_RANGE, (("IS", 2, "TLBIRANGE"), ("OS", 5, "TLBIRANGE"), ("", 6, "TLBIRANGE"))),
+    _TLBI_STAGE_2,
 )
+_PLAIN: tuple[SystemOperation, ...] = tuple(operation_rows("\n".join((_ADDRESS_TRANSLATION, _CACHES, *_ALL_TLBI))))
+ROWS: tuple[SystemOperation, ...] = (*_PLAIN, *(_nxs_form(row) for row in _PLAIN if row.kind == "TLBI"))

@@ -2,6 +2,9 @@
 
 Read `arch/sysreg_table.py` before (it explains the columns), `arch/sysreg_rows_id.py` after.
 
+TCR2_ELx and SCTLR2_ELx keep nothing: each of their fields belongs to a further feature, and no model claims any of
+those.
+
 Ref: Arm ARM D17.2 (general system control registers).
 """
 
@@ -30,8 +33,8 @@ SCR_EL3         3 6 1 1 0   3  RW shadow
 SCTLR_EL1       3 0 1 0 0   1  RW native   reset=0xc50838
 SCTLR_EL2       3 4 1 0 0   2  RW native
 SCTLR_EL3       3 6 1 0 0   3  RW native   reset=0xc50838
-SCTLR2_EL1      3 0 1 0 3   1  RW emulated SCTLR2
-SCTLR2_EL2      3 4 1 0 3   2  RW emulated SCTLR2
+SCTLR2_EL1      3 0 1 0 3   1  RW emulated SCTLR2 keeps=0
+SCTLR2_EL2      3 4 1 0 3   2  RW emulated SCTLR2 keeps=0
 HFGRTR_EL2      3 4 1 1 4   2  RW emulated FGT
 HFGWTR_EL2      3 4 1 1 5   2  RW emulated FGT
 HFGITR_EL2      3 4 1 1 6   2  RW emulated FGT
@@ -58,8 +61,8 @@ PAR_EL1         3 0 7 4 0   1  RW native
 TCR_EL1         3 0 2 0 2   1  RW native
 TCR_EL2         3 4 2 0 2   2  RW native
 TCR_EL3         3 6 2 0 2   3  RW native
-TCR2_EL1        3 0 2 0 3   1  RW emulated TCR2
-TCR2_EL2        3 4 2 0 3   2  RW emulated TCR2
+TCR2_EL1        3 0 2 0 3   1  RW emulated TCR2 keeps=0
+TCR2_EL2        3 4 2 0 3   2  RW emulated TCR2 keeps=0
 TTBR0_EL1       3 0 2 0 0   1  RW native
 TTBR0_EL2       3 4 2 0 0   2  RW native
 TTBR0_EL3       3 6 2 0 0   3  RW native

@@ -5,7 +5,7 @@ them.
 
 A register row is a line of text, so that the tables read like the manual's (section D17 of the Arm ARM)::
 
-    # name      op0 op1 crn crm op2  EL   access route    [feature] [reset=value]
+    # name      op0 op1 crn crm op2  EL   access route    [feature] [reset=value] [keeps=mask]
     SCTLR_EL1    3   0   1   0   0   1    RW     native   reset=0xc50838
     TPIDRRO_EL0  3   3  13   0   3   0/1  RW     native
 
@@ -52,7 +52,9 @@ class SystemRegister:
 
     `min_el` is the lowest EL that may access it, `min_write_el` the lowest that may write it. `route` holds where
     `feature` is claimed (or is empty); `arch.sysregs.route` has the last word. `reset` is the value after a reset, 0
-    where the architecture says UNKNOWN; that of the group "id" comes from `arch/id_policy.py`.
+    where the architecture says UNKNOWN; that of the group "id" comes from `arch/id_policy.py`. `keeps` is given for a
+    register that only holds what is written to it: the bits that do, the others being RES0. None: a device or the core
+    has it.
     """
 
     encoding: Encoding
@@ -64,6 +66,7 @@ class SystemRegister:
     route: Route
     feature: str = ""
     min_write_el: int = 0
+    keeps: int | None = None
 
     def may_access(self, el: int, is_read: bool) -> bool:
         """Tell whether an access exists at this EL, before any trap or enable control."""
@@ -100,22 +103,21 @@ def _register(group: str, row: list[str]) -> SystemRegister:
     encoding = Encoding(*map(int, numbers))
     if not encoding.is_valid() or encoding.op0 < 2:
         raise ValueError(f"register row with an impossible encoding: {' '.join(row)}")
-    reset, feature = 0, ""
-    for extra in row[9:]:
-        if extra.startswith("reset="):
-            reset = int(extra[6:], 0)
-        else:
-            feature = extra
+    options = dict(extra.split("=") for extra in row[9:] if "=" in extra)
+    features = [extra for extra in row[9:] if "=" not in extra]
+    if len(features) > 1 or options.keys() - {"reset", "keeps"}:
+        raise ValueError(f"malformed register row: {' '.join(row)}")
     return SystemRegister(
         encoding,
         name,
         int(read_el),
         cast(Access, row[7]),
-        reset,
+        int(options.get("reset", "0"), 0),
         group,
         cast(Route, row[8]),
-        feature,
+        "".join(features),
         int(write_el or read_el),
+        int(options["keeps"], 0) if "keeps" in options else None,
     )
 
 

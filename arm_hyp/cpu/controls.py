@@ -11,6 +11,7 @@ from typing import Final
 
 from arm_hyp.arch.control_bits import HCR_E2H
 from arm_hyp.arch.id_policy import event_counters
+from arm_hyp.arch.registers.hypervisor import HCRX_EL2
 from arm_hyp.arch.sysregs import Encoding, by_name
 from arm_hyp.arch.traps import Controls, FineGrained
 from arm_hyp.cpu.native import NativeCore
@@ -23,6 +24,8 @@ HCR_BITS: Final = (1 << 34) - 1 & ~(1 << 29)
 HCR_FEATURE_BITS: Final = {"VHE": 1 << 34, "LOR": 1 << 35, "RAS": 3 << 36, "PAuth": 3 << 40}
 HCR_WITHOUT_EL2: Final = HCR_RW | HCR_FEATURE_BITS["PAuth"]
 """What firmware leaves where it starts EL1 itself: nobody at EL2 could take the traps of pointer authentication."""
+HCRX_WITHOUT_EL2: Final = HCRX_EL2.of(TCR2En=1, SCTLR2En=1)
+"""Likewise of HCRX_EL2, where it is."""
 _KEPT_FROM_CORE: Final = {"hcr_el2": HCR_VIRTUAL}
 """Virtual interrupts are taken by us, at points that the guest fixes; the core must not see them."""
 

@@ -22,7 +22,7 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults, RomStore
-from arm_hyp.cpu.controls import HCR_RW, HCR_VIRTUAL, HCR_VSE, HCR_WITHOUT_EL2, ControlRegisters
+from arm_hyp.cpu.controls import HCR_RW, HCR_VIRTUAL, HCR_VSE, HCR_WITHOUT_EL2, HCRX_WITHOUT_EL2, ControlRegisters
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.fine_grained import FineGrainedSites
@@ -103,6 +103,8 @@ class Core:
         self.controls = ControlRegisters(self.native, self.features)
         self.controls.write("scr_el3", SCR_EL3_LEAVE[model])
         self.controls.write("hcr_el2", HCR_RW if start_el == 2 else HCR_WITHOUT_EL2)
+        if start_el == 1 and self.controls.has_fine_grained:
+            self.controls.write("hcrx_el2", HCRX_WITHOUT_EL2)
         self._reset_fields()
         self.registers, self.fine_grained = SystemRegisters(self), FineGrainedSites(self)
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)

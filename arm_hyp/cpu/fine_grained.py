@@ -1,10 +1,12 @@
-"""What FEAT_FGT and FEAT_HCX make decidable: the core has no such traps, so what they name is decided by our rules.
+"""What FEAT_FGT makes decidable: the core has no such traps, so what they name is decided by our rules.
 
 Read `arch/trap_rules/fine_grained.py` and `cpu/controls.py` before this file, `cpu/system.py` after it. On a CPU that
-claims the features, all that they can trap becomes a site at EL0 and EL1 when software first sets one of their bits,
+claims the feature, all that they can trap becomes a site at EL0 and EL1 when software first sets one of their bits,
 and stays one, because hypervisors change them at each entry of a guest. Until then the core runs as fast as without:
 a bit that traps as 0 belongs to a feature that no model claims. What the rules let pass is done here as the core alone
 would have done it: reads and calls at once, because they come often, all else by the core, which costs 40 us each.
+
+What HCRX_EL2 traps (FEAT_HCX) needs no sites: the core lacks it all and says UNDEFINED, so `cpu/system.py` is asked.
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from arm_hyp.arch.instructions import InstructionKind, SystemInstruction
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
 
-_FEATURES: Final = frozenset({"FGT", "HCX"})
+_NONE: Final = traps.FineGrained()
 
 
 @lru_cache(maxsize=4096)
 def is_governed(instruction: SystemInstruction) -> bool:
-    """Tell whether a rule of FEAT_FGT or FEAT_HCX is about an instruction."""
-    return any(not _FEATURES.isdisjoint(rule.feature.split("+")) for rule in traps.rules_about(instruction))
+    """Tell whether a rule of FEAT_FGT is about an instruction."""
+    return any("FGT" in rule.feature.split("+") for rule in traps.rules_about(instruction))
 
 
 class FineGrainedSites:
@@ -38,7 +40,7 @@ class FineGrainedSites:
     def controls_changed(self) -> None:
         """Have all of these be sites from now on, when the first bit is set."""
         core = self._core
-        if not self.are_wanted and any(core.controls.fine_grained):
+        if not self.are_wanted and core.controls.fine_grained._replace(hcrx_el2=0) != _NONE:
             self.are_wanted = True
             core.sites.look_everywhere(True)
             core.maintenance.drop_all()

@@ -29,9 +29,9 @@ UNREACHABLE: Final = 0xFFFF_FFFF_FFFF_FFFC
 """`until` for every emu_start: reaching a real one imitates a WFI."""
 
 MODELS: Final = {"a72": a64.UC_CPU_ARM64_A72, "max": a64.UC_CPU_ARM64_MAX, "max-fgt": a64.UC_CPU_ARM64_MAX}
-SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531, "max-fgt": 0x40_0803_0531}
-"""NS, RW, HCE (and APK, API on max; FGTEn, HXEn on max-fgt): what lets software run below EL3. The core keeps neither
-of the last two."""
+SCR_EL3_LEAVE: Final = {"a72": 0x531, "max": 0x30531, "max-fgt": 0x1840_0803_0531}
+"""NS, RW, HCE (and APK, API on max; FGTEn, HXEn, TCR2En, SCTLR2En on max-fgt): what lets software run below EL3. The
+core keeps none of the last four."""
 
 READ: Final = uc_const.UC_PROT_READ
 WRITE: Final = uc_const.UC_PROT_WRITE

@@ -51,8 +51,8 @@ _RANDOM: Final = frozenset({Encoding(3, 3, 2, 4, 0), Encoding(3, 3, 2, 4, 1)})
 _NZCV: Final = 0xF << 28
 _DAIF: Final = Encoding(3, 3, 4, 2, 1)
 _ALIGNMENT_CHECKS: Final = 1 << 4 | 1 << 3 | 1 << 1  # SCTLR_ELx.SA0, SA, A
-_TLB: Final = 8
-"""CRn of TLBI."""
+_TLB, _TLB_NXS = 8, 9
+"""CRn of TLBI, without and with nXS. The core has none of the latter."""
 _INSTRUCTION_CACHE: Final = frozenset({(7, 1), (7, 5)})
 """(CRn, CRm) of IC IALLUIS, and of IC IALLU and IC IVAU."""
 _DMB: Final = 5
@@ -99,6 +99,7 @@ class SystemUnit:
             _K.MSR_IMM: self._write_pstate,
             _K.SYS: self._operation,
             _K.BARRIER: self._barrier,
+            _K.DSB_NXS: self._barrier,
         }
 
     # --- which instructions are sites ------------------------------------------------------------------------
@@ -143,7 +144,7 @@ class SystemUnit:
         is_heard = not core.is_alone or hears(core.sink, Maintenance)
         if (instruction.crn, instruction.crm) in _INSTRUCTION_CACHE:
             return is_heard or not core.sites.hears_cache_maintenance
-        return instruction.crn == _TLB and is_heard
+        return instruction.crn == _TLB_NXS or (instruction.crn == _TLB and is_heard)
 
     def _is_register_site(self, instruction: SystemInstruction, el: int, e2h: bool) -> bool:
         encoding, registers = instruction.encoding, self._core.registers
@@ -343,7 +344,7 @@ class SystemUnit:
             return
         if core.broadcast is not None:
             core.broadcast(encoding, operand)
-        if instruction.crn == _TLB:
+        if instruction.crn in (_TLB, _TLB_NXS):
             core.maintenance.invalidate(encoding, operand)
         core.complete(pc, pstate)
 

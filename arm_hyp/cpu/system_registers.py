@@ -18,6 +18,7 @@ from arm_hyp.arch.sysregs import Encoding
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
 
+_M64: Final = (1 << 64) - 1
 VBAR: Final = {Encoding(3, 0, 12, 0, 0): 1, Encoding(3, 4, 12, 0, 0): 2}
 ISR: Final = Encoding(3, 0, 12, 1, 0)
 MPIDR: Final = Encoding(3, 0, 0, 0, 5)
@@ -25,6 +26,15 @@ TRANSLATION: Final = frozenset(
     sysregs.by_name(f"{name}_EL{el}").encoding for name in ("TTBR0", "TTBR1", "TCR", "MAIR") for el in (1, 2)
 ) | {sysregs.by_name("VTTBR_EL2").encoding, sysregs.by_name("VTCR_EL2").encoding}
 """What is written to change a translation."""
+
+
+def kept_bits(resolution: sysregs.Resolution) -> int | None:
+    """Return which bits of a register are kept here; None for one that is not."""
+    if resolution.route == "shadow":
+        return _M64
+    if resolution.route != "emulated" or not isinstance(resolution.target, sysregs.SystemRegister):
+        return None
+    return resolution.target.keeps
 
 
 class RegisterPort(NamedTuple):
@@ -84,7 +94,7 @@ class SystemRegisters:
         stored = self._storage.get(encoding)
         if stored is not None:
             return stored
-        if resolution.route == "shadow" or resolution.target.access == "RO":
+        if kept_bits(resolution) is not None or resolution.target.access == "RO":
             core = self._core
             return sysregs.reset_value(resolution.target, core.model, core.gic, core.list_registers)
         return None
@@ -110,8 +120,10 @@ class SystemRegisters:
         if encoding in VBAR:
             core.vbar_written.add(VBAR[encoding])
         resolution = self.resolve(encoding, False)
-        if resolution.route == "shadow":
-            self._storage[encoding] = value
+        kept = kept_bits(resolution)
+        if kept:
+            self._storage[encoding] = value & kept
+        if kept is not None:
             return True
         if resolution.route != "native":
             return False

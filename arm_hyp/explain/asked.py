@@ -27,7 +27,13 @@ _PE_ATTRIBUTES: Final = {
     "InterruptPending": "interrupt_pending",
     "TimeoutExpired": "timeout_expired",
 }
-_BY_FIRMWARE: Final = {"PAuth": SCR_EL3.of(API=1, APK=1), "FGT": SCR_EL3.of(FGTEn=1), "HCX": SCR_EL3.of(HXEn=1)}
+_BY_FIRMWARE: Final = {
+    "PAuth": SCR_EL3.of(API=1, APK=1),
+    "FGT": SCR_EL3.of(FGTEn=1),
+    "HCX": SCR_EL3.of(HXEn=1),
+    "TCR2": SCR_EL3.of(TCR2En=1),
+    "SCTLR2": SCR_EL3.of(SCTLR2En=1),
+}
 """What the firmware allows lower levels, by feature."""
 _GICV3_CONTROLS: Final = {"icc_sre_el1": 0x7, "icc_sre_el2": 0xF}
 """ICC_SRE_EL1 and ICC_SRE_EL2 of a machine with GICv3: SRE, DFB, DIB are RAO/WI, and Enable is 1."""

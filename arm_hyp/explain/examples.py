@@ -24,6 +24,7 @@ EXAMPLES: Final = {
     "HVC": ("hvc #0", 0xD400_0002),
     "SMC": ("smc #0", 0xD400_0003),
     "ERET": ("eret", 0xD69F_03E0),
+    "DSB_NXS": ("dsb ishnxs", 0xD503_3A3F),
     "FP access": ("fadd d0, d1, d2", 0x1E62_2820),
     "SVE access": ("ptrue p0.b", 0x2518_E3E0),
     "DAIFSet (immediate)": ("msr daifset, #2", 0xD503_42DF),

@@ -99,7 +99,7 @@ class Cpus:
             self._code_changed(core.native.translate(operand, READ))
         elif name.startswith("IC"):
             self._code_changed(None)
-        elif name.endswith(("IS", "OS")) or core.controls.values.hcr_el2 & _HCR_FB:
+        elif name.removesuffix("NXS").endswith(("IS", "OS")) or core.controls.values.hcr_el2 & _HCR_FB:
             for each in self.cores:
                 each.maintenance.invalidate(encoding, operand)
 

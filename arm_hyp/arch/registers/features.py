@@ -207,6 +207,26 @@ class ID_AA64ISAR2_EL1(Register):
     WFxT = _coded(0, "WFE and WFI with timeout", {0: NONE, 2: "FEAT_WFxT"})
 
 
+class ID_AA64MMFR3_EL1(Register):
+    """Memory model 3. Ref: Arm ARM, ID_AA64MMFR3_EL1."""
+
+    Spec_FPACC = _feature(60, "speculation after a failed authentication", "as without", absent="not disclosed")
+    ADERR = _coded(56, "asynchronous Device read errors", {0: "not disclosed", 1: NONE, 2: "FEAT_ADERR"})
+    SDERR = _coded(52, "synchronous Device read errors", {0: "not disclosed", 1: NONE, 2: "FEAT_ADERR"})
+    ANERR = _coded(44, "asynchronous Normal read errors", {0: "not disclosed", 1: NONE, 2: "FEAT_ANERR"})
+    SNERR = _coded(40, "synchronous Normal read errors", {0: "not disclosed", 1: NONE, 2: "FEAT_ANERR"})
+    D128_2 = _feature(36, "128-bit descriptors at stage 2", "FEAT_D128")
+    D128 = _feature(32, "128-bit descriptors", "FEAT_D128")
+    MEC = _feature(28, "memory encryption contexts", "FEAT_MEC")
+    AIE = _feature(24, "attribute index extension", "FEAT_AIE")
+    S2POE = _feature(20, "permission overlays at stage 2", "FEAT_S2POE")
+    S1POE = _feature(16, "permission overlays at stage 1", "FEAT_S1POE")
+    S2PIE = _feature(12, "indirect permissions at stage 2", "FEAT_S2PIE")
+    S1PIE = _feature(8, "indirect permissions at stage 1", "FEAT_S1PIE")
+    SCTLRX = _feature(4, "SCTLR2_ELx", "FEAT_SCTLR2")
+    TCRX = _feature(0, "TCR2_ELx", "FEAT_TCR2")
+
+
 class ID_AA64MMFR0_EL1(Register):
     """Memory model 0. Ref: Arm ARM, ID_AA64MMFR0_EL1."""
 

@@ -4,11 +4,14 @@ Read `arch/registers/fine_grained.py` (the table of bits) and `trap_rules/el2_co
 `trap_rules/el3_controls.py` after. Only the model max-fgt claims these features; for the others the rules say what a
 newer CPU would do.
 
+HFGITR_EL2 has no bits for the TLBI operations with nXS (FEAT_XS): that of the operation without it counts for both,
+unless HCRX_EL2.FGTnXS is 1.
+
 They come after the controls of HCR_EL2 and the like, as in the access pseudocode of each register. SCR_EL3.FGTEn and
 HXEn switch them on; where EL3 is not implemented, both count as 1 (see `lookup.values_of`).
 
-Simplified: HCRX_EL2 has rules for SCTLR2_EL1, TCR2_EL1 and ALLINT only; what else it governs is in none of this
-machine's tables. `MSR ALLINT, #imm` is not decoded.
+Simplified: HCRX_EL2 has rules for SCTLR2_EL1, TCR2_EL1, TLBI with nXS, and ALLINT only; what else it governs is in none
+of this machine's tables. `MSR ALLINT, #imm` is not decoded.
 """
 
 from __future__ import annotations
@@ -98,4 +101,31 @@ _HCRX = (
     ),
 )
 
-RULES: tuple[Rule, ...] = (*(_rule(row) for row in TRAP_BITS if row.what), *_HCRX)
+
+def _nxs_rules(row: TrapBit) -> tuple[Rule, Rule]:
+    """Return the rules about the nXS form of a TLBI that a bit of HFGITR_EL2 traps."""
+    (what,) = row.what
+    own, name = f"{row.register}.{row.field}", f"{what}NXS"
+
+    def rule(identity: str, text: str, *conditions: Bits) -> Rule:
+        bits = (_ENABLED, *conditions, Bits(row.register, row.field, (1,)))
+        return Rule(identity, (name,), text, f"Arm ARM, HCRX_EL2.FGTnXS; {name}", bits, feature="XS+FGT+HCX")
+
+    return (
+        rule(
+            f"SCR_EL3.HXEn.{name}",
+            f"SCR_EL3.HXEn is 0, so HCRX_EL2.FGTnXS counts as 0, and {own} traps {name} from EL1.",
+            _HCRX_OFF,
+        ),
+        rule(
+            f"{own}.nXS",
+            f"HCRX_EL2.FGTnXS is 0, so {own} traps {name} from EL1 too.",
+            _HCRX_ON,
+            Bits("HCRX_EL2", "FGTnXS", (0,)),
+        ),
+    )
+
+
+_NXS = tuple(rule for row in TRAP_BITS if row.what and row.what[0].startswith("TLBI ") for rule in _nxs_rules(row))
+
+RULES: tuple[Rule, ...] = (*(_rule(row) for row in TRAP_BITS if row.what), *_NXS, *_HCRX)

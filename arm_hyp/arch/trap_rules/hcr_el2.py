@@ -43,7 +43,7 @@ def _row(
 
 _VIRTUAL_MEMORY = (
     "SCTLR_EL1, TTBR0_EL1, TTBR1_EL1, TCR_EL1, ESR_EL1, FAR_EL1, AFSR0_EL1, AFSR1_EL1, MAIR_EL1, AMAIR_EL1, "
-    "CONTEXTIDR_EL1, TCR2_EL1"
+    "CONTEXTIDR_EL1, TCR2_EL1, SCTLR2_EL1"
 )
 _CACHE_ID = "CCSIDR_EL1, CCSIDR2_EL1, CLIDR_EL1, CSSELR_EL1"
 _BY_SET_AND_WAY = "DC ISW, DC CSW, DC CISW, DC IGSW, DC IGDSW, DC CGSW, DC CGDSW, DC CIGSW, DC CIGDSW"
@@ -74,8 +74,8 @@ _MAINTENANCE = (
     _row("TICAB", "IC IALLUIS", "IC IALLUIS", feature="EVT"),
     _row("TDZ", "DC ZVA, DC GVA, DC GZVA", "DC ZVA", el0=True),
     _row("TTLB", "TLBI *", "all TLB maintenance"),
-    _row("TTLBIS", "TLBI *IS", "TLB maintenance for the inner shareable domain", feature="EVT2"),
-    _row("TTLBOS", "TLBI *OS", "TLB maintenance for the outer shareable domain", feature="EVT2"),
+    _row("TTLBIS", "TLBI *IS, TLBI *ISNXS", "TLB maintenance for the inner shareable domain", feature="EVT2"),
+    _row("TTLBOS", "TLBI *OS, TLBI *OSNXS", "TLB maintenance for the outer shareable domain", feature="EVT2"),
 )
 
 _ERRORS = "ERRIDR_EL1, ERRSELR_EL1, ERXADDR_EL1, ERXCTLR_EL1, ERXFR_EL1, ERXMISC?_EL1, ERXSTATUS_EL1"

@@ -121,6 +121,16 @@ RULES: tuple[Rule, ...] = (
         target_el=1,
     ),
     Rule(
+        "UNDEFINED.DSB_nXS",
+        ("DSB_NXS",),
+        "DSB with nXS exists with FEAT_XS only.",
+        "Arm ARM C6.2, DSB",
+        els=ALL_ELS,
+        feature="!XS",
+        outcome=Outcome.UNDEFINED,
+        target_el=1,
+    ),
+    Rule(
         "SCR_EL3.HCE",
         ("HVC",),
         "SCR_EL3.HCE is 0, so HVC is UNDEFINED.",

@@ -89,7 +89,7 @@ _REASONS: Mapping[str, Mapping[str, str]] = {
     "ICC_SRE_EL2": {"It disables the bypass of interrupts; no instruction traps because of it.": "DIB DFB"},
     "HCRX_EL2": {
         _ROUTE: "TMEA MCE2",
-        _BEHAVIOUR: "VFNMI VINMI FnXS FGTnXS PTTWI CMOW SMPME EnSDERR EnSNERR",
+        _BEHAVIOUR: "VFNMI VINMI FnXS PTTWI CMOW SMPME EnSDERR EnSNERR",
         _NOT_HERE: "GCSEn EnIDCP128 D128En MSCEn EnASR EnALS EnAS0",
     },
 }

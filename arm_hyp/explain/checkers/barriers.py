@@ -32,7 +32,7 @@ DEPTH: Final = 64
 _COMPLETE_ALL: Final = frozenset({"dsb sy", "dsb ish", "dsb osh", "dsb ishnxs", "dsb oshnxs", "dsb synxs"})
 _COMPLETE_LOCAL: Final = _COMPLETE_ALL | {"dsb nsh", "dsb nshnxs"}
 """Ref: Arm ARM B2.3.12: a DSB of loads and stores, in a domain that the TLBI reaches; stores alone do not do."""
-_SHARED: Final = ("IS", "OS")
+_SHARED: Final = ("IS", "OS", "ISNXS", "OSNXS")
 _SCTLR: Final = {("SCTLR_EL1", 1): 1, ("SCTLR_EL2", 2): 2, ("SCTLR_EL1", 2): 2}
 """By name and level: whose stage 1 it is. At EL2, EL1's name counts only under HCR_EL2.E2H."""
 _M: Final = 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-_NAME: Final = re.compile(r"TLBI (R?)(VMALLS12|VMALL|ALL|ASID|VAA|VA|IPAS2)L?E([123])(?:IS|OS)?")
+_NAME: Final = re.compile(r"TLBI (R?)(VMALLS12|VMALL|ALL|ASID|VAA|VA|IPAS2)L?E([123])(?:IS|OS)?(?:NXS)?")
 _VA_BITS, _VA_SIGN, _M64 = (1 << 56) - (1 << 12), 1 << 55, (1 << 64) - 1
 _IPA_BITS: Final = (1 << 48) - (1 << 12)
 

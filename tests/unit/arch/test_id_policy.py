@@ -20,6 +20,7 @@ from arm_hyp.arch.id_policy import (
     missing_reason,
     mpidr,
 )
+from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.arch.sysregs import OPERATIONS, TABLE, Encoding, by_name, parse_name, reset_value
 
 MACHINES = [(model, gic) for model in MODELS for gic in (2, 3)]
@@ -116,10 +117,36 @@ def test_features_follow_from_the_values():
 
 
 @pytest.mark.parametrize("gic", [2, 3])
-def test_max_fgt_is_max_with_two_more_features(gic):
-    assert features("max-fgt", gic) == features("max", gic) | {"FGT", "HCX"}
-    assert id_value("ID_AA64MMFR0_EL1", "max-fgt", gic) ^ id_value("ID_AA64MMFR0_EL1", "max", gic) == 1 << 56
-    assert id_value("ID_AA64MMFR1_EL1", "max-fgt", gic) ^ id_value("ID_AA64MMFR1_EL1", "max", gic) == 1 << 40
+def test_max_fgt_is_max_with_five_more_features(gic):
+    assert features("max-fgt", gic) == features("max", gic) | {"FGT", "HCX", "TCR2", "SCTLR2", "XS"}
+    names = [row.name for row in TABLE if row.group == "id"]
+    more = {name: id_value(name, "max-fgt", gic) ^ id_value(name, "max", gic) for name in names}
+    changed = {name: value for name, value in more.items() if value}
+    assert changed == {
+        "ID_AA64MMFR0_EL1": 1 << 56,
+        "ID_AA64MMFR1_EL1": 1 << 40,
+        "ID_AA64MMFR3_EL1": 0x11,
+        "ID_AA64ISAR1_EL1": 1 << 56,
+    }
+
+
+OF_TCR2_AND_SCTLR2 = """
+ID_AA64MMFR3_EL1 S1PIE S1POE AIE MEC D128 ANERR ADERR
+ID_AA64PFR1_EL1  THE DF2
+ID_AA64ISAR2_EL1 SYSREG_128
+"""
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_model_claims_what_a_field_of_tcr2_or_sctlr2_belongs_to(model):
+    """So all their bits are RES0. Ref: Arm ARM, TCR2_EL1, TCR2_EL2, SCTLR2_EL1, SCTLR2_EL2."""
+    for register, *fields in map(str.split, OF_TCR2_AND_SCTLR2.strip().splitlines()):
+        value = REGISTERS[register](id_value(register, model, 3))
+        assert [getattr(value, field) for field in fields] == [0] * len(fields)
+    assert REGISTERS["ID_AA64MMFR1_EL1"](id_value("ID_AA64MMFR1_EL1", model, 3)).HAFDBS < 3  # FEAT_HAFT
+    assert id_value("ID_AA64MMFR4_EL1", model, 3) == 0  # FEAT_ASID2
+    assert id_value("ID_AA64ISAR3_EL1", model, 3) == 0  # FEAT_CPA2, FEAT_PAuth_LR
+    assert {by_name(f"{name}_EL{el}").keeps for name in ("TCR2", "SCTLR2") for el in (1, 2)} == {0}
 
 
 @pytest.mark.parametrize(("model", "gic"), MACHINES)
@@ -187,6 +214,9 @@ MORE_THAN_THE_CORE = {
     ("ID_AA64MMFR0_EL1", "TGran16"): "the walker does 16K, see the test below",
     ("ID_AA64MMFR0_EL1", "FGT"): "max-fgt: our rules decide all that it can trap",
     ("ID_AA64MMFR1_EL1", "HCX"): "max-fgt: likewise",
+    ("ID_AA64MMFR3_EL1", "TCRX"): "max-fgt: registers of ours, without a field",
+    ("ID_AA64MMFR3_EL1", "SCTLRX"): "max-fgt: likewise",
+    ("ID_AA64ISAR1_EL1", "XS"): "max-fgt: operations of ours, which do what those without nXS do",
 }
 
 

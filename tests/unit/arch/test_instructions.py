@@ -115,7 +115,7 @@ def test_all_hints_and_barriers_have_capstones_names(crn):
         (0xD5033F9F, "BARRIER", "dsb sy"),
         (0xD50330FF, "BARRIER", "sb"),
         (0xD5033FDF, "BARRIER", "isb"),
-        (0xD503323F, "BARRIER", "dsb oshnxs"),
+        (0xD503323F, "DSB_NXS", "dsb oshnxs"),
         (0xD5033F5F, "CLREX", "clrex"),
         (0xD500401F, "FLAGS", "cfinv"),
         (0xD50343DF, "MSR_IMM", "msr DAIFSet, #3"),

@@ -1,5 +1,7 @@
 """Cases by hand of the fine-grained traps: one instruction for each bit of the five registers, and HCRX_EL2.
 
+Where a bit of HFGITR_EL2 is about a TLBI, there are two cases more, of the form with nXS (FEAT_XS).
+
 Read `trap_cases.py` before, `test_traps_by_hand.py` after. A line is a run of consecutive bits as in the register's
 diagram (Arm ARM D17.2 and D17.3): the first bit number, then what to execute, a name for each bit. `name=field` gives
 the field where it is not the name of the register, `-` leaves a bit out (RES0, or a register that the tables have no
@@ -92,6 +94,21 @@ mrs CTR_EL0 | 0 tge | HFGRTR_EL2<14>=1 SCR_EL3<27>=1 | EL2 0x18 | HFGRTR_EL2.CTR
     CTR_EL0: EL0, not ELIsInHost(EL0)
 msr SCTLR_EL1 | 1 guest | HCR_EL2<26>=1 !HFGWTR_EL2<29>=1 | EL2 0x18 | HCR_EL2.TVM | \
     SCTLR_EL1: MSR, EL1, HCR_EL2.TVM is asked before HFGWTR_EL2
+msr SCTLR2_EL1 | 1 guest | HCR_EL2<26>=1 !HFGWTR_EL2<29>=1 !HCRX_EL2<15>=0 | EL2 0x18 | HCR_EL2.TVM | \
+    SCTLR2_EL1: MSR, EL1, HCR_EL2.TVM is asked before HFGWTR_EL2, and that before HCRX_EL2
+mrs SCTLR2_EL1 | 1 guest | HCR_EL2<30>=1 !SCR_EL3<38>=0 | EL2 0x18 | HCR_EL2.TRVM | SCTLR2_EL1: MRS, EL1, HCR_EL2.TRVM
+msr SCTLR2_EL1 | 1 guest | HFGWTR_EL2<29>=1 SCR_EL3<27>=1 !HCRX_EL2<15>=0 !SCR_EL3<44>=0 | EL2 0x18 | \
+    HFGWTR_EL2.SCTLR_EL1 | SCTLR2_EL1: MSR, EL1, HFGWTR_EL2 before HCRX_EL2 before SCR_EL3
+tlbi vae1isnxs | 1 guest | HCR_EL2<54>=1 !HFGITR_EL2<29>=1 !HCRX_EL2<4>=0 | EL2 0x18 | HCR_EL2.TTLBIS | \
+    TLBI VAE1IS: EL1, HCR_EL2.TTLBIS, for both forms
+tlbi vmalle1osnxs | 1 vhe | HCR_EL2<55>=1 !SCR_EL3<38>=0 | EL2 0x18 | HCR_EL2.TTLBOS | \
+    TLBI VMALLE1OS: EL1, HCR_EL2.TTLBOS, for both forms
+tlbi vmalle1nxs | 1 guest | HCR_EL2<25>=1 !HFGITR_EL2<42>=1 | EL2 0x18 | HCR_EL2.TTLB | TLBI VMALLE1: EL1, HCR_EL2.TTLB
+tlbi vae1 | 1 vhe | HFGITR_EL2<43>=1 SCR_EL3<27>=1 !HCRX_EL2<4>=0 !SCR_EL3<38>=0 | EL2 0x18 | HFGITR_EL2.TLBIVAE1 | \
+    TLBI VAE1: EL1: HCRX_EL2.FGTnXS is for the form with nXS only
+tlbi alle1nxs | 1 guest | | UNDEFINED EL1 | UNDEFINED.el | TLBI ALLE1: EL1
+tlbi vae1nxs | 2 host | -XS !HFGITR_EL2<43>=1 | UNDEFINED EL2 | UNDEFINED.unallocated | TLBI VAE1NXS: FEAT_XS
+dsb ishnxs | 0 guest | -XS | UNDEFINED EL1 | UNDEFINED.DSB_nXS | C6.2 DSB: FEAT_XS
 mrs TCR2_EL1 | 1 guest | HFGRTR_EL2<32>=1 SCR_EL3<27>=1 !HCRX_EL2<14>=0 | EL2 0x18 | HFGRTR_EL2.TCR_EL1 | TCR2_EL1: EL1
 mrs TCR2_EL1 | 1 guest | HCRX_EL2<14>=0 !HCRX_EL2<15>=0 | EL2 0x18 | HCRX_EL2.TCR2En | TCR2_EL1: EL1, HCRX_EL2.TCR2En
 msr SCTLR2_EL1 | 1 guest | HCRX_EL2<15>=0 !HCRX_EL2<14>=0 | EL2 0x18 | HCRX_EL2.SCTLR2En | \
@@ -110,4 +127,23 @@ _BITS = "\n".join(
     row for kind, register, text in _RUNS for line in text.split("\n") if line for row in _run(kind, register, line)
 )
 
-CASES: list[TrapCase] = trap_cases(_BITS + _OTHERS)
+
+def _nxs_rows(bit: int, name: str) -> list[str]:
+    """A bit for the plain form counts for that with nXS while HCRX_EL2.FGTnXS is 0, or HCRX_EL2 does not count."""
+    field = f"HFGITR_EL2.{name.replace(' ', '')}"
+    trapped = f"{name.lower()}nxs | 1 guest | HFGITR_EL2<{bit}>=1 SCR_EL3<27>=1"
+    return [
+        f"{trapped} HCRX_EL2<4>=0 | EL2 0x18 | {field}.nXS | {name}NXS: EL1, HCRX_EL2.FGTnXS",
+        f"{trapped} SCR_EL3<38>=0 | EL2 0x18 | SCR_EL3.HXEn.{name}NXS | {name}NXS: EL1, not IsHCRXEL2Enabled()",
+    ]
+
+
+_TLBI = [
+    (int(line.split()[0]) + at, name.strip())
+    for line in _HFGI.splitlines()
+    for at, name in enumerate(line.partition(" ")[2].split(","))
+    if name.strip().startswith("TLBI ")
+]
+_NXS = "\n".join(row for bit, name in _TLBI for row in _nxs_rows(bit, name))
+
+CASES: list[TrapCase] = trap_cases(f"{_BITS}{_OTHERS}{_NXS}")

@@ -56,7 +56,7 @@ def open_fine_grained() -> FineGrained:
         hfgitr_el2=bits(*range(55, 60)),
         hdfgrtr_el2=bits(59, 60, 61, 62),
         hdfgwtr_el2=bits(60, 61, 62),
-        hcrx_el2=bits(14, 15),
+        hcrx_el2=bits(4, 14, 15),  # FGTnXS TCR2En SCTLR2En
     )
 
 
@@ -89,6 +89,7 @@ WORDS = {
     "eretaa": 0xD69F0BFF,
     "eretab": 0xD69F0FFF,
     "drps": 0xD6BF03E0,
+    "dsb ishnxs": 0xD5033A3F,
     "daifset": 0xD50342DF,
     "daifclr": 0xD50342FF,
     "spsel": 0xD50041BF,
