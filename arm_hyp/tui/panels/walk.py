@@ -124,6 +124,12 @@ def _fault_address(view: View) -> Address | None:
     return Address(f"FAR_EL{trap.to_el}", trap.far, access, trap.from_el)
 
 
+def fault_walk(view: View) -> ask.Walk | None:
+    """Return the message that walks the address of the abort at the cursor again; None if there is no abort."""
+    address = _fault_address(view)
+    return None if address is None else _walk_of(address, view)
+
+
 def _walk_of(address: Address, view: View) -> ask.Walk:
     return ask.Walk(address.va, address.access, address.el, view.whose)  # type: ignore[arg-type]  # one of three words
 
