@@ -1,4 +1,4 @@
-"""Guests in which vCPUs, CPUs and levels take turns, and what a run of each tells and does, instruction by instruction."""
+"""Guests in which vCPUs, CPUs and levels take turns, and what a run of each tells."""
 
 from __future__ import annotations
 
