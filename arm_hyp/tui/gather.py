@@ -10,13 +10,26 @@ from dataclasses import replace
 from typing import Final
 
 from arm_hyp.timeline.process.answers import Answer, DescriptionAnswer, SeveralAnswer, StatusAnswer
-from arm_hyp.timeline.process.messages import CPU0, Description, Message, OneReading, Registers, Several, Status, Whose
+from arm_hyp.timeline.process.messages import (
+    CPU0,
+    Description,
+    Gic,
+    Memory,
+    Message,
+    OneReading,
+    Registers,
+    Several,
+    Status,
+    Whose,
+)
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.view import Subject, View, trap_of
 
 Ask = Callable[[Message], Awaitable[Answer]]
 MOST_ROUNDS: Final = 4
 """What to read may depend on what was read: registers, then memory there, then where it points."""
+_COMPARED: Final = (Registers, Memory, Gic)
+"""What panels compare with the last view."""
 
 
 class NotAnswered(Exception):
@@ -50,7 +63,7 @@ async def gather(
     if not isinstance(status, StatusAnswer):
         raise NotAnswered(status)
     looked_at = whose or (last.whose if last is not None else CPU0)
-    view = View(subject, status, looked_at, first, _registers_of(last, status), is_running)
+    view = View(subject, status, looked_at, first, _state_of(last, status), is_running)
     chosen = list(panels)
     for _ in range(MOST_ROUNDS):
         wanted = [trap_of(view), *(message for panel in chosen for message in panel.wants(view))]
@@ -68,10 +81,10 @@ async def _several(ask: Ask, wanted: list[OneReading]) -> Mapping[Message, Answe
     return dict(zip(wanted, found.answers, strict=True))
 
 
-def _registers_of(last: View | None, status: StatusAnswer) -> Mapping[Message, Answer]:
-    """Return the registers of the last view, to show what changed; where nothing moved, what it was compared with."""
+def _state_of(last: View | None, status: StatusAnswer) -> Mapping[Message, Answer]:
+    """Return the state in the last view, to show what changed; where nothing moved, what it was compared with."""
     if last is None:
         return {}
     if last.status.position == status.position and last.status.branch == status.branch:
         return last.before
-    return {message: answer for message, answer in last.answers.items() if isinstance(message, Registers)}
+    return {message: answer for message, answer in last.answers.items() if isinstance(message, _COMPARED)}
