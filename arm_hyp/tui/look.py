@@ -109,6 +109,12 @@ class Glyphs:
     corner_down_left: str = "┓"
     corner_up_left: str = "┛"
     corner_up_right: str = "┗"
+    step: str = "┳"
+    """An exception or a return that stays at its level."""
+    step_return: str = "┯"
+    live: str = "▸"
+    """A run that may go on."""
+    end: str = "■"
     quiet: str = "·"
     tick: str = "╷"
     blocks: str = " ▁▂▃▄▅▆▇█"
@@ -117,6 +123,8 @@ class Glyphs:
     here: str = "◀"
     dot: str = "●"
     ring: str = "○"
+    states: str = "○◐●◉"
+    """Of an interrupt: inactive, pending, active, pending and active."""
     arrow: str = "→"
     changed: str = "•"
     fault: str = "✗"
@@ -132,8 +140,9 @@ class Glyphs:
 UNICODE: Final = Glyphs()
 ASCII: Final = Glyphs(
     line="-", python="=", idle="~", rise="|", rise_irq=":", fall="'", up="^", down="v", corner_down_right="+",
-    corner_down_left="+", corner_up_left="+", corner_up_right="+", quiet=".", tick=",", blocks=" .:-=+*#@", here="<",
-    bars=" ...--==#",
+    corner_down_left="+", corner_up_left="+", corner_up_right="+", step="+", step_return="+", live=">", end="#",
+    quiet=".", tick=",", blocks=" .:-=+*#@", here="<",
+    bars=" ...--==#", states="opaP",
     dot="*", ring="o", arrow=">", changed="*", fault="x", fine="v", more="~", branch="Y", box="+-+|++",
     box_focus="#=#|##", tree=("|- ", "`- ", "|  "),
 )  # fmt: skip
