@@ -264,6 +264,25 @@ class ExceptionsAnswer(msgspec.Struct, frozen=True, tag="exceptions_answer"):
     total: int
 
 
+class LaneDensity(msgspec.Struct, frozen=True):
+    """What ran in each column at an exception level, on vCPUs of a VM or on none: instructions, and exceptions taken.
+
+    An exception counts where it leads to: on its way to EL2 it is of the VM that it leaves.
+    """
+
+    vm: int | None
+    el: int
+    instructions: tuple[int, ...]
+    taken: tuple[int, ...]
+
+
+class DensityAnswer(msgspec.Struct, frozen=True, tag="density_answer"):
+    """All lanes of the branch in which anything ever ran. Column i is from `edges[i]` up to `edges[i + 1]`."""
+
+    edges: tuple[Position, ...]
+    lanes: tuple[LaneDensity, ...]
+
+
 class Events(msgspec.Struct, frozen=True, tag="events"):
     """Events as they are in a trace file, decoded; `dropped` older ones did not fit."""
 
@@ -330,6 +349,7 @@ OneAnswer = (
     | VcpusAnswer
     | ConsoleAnswer
     | ExceptionsAnswer
+    | DensityAnswer
     | Events
     | Marks
     | TrapAnswer

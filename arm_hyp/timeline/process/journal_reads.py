@@ -1,30 +1,91 @@
-"""What a session reads of the past without repeating it: rows of the journal.
+"""What a session reads of the past without repeating it: rows of the journal, and sums over them.
 
-Read `timeline/journal.py` and `timeline/turns.py` before this file, `timeline/process/session.py` after it.
+Read `timeline/journal.py`, `timeline/turns.py` and `timeline/density.py` before this file,
+`timeline/process/session.py` after it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arm_hyp.errors import UserError
+from arm_hyp.timeline.density import Amount, Density, edges_between
+from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import ExceptionRow, ExceptionsAnswer
+from arm_hyp.timeline.process.answers import DensityAnswer, ExceptionRow, ExceptionsAnswer, LaneDensity
 
 if TYPE_CHECKING:
     from arm_hyp.timeline.journal import Entry
     from arm_hyp.timeline.timeline import Timeline
-    from arm_hyp.timeline.turns import Turn
+    from arm_hyp.timeline.turns import Lane, Turn
+
+_Place = tuple[int | None, int]
+"""A VM, or None, and an exception level."""
 
 
-def read_exceptions(timeline: Timeline, asked: ask.Exceptions) -> ExceptionsAnswer:
-    """Return rows of the journal between two positions."""
-    journal, turns = timeline.journal, timeline.history.turns
-    has_python = timeline.runner.hypervisor is not None
-    first, end = journal.index_at(asked.start), journal.index_at(asked.end)
-    count = max(0, min(asked.at_most, ask.MOST_ROWS, end - first))
-    indices = range(end - count, end) if asked.is_from_end else range(first, first + count)
-    rows = tuple(_row(journal[index], turns[index], has_python) for index in indices)
-    return ExceptionsAnswer(rows, max(0, end - first))
+class Past:
+    """The past of a timeline. What is summed up for each branch is kept."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._densities: dict[str, Density] = {}
+
+    def exceptions(self, asked: ask.Exceptions) -> ExceptionsAnswer:
+        """Return rows of the journal between two positions."""
+        timeline = self._timeline
+        journal, turns = timeline.journal, timeline.history.turns
+        has_python = timeline.runner.hypervisor is not None
+        first, end = journal.index_at(asked.start), journal.index_at(asked.end)
+        count = max(0, min(asked.at_most, ask.MOST_ROWS, end - first))
+        indices = range(end - count, end) if asked.is_from_end else range(first, first + count)
+        rows = tuple(_row(journal[index], turns[index], has_python) for index in indices)
+        return ExceptionsAnswer(rows, max(0, end - first))
+
+    def density(self, asked: ask.Density) -> DensityAnswer:
+        """Return how much ran in each column between two positions. Raises: UserError."""
+        if not 1 <= asked.columns <= ask.MOST_COLUMNS:
+            raise UserError("density", f"there cannot be {asked.columns} columns", f"ask for 1 to {ask.MOST_COLUMNS}")
+        density, end = self._density(), min(asked.end, self._end)
+        edges = edges_between(min(asked.start, end), end, asked.columns)
+        columns, lanes = density.columns(edges), density.turns.lanes
+        shown = _places(lanes, density.until(self._end), asked.cpu)
+        rows = tuple(LaneDensity(*place, *_by_column(columns, shown[place])) for place in sorted(shown, key=_order))
+        return DensityAnswer(tuple(edges), rows)
+
+    @property
+    def _end(self) -> Position:
+        """The position right behind all that is known."""
+        frontier = self._timeline.frontier
+        return Position(frontier.n, frontier.seq + 1)
+
+    def _density(self) -> Density:
+        history = self._timeline.history
+        self._timeline.journal.settle()
+        return self._densities.setdefault(history.name, Density(history))
+
+
+def _order(place: _Place) -> tuple[int, int]:
+    vm, el = place
+    return -1 if vm is None else vm, el
+
+
+def _places(lanes: list[Lane], whole: Amount, cpu: int | None) -> dict[_Place, list[int]]:
+    """Return the numbers of the lanes that make up each place where anything ever ran, on all CPUs or one."""
+    found: dict[_Place, list[int]] = {}
+    for number, lane in enumerate(lanes):
+        if cpu in (None, lane.cpu) and any(number < len(sums) and sums[number] for sums in whole):
+            found.setdefault((lane.vm, lane.el), []).append(number)
+    return found
+
+
+def _by_column(columns: list[Amount], numbers: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the instructions and the exceptions of some lanes in each column."""
+    instructions = tuple(_sum(column.instructions, numbers) for column in columns)
+    return instructions, tuple(_sum(column.taken, numbers) for column in columns)
+
+
+def _sum(counts: list[int], numbers: list[int]) -> int:
+    return sum(counts[number] for number in numbers if number < len(counts))
 
 
 def _row(entry: Entry, turn: Turn, has_python: bool) -> ExceptionRow:

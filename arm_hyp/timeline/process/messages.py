@@ -17,6 +17,7 @@ from arm_hyp.timeline.position import Position
 Kind = Literal["instruction", "exception", "return", "exit", "interrupt", "switch", "caller"]
 LONGEST_READ_BYTES = 1 << 20
 MOST_ROWS = 10_000
+MOST_COLUMNS = 1000
 
 
 class Whose(msgspec.Struct, frozen=True):
@@ -193,6 +194,18 @@ class Exceptions(msgspec.Struct, frozen=True, tag="exceptions"):
     is_from_end: bool = False
 
 
+class Density(msgspec.Struct, frozen=True, tag="density"):
+    """Read how much ran between two positions, in `columns` equal stretches of instructions: on all CPUs, or one.
+
+    Both positions are those of `Exceptions`; an end behind the frontier is the frontier.
+    """
+
+    start: Position = Position(0)
+    end: Position = Position(1 << 62)
+    columns: int = 100
+    cpu: int | None = None
+
+
 class Stretch(msgspec.Struct, frozen=True, tag="stretch"):
     """Read the events of a stretch of the past, which is repeated for it: those of some types, `at_most` so many."""
 
@@ -228,6 +241,7 @@ OneReading = (
     | Vcpus
     | Console
     | Exceptions
+    | Density
     | Stretch
     | Trap
     | Description

@@ -21,11 +21,12 @@ from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.process import answers, journal_reads, reads
+from arm_hyp.timeline.process import answers, reads
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.console import PrintedAt
 from arm_hyp.timeline.process.description import describe
 from arm_hyp.timeline.process.events import Batch, types_of
+from arm_hyp.timeline.process.journal_reads import Past
 from arm_hyp.timeline.process.registers import read_registers
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.timeline.recordings.saved import open_timeline
@@ -64,6 +65,7 @@ class Session:
         else:
             self.timeline = Timeline(source, output=heard, budget_bytes=budget_bytes, recorded=recorded)
             self.opened_at = MAIN, START
+        self._past = Past(self.timeline)
         self.search = Search(self.timeline, self._looked_at)
         self.looked_at: Position | None = None
         """How far a search has come."""
@@ -312,7 +314,7 @@ class Session:
         return answer
 
     def _read_past(self, message: Any) -> answers.Answer:
-        answer: answers.Answer = _OF_THE_PAST[type(message)](self.timeline, message)
+        answer: answers.Answer = _OF_THE_PAST[type(message)](self._past, message)
         return answer
 
 
@@ -332,7 +334,8 @@ _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.StateHash: lambda runner, asked: answers.Hash(reads.state_hash(runner)),
 }
 _OF_THE_PAST: Final[dict[type, Callable[[Any, Any], Any]]] = {
-    ask.Exceptions: journal_reads.read_exceptions,
+    ask.Exceptions: Past.exceptions,
+    ask.Density: Past.density,
 }
 _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     **dict.fromkeys(_READS, Session._read),

@@ -12,7 +12,7 @@ from arm_hyp.kvm_events import KvmEntry, KvmExit
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import ExceptionRow
-from arm_hyp.timeline.process.journal_reads import read_exceptions
+from arm_hyp.timeline.process.journal_reads import Past
 from arm_hyp.timeline.timeline import Timeline
 from arm_hyp.timeline.turns import Lane
 
@@ -21,7 +21,7 @@ SLOW = settings(max_examples=5, deadline=None, suppress_health_check=list(Health
 
 
 def rows_of(timeline: Timeline) -> tuple[ExceptionRow, ...]:
-    return read_exceptions(timeline, ask.Exceptions(at_most=10_000)).rows
+    return Past(timeline).exceptions(ask.Exceptions(at_most=10_000)).rows
 
 
 @pytest.mark.parametrize("name", OF_VMS)
