@@ -178,6 +178,35 @@ class GicAnswer(msgspec.Struct, frozen=True, tag="gic_answer"):
     text: str = ""
 
 
+class TimerState(msgspec.Struct, frozen=True):
+    """A timer: CTL.ENABLE <0>, IMASK <1> and ISTATUS <2>, CVAL, and how far it is away: not above 0 where it is due.
+
+    `level` is its output, the line `intid`. `where` is hardware for a CPU's own; a vCPU's is loaded into the CPU's,
+    saved while the vCPU is on no CPU, or emulated.
+    """
+
+    name: str
+    words: str
+    enable: bool
+    imask: bool
+    istatus: bool
+    cval: int
+    left_ticks: int
+    intid: int
+    level: bool
+    where: str
+
+
+class TimersAnswer(msgspec.Struct, frozen=True, tag="timers_answer"):
+    """The counters, in ticks of 16 ns, as EL1 has them with CNTVOFF_EL2; and the timers."""
+
+    name: str
+    cntpct: int
+    cntvct: int
+    cntvoff: int
+    timers: tuple[TimerState, ...]
+
+
 class Stage2Range(msgspec.Struct, frozen=True):
     """IPAs that lead to PAs in a row, with the same attributes: `words`, as Linux's dump of stage 2 has them."""
 
@@ -345,6 +374,7 @@ OneAnswer = (
     | MemoryAnswer
     | WalkAnswer
     | GicAnswer
+    | TimersAnswer
     | Stage2Answer
     | VcpusAnswer
     | ConsoleAnswer

@@ -168,6 +168,12 @@ class Gic(msgspec.Struct, frozen=True, tag="gic"):
     whose: Whose = CPU0
 
 
+class Timers(msgspec.Struct, frozen=True, tag="timers"):
+    """Read the counters and timers of a CPU or vCPU."""
+
+    whose: Whose = CPU0
+
+
 class Stage2Map(msgspec.Struct, frozen=True, tag="stage2_map"):
     """Read what the stage 2 of a VM maps, in ranges."""
 
@@ -237,6 +243,7 @@ OneReading = (
     | Memory
     | Walk
     | Gic
+    | Timers
     | Stage2Map
     | Vcpus
     | Console

@@ -28,6 +28,7 @@ from arm_hyp.timeline.process.description import describe
 from arm_hyp.timeline.process.events import Batch, types_of
 from arm_hyp.timeline.process.journal_reads import Past
 from arm_hyp.timeline.process.registers import read_registers
+from arm_hyp.timeline.process.timers import read_timers
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.timeline.recordings.saved import open_timeline
 from arm_hyp.timeline.search import Search, Stop
@@ -329,6 +330,7 @@ _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Memory: reads.read_memory,
     ask.Walk: reads.read_walk,
     ask.Gic: reads.read_gic,
+    ask.Timers: read_timers,
     ask.Stage2Map: reads.read_stage2,
     ask.Vcpus: reads.read_vcpus,
     ask.StateHash: lambda runner, asked: answers.Hash(reads.state_hash(runner)),
