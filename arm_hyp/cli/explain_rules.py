@@ -26,13 +26,14 @@ from arm_hyp.cli.explain_trap import print_json, show
 from arm_hyp.explain.bits import BitStory, Caught, InstructionStory, explain_bit, explain_instruction
 from arm_hyp.explain.examples import Example
 
+DEFAULT_CPU: Final = "a72"
 SHOWN_RULES: Final = 6
 """Bits like HCR_EL2.TGE stand in a hundred rules: those that are named after another bit are counted only."""
 
 
 def bit(
     name: Annotated[str, typer.Argument(metavar="REG.FIELD", help="A field of a control register: HCR_EL2.TVM")],
-    cpu: CpuOption = "a72",
+    cpu: CpuOption = DEFAULT_CPU,
     gic: GicOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every rule that asks for it.")] = False,
     as_json: JsonOption = False,
@@ -47,7 +48,7 @@ def bit(
 
 
 def insn(
-    instruction: InstructionArgument, cpu: CpuOption = "a72", gic: GicOption = None, as_json: JsonOption = False
+    instruction: InstructionArgument, cpu: CpuOption = DEFAULT_CPU, gic: GicOption = None, as_json: JsonOption = False
 ) -> None:
     """Say what an instruction is, and which rules can ever touch it, by exception level."""
     check_machine(cpu, gic)
@@ -93,7 +94,8 @@ def _rule(one: Caught) -> list[RenderableType]:
 
 
 def _example(example: Example) -> list[RenderableType]:
-    options = [f"--el {example.el}", *(f"--set {one}" for one in example.settings)]
+    cpu = [f"--cpu {example.model}"] if example.model != DEFAULT_CPU else []
+    options = [f"--el {example.el}", *cpu, *(f"--set {one}" for one in example.settings)]
     options += [f"--feature {one}" for one in example.features]
     command = f"arm-hyp explain trap {shlex.quote(example.instruction)} {' '.join(options)}"
     return [Text(f"Example: {example.sentence}"), Text(f"  {command}", "green")]

@@ -122,8 +122,6 @@ def explain_bit(text: str, model: str = "a72", gic: int = 2) -> BitStory:
     rules = [rule for rule in RULES if _asks(rule, register, field.name)]
     rules.sort(key=lambda rule: not f"{rule.id}.".startswith(f"{name}."))
     caught = tuple(_caught(rule, (register, field.name)) for rule in rules)
-    examples = (example_of(rule, one.names, model, gic) for rule, one in zip(rules, caught, strict=True))
-    example = next((each for each in examples if each is not None), None)
     return BitStory(
         register,
         field.name,
@@ -132,8 +130,8 @@ def explain_bit(text: str, model: str = "a72", gic: int = 2) -> BitStory:
         field.meaning,
         _bit_sentence(layout, field, caught),
         caught,
-        example,
-        _missing_register(register, rules, model, gic),
+        example_of([(rule, one.names) for rule, one in zip(rules, caught, strict=True)], model, gic),
+        _missing_bit(register, rules, model, gic),
     )
 
 
@@ -189,6 +187,13 @@ def _names(rule: Rule) -> tuple[str, ...]:
         name for what in rule.what for name, generic in known if fnmatchcase(name, what) or fnmatchcase(generic, what)
     ]
     return tuple(dict.fromkeys(found)) or rule.what
+
+
+def _missing_bit(register: str, rules: list[Rule], model: str, gic: int) -> str:
+    """Say why this machine has no such control, and which CPU model has it; empty if it is here."""
+    reason = _missing_register(register, rules, model, gic)
+    others = (other for other in id_policy.MODELS if reason and not _missing_register(register, rules, other, gic))
+    return next((f"{reason}; --cpu {other} has it" for other in others), reason)
 
 
 def _missing_register(register: str, rules: list[Rule], model: str, gic: int) -> str:

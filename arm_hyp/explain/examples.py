@@ -46,7 +46,7 @@ _LEVELS: Final = (1, 0, 2)
 class Example:
     """An instruction that a rule decides: its text and level, the settings, and the sentence about it.
 
-    `features` are those that this machine does not have and the rule needs.
+    `model` is the CPU model on which it does; `features` are those that no model has and the rule needs.
     """
 
     instruction: str
@@ -55,19 +55,33 @@ class Example:
     settings: tuple[str, ...]
     features: tuple[str, ...]
     sentence: str
+    model: str
 
 
-def example_of(rule: Rule, names: Sequence[str], model: str, gic: int) -> Example | None:
-    """Find an instruction about one of `names` that this rule decides; None where no word alone is one."""
-    candidates = _candidates(rule, names)
-    for features in _feature_sets(rule):
-        for el in (el for el in _LEVELS if el in rule.els):
-            before = after_reset(el, model, 3 if "GICv3" in features else gic, features)
-            context = _with_conditions(before, rule)
-            for text, word in candidates:
-                story = explain_trap(context, word, text)
-                if story.rule == rule.id:
-                    return Example(text, word, el, _changed(before, rule), tuple(sorted(features)), story.sentence)
+About = tuple[Rule, Sequence[str]]
+"""A rule, and the names of what it is about that are asked for."""
+
+
+def example_of(rules: Sequence[About], model: str, gic: int) -> Example | None:
+    """Find an instruction that one of these rules decides; None where no word alone is one.
+
+    Best is one on this machine, then one on another CPU model, then one with features that no model has.
+    """
+    models = (model, *(other for other in id_policy.MODELS if other != model))
+    here = (_example(about, one, gic, frozenset()) for one in models for about in rules)
+    more = (_example(about, model, gic, features) for about in rules for features in _feature_sets(about[0]))
+    return next((found for examples in (here, more) for found in examples if found is not None), None)
+
+
+def _example(about: About, model: str, gic: int, features: frozenset[str]) -> Example | None:
+    rule, names = about
+    for el in (el for el in _LEVELS if el in rule.els):
+        before = after_reset(el, model, 3 if "GICv3" in features else gic, features)
+        context = _with_conditions(before, rule)
+        for text, word in _candidates(rule, names):
+            story = explain_trap(context, word, text)
+            if story.rule == rule.id:
+                return Example(text, word, el, _changed(before, rule), tuple(sorted(features)), story.sentence, model)
     return None
 
 
@@ -78,9 +92,8 @@ def _candidates(rule: Rule, names: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _feature_sets(rule: Rule) -> Iterator[frozenset[str]]:
-    """Give what to ask with: this machine as it is, then with the rule's feature, then with each feature by itself."""
+    """Give what to ask with: the rule's feature, then with it each feature by itself."""
     needed = frozenset(name for name in rule.feature.split("+") if name and name[0] != "!")
-    yield frozenset()
     if needed:
         yield needed
     for name in sorted(id_policy.RULES):

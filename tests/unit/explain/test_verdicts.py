@@ -170,6 +170,16 @@ def test_bits_by_kind(bit: str, part: str, missing: str) -> None:
     assert missing in story.missing
 
 
+@pytest.mark.parametrize(("model", "missing"), [("a72", "HCX is not claimed"), ("max-fgt", "")])
+@pytest.mark.parametrize("bit", ["HCRX_EL2.TCR2En", "HCRX_EL2.SCTLR2En", "HCRX_EL2.FGTnXS"])
+def test_the_example_of_a_bit_is_one_that_a_model_of_this_machine_shows(bit: str, model: str, missing: str) -> None:
+    """Not one with a feature that none has, such as FEAT_TLBIOS, if any will do."""
+    story = explain_bit(bit, model)
+    assert story.example is not None
+    assert (story.example.model, story.example.features) == ("max-fgt", ())
+    assert missing in story.missing and story.missing.endswith("--cpu max-fgt has it" if missing else "")
+
+
 def test_every_bit_of_a_rule_is_explained_and_its_examples_hold() -> None:
     """An example is an instruction that one of the bit's rules decides."""
     bits = {f"{one.register.removesuffix('_E2H')}.{name}" for rule in RULES[:150] for one in rule.bits
@@ -182,7 +192,7 @@ def test_every_bit_of_a_rule_is_explained_and_its_examples_hold() -> None:
             without.add(bit)
             continue
         assert any(bit_rule.rule for bit_rule in story.caught)
-        context = after_reset(story.example.el, "a72", 3 if "GICv3" in story.example.features else 2,
+        context = after_reset(story.example.el, story.example.model, 3 if "GICv3" in story.example.features else 2,
                               frozenset(story.example.features))  # fmt: skip
         told = explain_trap(apply(context, story.example.settings), story.example.word)
         assert told.rule in {one.rule for one in story.caught}, bit
