@@ -71,6 +71,8 @@ class CodePanel(Panel):
 
     def __init__(self) -> None:
         self.wants_origin = self.shows_source = False
+        self.chosen_address: int | None = None
+        """What a breakpoint would be set at: the line that is selected, or that of the PC."""
         self._selected: tuple[int, Focus] | None = None
         self._rows: tuple[object, tuple[Row, ...]] = (None, ())
         self._digits = 16
@@ -98,19 +100,21 @@ class CodePanel(Panel):
         focus = focus_of(view, wants_origin=self.wants_origin)
         if focus is not None:
             self._selected = (self.address(view) or 0) + distance & (1 << 64) - 1, focus
+            self.chosen_address = self._selected[0]
 
     def address(self, view: View) -> int | None:
         """Return the address that is selected, or else that of the instruction that the listing is about."""
         focus = focus_of(view, wants_origin=self.wants_origin)
-        if focus is None or (self._selected is not None and self._selected[1] == focus):
-            return None if focus is None or self._selected is None else self._selected[0]
-        return focus.address
+        if focus is None:
+            return None
+        return self._selected[0] if self._selected is not None and self._selected[1] == focus else focus.address
 
     # --- what is read ------------------------------------------------------------------------------------------------
 
     def wants(self, view: View) -> Iterable[ask.OneReading]:
         """Ask for the registers, then for memory around the PC; for a place in another regime, through a walk."""
         yield registers_of("general", view.whose)
+        self.chosen_address = self.address(view)
         focus = focus_of(view, wants_origin=self.wants_origin)
         if focus is not None and focus.el is not None:
             yield _walk_to(focus, view)
