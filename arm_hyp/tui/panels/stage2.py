@@ -41,7 +41,7 @@ class Stage2Panel(VmChoice, Panel):
         """Read the map of a VM, which VM runs, and the walk of the abort at the cursor."""
         if not view.status.vms:
             return
-        yield ask.Stage2Map(self.vm(view))
+        yield ask.Stage2Map(self.vm_of(view))
         yield ask.Vcpus()
         yield trap_of(view)
         walk = fault_walk(view)
@@ -56,7 +56,7 @@ class Stage2Panel(VmChoice, Panel):
         """Draw the registers, the bar, and a line for each range."""
         if not view.status.vms:
             return nothing(_NO_VM, width, look)
-        message = ask.Stage2Map(self.vm(view))
+        message = ask.Stage2Map(self.vm_of(view))
         found = view.get(message, Stage2Answer)
         if found is None:
             return failed(view, message, width, look) or nothing("the map was not read", width, look)
@@ -75,7 +75,7 @@ class Stage2Panel(VmChoice, Panel):
             return None
         running = next((one.vm for one in vcpus.vcpus if one.cpu == view.cpu), None)
         failing = walk.stage2 or walk.steps[-1].stage2
-        return failing.input_address if failing is not None and running == self.vm(view) else None
+        return failing.input_address if failing is not None and running == self.vm_of(view) else None
 
 
 def _registers(found: Stage2Answer, width: int, look: Look) -> Text:

@@ -17,18 +17,21 @@ NEXT_VM_KEYS: Final = (PanelKey("[", "previous_vm", "previous VM"), PanelKey("]"
 class VmChoice:
     """What a panel has that shows one VM."""
 
-    _vm: int | None = None
+    vm: int = 0
+    """The VM that was shown last."""
+    _chosen_vm: int | None = None
 
-    def vm(self, view: View) -> int:
-        """Return the VM that is shown."""
-        chosen = (view.whose.vm or 0) if self._vm is None else self._vm
-        return min(chosen, max(len(view.status.vms) - 1, 0))
+    def vm_of(self, view: View) -> int:
+        """Return the VM that is shown; 0 where there are none."""
+        chosen = (view.whose.vm or 0) if self._chosen_vm is None else self._chosen_vm
+        self.vm = min(chosen, max(len(view.status.vms) - 1, 0))
+        return self.vm
 
     def vm_name(self, view: View) -> str:
         """Return its name, and which of how many it is."""
         names = view.status.vms
-        count = f" ({self.vm(view) + 1} of {len(names)})" if len(names) > 1 else ""
-        return visible(names[self.vm(view)]) + count if names else ""
+        count = f" ({self.vm_of(view) + 1} of {len(names)})" if len(names) > 1 else ""
+        return visible(names[self.vm_of(view)]) + count if names else ""
 
     def next_vm(self, view: View) -> None:
         """Show the next VM."""
@@ -40,4 +43,4 @@ class VmChoice:
 
     def _go(self, view: View, by: int) -> None:
         if view.status.vms:
-            self._vm = (self.vm(view) + by) % len(view.status.vms)
+            self._chosen_vm = (self.vm_of(view) + by) % len(view.status.vms)

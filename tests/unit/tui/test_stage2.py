@@ -55,7 +55,7 @@ def test_the_fault_of_one_vm_is_not_shown_in_the_map_of_another():
     assert panel.heading(view) == "stage 2 of b (2 of 2)"
     assert "✗" not in text_of(panel, view, 60, 12)
     panel.next_vm(view)
-    assert panel.vm(view) == 0
+    assert panel.vm_of(view) == 0
 
 
 def test_a_vm_with_nothing_mapped_says_what_will_come():
