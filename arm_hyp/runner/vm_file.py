@@ -190,7 +190,7 @@ def read_vm_file(path: str) -> Configuration:
         raise UserError(f"{path}: machine", "is not a table", "begin it with [machine]")
     if not isinstance(vms, list) or not vms or not all(isinstance(vm, dict) for vm in vms):
         raise UserError(f"{path}: vm", "there are no tables of VMs", "begin each with [[vm]]")
-    of_machine = _fields(file, "[machine]", MACHINE_KEYS, machine)
+    of_machine = read_fields(file, "[machine]", MACHINE_KEYS, machine)
     return Configuration(**{"hypervisor": ""} | of_machine, vms=_virtual_machines(file, vms))
 
 
@@ -206,14 +206,14 @@ def _virtual_machines(file: Path, tables: list[dict[str, Any]]) -> tuple[Virtual
     for number, table in enumerate(tables, start=1):
         name = table.get("name")
         where = f"[[vm]] {name if isinstance(name, str) else f'number {number}'}"
-        vm = VirtualMachine(**_fields(file, where, VM_KEYS, table))
+        vm = VirtualMachine(**read_fields(file, where, VM_KEYS, table))
         if vm.name in made:
             raise Place(file, where, "name").wrong("two VMs have it", "give each its own")
         made[vm.name] = vm
     return tuple(made.values())
 
 
-def _fields(file: Path, where: str, keys: Mapping[str, Key], table: dict[str, Any]) -> dict[str, Any]:
+def read_fields(file: Path, where: str, keys: Mapping[str, Key], table: dict[str, Any]) -> dict[str, Any]:
     """Return what a table sets, by field."""
     fields = {}
     for name, value in table.items():
