@@ -11,7 +11,7 @@ Nothing in an outcome is to be believed. What the student's handlers did is judg
 imported them.
 """
 
-from arm_hyp.course.sandbox.run import run_student
+from arm_hyp.course.sandbox.run import run_student, start_ahead
 from arm_hyp.course.sandbox.types import Job, Limits, Outcome, Status
 
-__all__ = ["Job", "Limits", "Outcome", "Status", "run_student"]
+__all__ = ["Job", "Limits", "Outcome", "Status", "run_student", "start_ahead"]
