@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column: `rank` 0 is never left out; of the others those with the highest rank go first."""
+    """A column: `rank` 0 is never left out; of the others those with the highest rank go first, together."""
 
     title: str
     cells: Sequence[Cell]
@@ -50,7 +50,8 @@ def table(columns: Sequence[Column], width: int, look: Look, *, has_titles: bool
 def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
     shown = list(columns)
     while sum(column.width + _GAP for column in shown) - _GAP > width and any(column.rank for column in shown):
-        shown.remove(max(shown, key=lambda column: column.rank))
+        last = max(column.rank for column in shown)
+        shown = [column for column in shown if column.rank < last]
     return shown
 
 
