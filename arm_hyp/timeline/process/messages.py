@@ -130,6 +130,12 @@ class Breakpoints(msgspec.Struct, frozen=True, tag="breakpoints"):
     texts: tuple[str, ...] = ()
 
 
+class Save(msgspec.Struct, frozen=True, tag="save"):
+    """Write the run as a recording, with its branches, marks and breakpoints. The cursor stays."""
+
+    path: str
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +218,13 @@ class Density(msgspec.Struct, frozen=True, tag="density"):
     cpu: int | None = None
 
 
+class Exits(msgspec.Struct, frozen=True, tag="exits"):
+    """Read how many exits to EL2 there were between two positions, by VM and kind, and what they took."""
+
+    start: Position = Position(0)
+    end: Position = Position(1 << 62)
+
+
 class Stretch(msgspec.Struct, frozen=True, tag="stretch"):
     """Read the events of a stretch of the past, which is repeated for it: those of some types, `at_most` so many."""
 
@@ -236,7 +249,7 @@ class StateHash(msgspec.Struct, frozen=True, tag="state_hash"):
 
 
 Motion = Run | Seek | Step | StepBack | Switch | Previous | Next | Find | LastChange
-Change = Type | Edit | Poke | Branch | LoadHandlers | Mark | Breakpoints | Subscribe | Live | Stop
+Change = Type | Edit | Poke | Branch | LoadHandlers | Mark | Breakpoints | Save | Subscribe | Live | Stop
 OneReading = (
     Status
     | Registers
@@ -249,6 +262,7 @@ OneReading = (
     | Console
     | Exceptions
     | Density
+    | Exits
     | Stretch
     | Trap
     | Description

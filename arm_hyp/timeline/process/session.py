@@ -28,6 +28,7 @@ from arm_hyp.timeline.process.description import describe
 from arm_hyp.timeline.process.events import Batch, types_of
 from arm_hyp.timeline.process.journal_reads import Past
 from arm_hyp.timeline.process.registers import read_registers
+from arm_hyp.timeline.process.saver import Saver
 from arm_hyp.timeline.process.timers import read_timers
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.timeline.recordings.saved import open_timeline
@@ -66,6 +67,7 @@ class Session:
         else:
             self.timeline = Timeline(source, output=heard, budget_bytes=budget_bytes, recorded=recorded)
             self.opened_at = MAIN, START
+        self._saver = Saver(source, self.timeline)
         self._past = Past(self.timeline)
         self.search = Search(self.timeline, self._looked_at)
         self.looked_at: Position | None = None
@@ -200,6 +202,10 @@ class Session:
     def _load_handlers(self, message: ask.LoadHandlers) -> answers.Answer:
         self.timeline.load_handlers(message.path)
         return self._moved()
+
+    def _save(self, message: ask.Save) -> answers.Answer:
+        self._saver.save(message.path)
+        return answers.Done()
 
     def _breakpoints(self, message: ask.Breakpoints) -> answers.Answer:
         self.timeline.breakpoints[:] = message.texts
@@ -338,6 +344,7 @@ _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
 _OF_THE_PAST: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Exceptions: Past.exceptions,
     ask.Density: Past.density,
+    ask.Exits: Past.exits,
 }
 _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     **dict.fromkeys(_READS, Session._read),
@@ -358,6 +365,7 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     ask.LoadHandlers: Session._load_handlers,
     ask.Mark: Session._mark,
     ask.Breakpoints: Session._breakpoints,
+    ask.Save: Session._save,
     ask.Subscribe: Session._subscribe,
     ask.Live: Session._live,
     ask.Stop: Session._stop,
