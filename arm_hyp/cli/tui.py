@@ -1,0 +1,140 @@
+"""`arm-hyp tui FILE|RUN.hyp`: the terminal. All options of `arm-hyp run` say what machine a FILE runs on.
+
+Read `tui/app.py` before this file. What is imported here, is imported while the machine starts in its own process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+import typer
+from typer.main import get_command
+
+from arm_hyp.cli.run_options import one_of
+from arm_hyp.cli.session import Settings
+from arm_hyp.errors import UserError
+from arm_hyp.runner.configuration import Configuration
+from arm_hyp.timeline.position import Position, parse_position
+
+if TYPE_CHECKING:
+    from arm_hyp.tui.link import Source
+
+app = typer.Typer(add_completion=False)
+
+THEMES: Final = ("dark", "light", "projector", "mono")
+
+
+class Asked(NamedTuple):
+    """How it is to look, and where to begin."""
+
+    theme: str | None = None
+    ascii_only: bool = False
+    at: Position | None = None
+    plain: bool = False
+    reduced_motion: bool = False
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def tui(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE|RUN.hyp", help="What to run, or a recording.")],
+    theme: Annotated[
+        str | None, typer.Option(help="dark, light, projector (large contrast) or mono (no colours).")
+    ] = None,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII alone.")] = False,
+    at: Annotated[str | None, typer.Option(help="Begin at this position: N or N.SEQ.")] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="No full screen: the same at a prompt, line by line, for a screen reader.")
+    ] = False,
+    reduced_motion: Annotated[
+        bool, typer.Option("--reduced-motion", help="Nothing moves by itself: a run is shown where it ends.")
+    ] = False,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Of a recording: a file that is not in it, or a directory. Repeatable."),
+    ] = None,
+) -> None:
+    """Show a run in the terminal: step on and back, trap by trap, ask why, and what if.
+
+    What else is on the line is for `arm-hyp run`: the options that say what machine FILE runs on. Press ? for all keys.
+    """
+    asked = Asked(
+        theme=None if theme is None else one_of("--theme", theme, THEMES, "theme"),
+        ascii_only=ascii_only,
+        at=None if at is None else parse_position(at),
+        plain=plain,
+        reduced_motion=reduced_motion,
+    )
+    if not file.lower().endswith(".hyp"):
+        from arm_hyp.cli import run as run_command  # here: a recording needs none of it
+
+        arguments = [file, *ctx.args]
+        get_command(run_command.app).main(
+            arguments, prog_name=ctx.command_path, standalone_mode=False, obj=partial(show, asked)
+        )
+        return
+    if ctx.args:
+        raise UserError(ctx.args[0], "a recording has its own machine", "leave it out")
+    from arm_hyp.timeline.process.pipe import RecordingFile
+
+    raise typer.Exit(start(RecordingFile(file, tuple(files or ())), asked))
+
+
+def show(asked: Asked, configuration: Configuration, settings: Settings) -> int:
+    """Show a run that the options of `arm-hyp run` describe. Raises: UserError."""
+    from dataclasses import fields
+
+    known = {"record", "limit", "wants_terminal", "counts_exceptions", "embed"}
+    plain = Settings(limit=settings.limit)
+    for field in fields(Settings):
+        if field.name not in known and getattr(settings, field.name) != getattr(plain, field.name):
+            name = f"--{field.name.removeprefix('is_').removeprefix('has_').replace('_', '-')}"
+            raise UserError(name, "is for runs without a screen", "leave it out")
+    return start(configuration, asked, settings.record)
+
+
+def start(source: Source, asked: Asked, record: str | None = None) -> int:
+    """Begin: the machine in its process first, then the screen. Raises: UserError."""
+    if not asked.plain and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UserError("arm-hyp tui", "there is no terminal", "run it in one, or use --plain")
+    from arm_hyp.tui.link import ProcessLink
+
+    link = ProcessLink(source)  # starts at once; the screen is imported meanwhile
+    from arm_hyp.tui.app import ArmHypApp, Options
+    from arm_hyp.tui.look import ASCII, PALETTES, UNICODE, Look
+    from arm_hyp.tui.speeds import CALM, FULL
+
+    theme = asked.theme or ("mono" if os.environ.get("NO_COLOR") else "dark")
+    can_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    is_configuration = isinstance(source, Configuration)
+    look = Look(PALETTES[theme], ASCII if asked.ascii_only or not can_unicode else UNICODE, not asked.reduced_motion)
+    options = Options(
+        look=look,
+        speed=FULL if asked.reduced_motion or (is_configuration and not _is_small(source)) else CALM,
+        is_live=is_configuration,
+        at=asked.at,
+        is_recording=not is_configuration,
+        handlers=source.hypervisor if isinstance(source, Configuration) and source.hypervisor else None,
+        record=record,
+        message="press PgDn for the first exception, ? for all keys",
+    )
+    if asked.plain:
+        from arm_hyp.tui.plain import run_plain
+
+        return run_plain(link, options)
+    screen = ArmHypApp(link, options)
+    screen.run()
+    if screen.return_code:
+        raise UserError("arm-hyp tui", screen.note, "")
+    return 0
+
+
+def _is_small(source: Source) -> bool:
+    """Tell whether this is a guest to look at trap by trap, and no operating system."""
+    if not isinstance(source, Configuration):
+        return False
+    images = [source.image, *(vm.image for vm in source.vms)]
+    return all(image is None or image.lower().endswith(".s") for image in images) and source.bios is None

@@ -1,0 +1,398 @@
+"""The terminal application: keys become jobs, jobs end in a view, and a view becomes a picture.
+
+Read `tui/driver.py`, `tui/widgets.py`, `tui/keys.py`, `tui/layouts.py` and `tui/work.py` before this file,
+`tui/actions.py` (what each key does) after it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.strip import Strip
+from textual.widget import Widget
+
+from arm_hyp.errors import UserError
+from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.tui import keys
+from arm_hyp.tui.bar import bar_line
+from arm_hyp.tui.commands import ActionCommands, PanelCommands
+from arm_hyp.tui.driver import Driver
+from arm_hyp.tui.gather import NotAnswered
+from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Preset, Row, arrange, preset_for
+from arm_hyp.tui.link import Link
+from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.catalogue import NAMES, make_panels
+from arm_hyp.tui.panels.panel import Panel
+from arm_hyp.tui.running import Running
+from arm_hyp.tui.screens import PromptScreen, TextScreen
+from arm_hyp.tui.speeds import CALM
+from arm_hyp.tui.typed import bytes_of
+from arm_hyp.tui.widgets import PanelWidget, strip_of
+from arm_hyp.tui.work import Job, Work
+
+SLOTS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the user wants it. `handlers` is the file of the run's handlers, `message` what to say at first.
+
+    `record` is where the run is written at the end, as a recording.
+    """
+
+    look: Look = field(default_factory=Look)
+    speed: int = CALM
+    is_live: bool = False
+    at: Position | None = None
+    is_recording: bool = False
+    handlers: str | None = None
+    record: str | None = None
+    message: str = ""
+
+
+class Bar(Widget):
+    """The bottom line."""
+
+    DEFAULT_CSS = "Bar { dock: bottom; height: 1; }"
+
+    def render_line(self, y: int) -> Strip:
+        """Draw it."""
+        app = self.app
+        assert isinstance(app, ArmHypApp)
+        line = bar_line(app.driver.view, app.note, app.is_bad, app.running.shown, self.size.width, app.look)
+        return strip_of(line, app.look.style("bar"))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key is that key."""
+        name = event.style.meta.get("press")
+        if isinstance(name, str) and isinstance(self.app, ArmHypApp):
+            self.app.action_do(name)
+
+
+class ArmHypApp(App[None]):
+    """The terminal. `driver` does what keys say, `work` one thing after the other."""
+
+    CSS = "Screen { overflow: hidden; }"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = keys.PALETTE_KEY
+    COMMANDS = App.COMMANDS | {ActionCommands, PanelCommands}
+    TITLE = "arm-hyp"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(",".join(one.keys), f"do({one.name!r})", one.words, show=False) for one in keys.ACTIONS),
+        *(Binding(digit, f"panel({digit!r})", "", show=False) for digit in keys.DIGITS),
+    ]
+
+    def __init__(self, link: Link, options: Options | None = None) -> None:
+        super().__init__()
+        self.options = options or Options()
+        self.look = self.options.look
+        self.driver = Driver(link, self.seen_panels, is_recording=self.options.is_recording)
+        self.panels: dict[str, Panel] = make_panels()
+        self.work = Work(self._guarded)
+        self.running = Running(self.driver, self.show, self.options.speed)
+        self.running.has_waiting = self.work.waits
+        self.note, self.is_bad = "starting the machine", False
+        self.chosen: dict[int, str] = {}
+        """The panels that the user put into slots."""
+        self.zoomed: str | None = None
+        self.types_to: int | None = None
+        """The console that what is typed goes to."""
+        self._has_escaped = False
+
+    # --- the screen --------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Make the slots and the bottom line."""
+        for slot in range(SLOTS):
+            yield PanelWidget(slot)
+        yield Bar()
+
+    async def on_mount(self) -> None:
+        """Draw empty frames at once, and open the machine."""
+        self.arrange()
+        self.query_one("#slot0", PanelWidget).focus()
+        self.work.soon("open", lambda _count: self._open())
+        self.run_worker(self.work.run(), exclusive=False)
+
+    async def _open(self) -> str:
+        await self.driver.open(self.options.at)
+        if self.options.is_live:
+            await self.driver.ask(ask.Live())
+        self.arrange()
+        await self.driver.look()
+        return self.options.message
+
+    def on_resize(self) -> None:
+        """Arrange the panels anew; some may have come into sight."""
+        self.arrange()
+        self.look_soon()
+
+    @property
+    def widgets(self) -> list[PanelWidget]:
+        """The slots that are seen."""
+        return [widget for widget in self.screen_stack[0].query(PanelWidget) if widget.display]
+
+    @property
+    def focused_panel(self) -> Panel | None:
+        """The panel that has the focus."""
+        focused = self.screen_stack[0].focused
+        return focused.panel if isinstance(focused, PanelWidget) else None
+
+    def seen_panels(self) -> list[Panel]:
+        """Return the panels that are seen."""
+        return [widget.panel for widget in self.widgets if widget.panel is not None]
+
+    def _preset(self) -> Preset:
+        if self.zoomed is not None:
+            return (Row(1, ((self.zoomed, 1),), least=3),)
+        view = self.driver.view
+        return preset_for(self.size.width, self.size.height, has_vms=view is not None and bool(view.status.vms))
+
+    def arrange(self) -> None:
+        """Put every panel where it belongs for this size."""
+        width, height = self.size
+        is_tiny = width < LEAST_COLUMNS or height < LEAST_ROWS
+        places = () if is_tiny else arrange(self._preset(), width, height - 1, {} if self.zoomed else self.chosen)
+        if is_tiny:
+            self.note, self.is_bad = f"too small: {LEAST_COLUMNS}x{LEAST_ROWS} at least", True
+        for widget in self.screen_stack[0].query(PanelWidget):
+            place = next((one for one in places if one.slot == widget.slot), None)
+            if place is None:
+                widget.display = False
+            else:
+                widget.place(place, self.panels[place.panel], _digit(place.panel))
+        self.show()
+
+    def show(self) -> None:
+        """Draw the view that there is."""
+        if self.driver.view is not None:
+            for widget in self.widgets:
+                widget.show(self.driver.view, self.look)
+        self.refresh_bar()
+
+    def refresh_bar(self) -> None:
+        """Draw the bottom line anew."""
+        self.screen_stack[0].query_one(Bar).refresh()
+
+    def say(self, note: str, *, is_bad: bool = False) -> None:
+        """Say something in the bottom line."""
+        self.note, self.is_bad = note, is_bad
+        self.refresh_bar()
+
+    # --- work --------------------------------------------------------------------------------------------------------
+
+    def soon(self, name: str, job: Job) -> None:
+        """Have a job done when what is being done is done; a run pauses for it."""
+        if name != "run":
+            self.running.pause()
+        self.work.soon(name, job)
+
+    def do(self, name: str, action: Callable[[], Awaitable[str]]) -> None:
+        """Have something done once."""
+        self.soon(name, lambda _count: action())
+
+    def look_soon(self) -> None:
+        """Read anew what is seen now; a run goes on."""
+        self.work.soon("look", lambda _count: self._look_again())
+
+    async def _look_again(self) -> str:
+        if self.driver.view is not None:
+            await self.driver.look(is_running=self.running.goes_on)
+        return "" if self.note.startswith("too small") else self.note
+
+    async def _guarded(self, job: Callable[[], Awaitable[str]]) -> None:
+        """Do it; what the user got wrong is said, and what became of the machine."""
+        try:
+            self.say(await job())
+        except UserError as error:
+            self.say(str(error), is_bad=True)
+        except NotAnswered as error:
+            self.say(f"the machine does not answer: {error.answer}", is_bad=True)
+        if self.driver.view is None and self.is_bad:
+            self.exit(return_code=2, message=self.note)
+            return
+        self.show()
+
+    def question(self, text: str, take: Callable[[str], Awaitable[str]], answer: str = "") -> None:
+        """Ask for a line of text, and have something done with it."""
+
+        def taken(given: str | None) -> None:
+            if given:
+                self.do("question", lambda: take(given))
+
+        self.running.pause()
+        self.push_screen(PromptScreen(text, answer), taken)
+
+    # --- what keys do ------------------------------------------------------------------------------------------------
+
+    def action_do(self, name: str) -> None:
+        """Do what an action of the table says."""
+        from arm_hyp.tui.actions import DO  # here: it needs this class
+
+        if not isinstance(self.screen, PromptScreen):
+            self.note = ""
+            DO[name](self)
+
+    def action_panel(self, digit: str) -> None:
+        """Show a panel, or give it the focus."""
+        self.show_panel(NAMES[keys.DIGITS.index(digit)])
+
+    def show_panel(self, name: str) -> None:
+        """Give a panel the focus; bring it into the slot that has it, or the last one."""
+        if self.zoomed not in (None, name):
+            self.zoom(None)
+        widget = next((one for one in self.widgets if one.panel is self.panels[name]), None)
+        if widget is None:
+            self.put(name, self.slot_to_use())
+        else:
+            widget.focus()
+
+    def slot_to_use(self) -> PanelWidget:
+        """Return the slot for another panel: the one that has the focus, but the ladder keeps its own."""
+        focused = self.screen_stack[0].focused
+        if isinstance(focused, PanelWidget) and focused.slot > 0 and focused.display:
+            return focused
+        return self.widgets[min(2, len(self.widgets) - 1)]
+
+    def put(self, name: str, widget: PanelWidget) -> None:
+        """Put a panel into a slot."""
+        self.zoomed = None
+        self.chosen[widget.slot] = name
+        self.arrange()
+        widget.focus()
+        self.look_soon()
+
+    def zoom(self, name: str | None) -> None:
+        """Show one panel alone; None: all of them."""
+        self.zoomed = name
+        self.arrange()
+        self.look_soon()
+        first = next((one for one in self.widgets if name is None or one.panel is self.panels[name]), None)
+        if first is not None and not (name is None and self.focused_panel in self.seen_panels()):
+            first.focus()
+
+    def word_here(self) -> str | None:
+        """Return the word under the mouse that can be explained, or the one that the panel has chosen."""
+        position = self.mouse_position
+        if self.screen.region.contains_point(position):
+            found = self.screen.get_style_at(*position).meta.get("explain")
+            if isinstance(found, str):
+                return found
+        chosen = getattr(self.focused_panel, "chosen_word", None)
+        return chosen if isinstance(chosen, str) else None
+
+    async def explain(self, word: str) -> str:
+        """Show what a word means."""
+        from arm_hyp.tui.words import explain_word  # here: a first picture needs none
+
+        self.push_screen(TextScreen(word, explain_word(word, self.driver.now), self.look))
+        return ""
+
+    def toggle_text(self) -> None:
+        """Show the page of the lesson or tour, and back."""
+        self.zoom(None if self.zoomed == "page" else "page")
+
+    def enter(self) -> None:
+        """Type to the guest, in a console."""
+        panel = self.focused_panel
+        if panel is not self.panels["consoles"]:
+            self.say("Enter types to a guest where a console has the focus: press 7")
+            return
+        self.types_to = int(getattr(panel, "vm", 0))
+        self.say("what you type goes to the guest; Ctrl-A leaves, Ctrl-A Ctrl-A sends one")
+
+    def edit_handlers(self) -> None:
+        """Edit the handlers, and load them at the cursor."""
+        path = self.options.handlers
+        if path is None:
+            self.say("this run has no file of handlers: start it with --hypervisor FILE.py", is_bad=True)
+            return
+        editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+        try:
+            with self.suspend():
+                subprocess.run([*editor, path], check=False)
+        except OSError as error:
+            self.say(f"{editor[0]}: {error.strerror}; set EDITOR", is_bad=True)
+            return
+        self.do("edit", lambda: self.driver.load_handlers(path))
+
+    def leave(self) -> None:
+        """Quit; what is to be recorded is written first."""
+        self.do("leave", self._leave)
+
+    async def _leave(self) -> str:
+        if self.options.record is not None and self.driver.view is not None:
+            self.say(f"writing {self.options.record}")
+            await self.driver.save(self.options.record)
+        self.exit()
+        return ""
+
+    async def on_unmount(self) -> None:
+        """End the machine."""
+        await self.driver.link.close()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Give what is typed to the guest while its console has the keys."""
+        if isinstance(event, events.Key) and self.types_to is not None and len(self.screen_stack) == 1:
+            self._type(event)
+            return
+        await super().on_event(event)
+
+    def _type(self, event: events.Key) -> None:
+        if event.key == keys.ESCAPE_FROM_CONSOLE and not self._has_escaped:
+            self._has_escaped = True
+            return
+        if self._has_escaped and event.key != keys.ESCAPE_FROM_CONSOLE:
+            self._has_escaped, self.types_to = False, None
+            self.say("the keys are the terminal's again")
+            return
+        self._has_escaped = False
+        data, vm = bytes_of(event.key, event.character), self.types_to or 0
+        if self.running.goes_on:
+            self.driver.link.type(data, vm)
+        elif data:
+            self.do("type", lambda: self.driver.type(data, vm))
+
+    # --- what panels tell --------------------------------------------------------------------------------------------
+
+    def on_panel_widget_changed(self, message: PanelWidget.Changed) -> None:
+        """A panel wants something else."""
+        panel = message.panel
+        if message.asks:
+            self.question(message.asks, lambda text: self._answer(panel, text))
+            return
+        for widget in self.widgets:
+            if widget.panel is panel:
+                widget.redraw()
+        self.look_soon()
+
+    async def _answer(self, panel: Any, text: str) -> str:
+        panel.answer(text, self.driver.now)
+        return await self._look_again()
+
+    def on_panel_widget_chosen(self, message: PanelWidget.Chosen) -> None:
+        """The user clicked on something."""
+        from arm_hyp.tui.actions import CLICKS  # here: it needs this class
+
+        if self.driver.view is None:
+            return
+        if message.panel.click(message.meta, self.driver.view):
+            self.on_panel_widget_changed(PanelWidget.Changed(message.panel))
+            return
+        key = next((key for key in CLICKS if key in message.meta), None)
+        if key is not None:
+            CLICKS[key](self, message.meta[key])
+
+
+def _digit(panel: str) -> str:
+    index = NAMES.index(panel)
+    return keys.DIGITS[index] if index < len(keys.DIGITS) else ""

@@ -1,0 +1,50 @@
+"""The bottom line: keys that matter now, or what just came of one; and where the run is.
+
+Read `tui/keys.py` and `tui/view.py` before this file, `tui/app.py` after it.
+"""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from arm_hyp.tui.keys import ACTIONS
+from arm_hyp.tui.look import Look
+from arm_hyp.tui.view import View
+
+
+def keys_line(look: Look) -> Text:
+    """Return the keys to begin with."""
+    line = Text()
+    for action in ACTIONS:
+        if action.label:
+            line.append(f" {action.shown}", look.style("key", press=action.name))
+            line.append(f" {action.label} ", look.style("bar", press=action.name))
+    return line
+
+
+def place_line(view: View, speed: str, look: Look) -> Text:
+    """Return where the run is: branch, position, level, and whether it runs."""
+    cpu = next((one for one in view.status.cpus if one.index == view.cpu), None)
+    state = "runs" if view.is_running else "ended" if view.status.outcome and is_at_frontier(view) else "paused"
+    parts = [str(view.position), *([] if cpu is None else [f"EL{cpu.el}"]), f"{state} {speed}".rstrip()]
+    if view.status.branch != "main":
+        parts.insert(0, f"{look.glyphs.branch} {view.status.branch}")
+    return Text(f" {look.glyphs.quiet} ".join(parts) + " ", look.style("bar"))
+
+
+def is_at_frontier(view: View) -> bool:
+    """Tell whether the cursor is as far as the branch has come."""
+    return view.status.position == view.status.frontier
+
+
+def bar_line(view: View | None, note: str, is_bad: bool, speed: str, width: int, look: Look) -> Text:
+    """Return the bottom line, `width` cells: a note in place of the keys, if there is one."""
+    right = Text() if view is None else place_line(view, speed, look)
+    left = keys_line(look) if not note else Text(f" {note}", look.style("bad" if is_bad else "strong"))
+    room = max(width - right.cell_len, 0)
+    if note and left.cell_len > room:  # what came of a key is more important than where the run is
+        right, room = Text(), width
+    left.truncate(room, overflow="ellipsis" if note else "crop", pad=True)
+    line = Text.assemble(left, right)
+    line.truncate(width, pad=True)
+    return line

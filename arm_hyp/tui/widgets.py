@@ -1,0 +1,176 @@
+"""A panel on the screen: draws its lines in a frame, scrolls, takes keys and clicks, and finds words to choose.
+
+Read `tui/panels/panel.py` and `tui/frames.py` before this file, `tui/app.py` after it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from arm_hyp.tui.frames import framed
+from arm_hyp.tui.layouts import Place
+from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.panel import Panel
+from arm_hyp.tui.view import View
+
+_CONSOLE = Console(color_system="truecolor", force_terminal=True, legacy_windows=False)
+"""For turning Text into segments only: nothing is printed on it."""
+
+
+def strip_of(line: Text, base: Style) -> Strip:
+    """Return a line as Textual draws it."""
+    return Strip(Segment.apply_style(line.render(_CONSOLE, end=""), base), line.cell_len)
+
+
+class PanelWidget(Widget, can_focus=True):
+    """One slot of the screen, with the panel that stands there."""
+
+    DEFAULT_CSS = "PanelWidget { position: absolute; }"
+
+    class Chosen(Message):
+        """The user clicked on a cell that stands for something, or chose it with Enter."""
+
+        def __init__(self, meta: dict[str, Any], panel: Panel) -> None:
+            self.meta, self.panel = meta, panel
+            super().__init__()
+
+    class Changed(Message):
+        """A panel shows something else now, and may want to read more."""
+
+        def __init__(self, panel: Panel, asks: str = "") -> None:
+            self.panel, self.asks = panel, asks
+            super().__init__()
+
+    view: View | None = None
+    panel: Panel | None = None
+    digit: str = ""
+    look: Look = Look()
+
+    def __init__(self, slot: int) -> None:
+        super().__init__(id=f"slot{slot}")
+        self.slot, self.top = slot, 0
+        self._seen: tuple[object, ...] = ()
+        self._lines: list[Text] = []
+        self._strips: list[Strip] | None = None
+
+    def place(self, place: Place, panel: Panel, digit: str) -> None:
+        """Stand at a place, with a panel."""
+        if panel is not self.panel:
+            self.top, self._seen = 0, ()
+        self.panel, self.digit = panel, digit
+        self.styles.offset = (place.x, place.y)
+        self.styles.width, self.styles.height = place.width, place.height
+        self.display = True
+        self.redraw()
+
+    def show(self, view: View, look: Look) -> None:
+        """Draw another view."""
+        self.view, self.look = view, look
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw the same view again: the panel has changed, or the size."""
+        self._strips = None
+        self.refresh()
+
+    @property
+    def inside(self) -> Size:
+        """The size within the frame."""
+        return Size(max(self.size.width - 2, 0), max(self.size.height - 2, 0))
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line."""
+        if self._strips is None:
+            self._strips = self._drawn()
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+
+    def _drawn(self) -> list[Strip]:
+        base = self.look.style("surface")
+        if self.view is None or self.panel is None or not self.inside.area:
+            blank = framed(
+                [], self.size.width, self.size.height, self.look, title=self.panel.title if self.panel else ""
+            )
+            return [strip_of(line, base) for line in blank]
+        width, height = self.inside
+        self._lines = self.panel.lines(self.view, width, height, self.look)
+        self._follow(height)
+        hidden = len(self._lines) - height
+        lines = framed(
+            self._lines[self.top : self.top + height],
+            *self.size,
+            self.look,
+            title=self.panel.heading(self.view),
+            digit=self.digit,
+            has_focus=self.has_focus,
+            note=f"{self.top + height}/{len(self._lines)}" if hidden > 0 else "",
+        )
+        return [strip_of(line, base) for line in lines]
+
+    def _follow(self, height: int) -> None:
+        """Bring what the cursor is about into sight, if the cursor has moved; never scroll beyond the end."""
+        assert self.view is not None and self.panel is not None
+        key = self.view.position, self.view.status.branch
+        anchor = self.panel.anchor(self.view)
+        if key != self._seen and anchor is not None and not self.top <= anchor < self.top + height:
+            self.top = anchor - height // 2
+        self._seen = key
+        self.top = max(min(self.top, len(self._lines) - height), 0)
+
+    def scroll_lines(self, count: int) -> None:
+        """Scroll, down if positive."""
+        self.top += count
+        self.redraw()
+
+    def on_focus(self) -> None:
+        """Show that it has the focus."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """Show that it has lost it."""
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Draw anew."""
+        self.redraw()
+
+    def on_mouse_scroll_down(self) -> None:
+        """Scroll."""
+        self.scroll_lines(2)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Scroll."""
+        self.scroll_lines(-2)
+
+    def on_key(self, event: events.Key) -> None:
+        """Take the panel's own keys, and up and down where the panel has none for them."""
+        panel = self.panel
+        if panel is None or self.view is None:
+            return
+        names = {event.key, event.character or event.key}
+        own = next((row for row in panel.keys if row.key in names), None)
+        if own is not None:
+            event.stop()
+            event.prevent_default()
+            asks = getattr(panel, "question", "") if own.method == "ask" else ""
+            if not asks:
+                getattr(panel, own.method)(self.view)
+            self.post_message(self.Changed(panel, asks))
+        elif event.key in ("up", "down"):
+            event.stop()
+            self.scroll_lines(1 if event.key == "down" else -1)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell what was clicked on."""
+        meta = {key: value for key, value in event.style.meta.items() if not key.startswith("@")}
+        if meta and self.panel is not None:
+            self.post_message(self.Chosen(meta, self.panel))
