@@ -109,7 +109,12 @@ _IRQ_LINES: Final = {"CPU": ("CPU", 0), "SPI": ("VGIC SPI", 1), "PPI": ("VGIC PP
 
 def exit_name(event: KvmExit) -> str:
     """Return the name of an exit as `perf kvm stat` has it; a class that Linux has no name for has Arm's."""
-    return EXCEPTION_CLASSES.get(event.esr_ec) or ec_name(event.esr_ec) if event.ret == "TRAP" else event.ret
+    return class_name(event.esr_ec) if event.ret == "TRAP" else event.ret
+
+
+def class_name(ec: int) -> str:
+    """Return an exception class by Linux's name, or by Arm's."""
+    return EXCEPTION_CLASSES.get(ec) or ec_name(ec)
 
 
 def task(event: VmEvent) -> str:

@@ -79,6 +79,10 @@ class Turns:
         """Return for each exception among some entries of the journal the number of the lane that it led to."""
         return [entry & _LANE for entry in self._entries[start:stop] if entry & _TAKEN]
 
+    def numbers(self, start: int, stop: int) -> list[int]:
+        """Return for each of some entries of the journal the number of its lane."""
+        return [entry & _LANE for entry in self._entries[start:stop]]
+
     # --- noting ------------------------------------------------------------------------------------------------------
 
     def noting(

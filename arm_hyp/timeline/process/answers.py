@@ -312,6 +312,29 @@ class DensityAnswer(msgspec.Struct, frozen=True, tag="density_answer"):
     lanes: tuple[LaneDensity, ...]
 
 
+class ExitCost(msgspec.Struct, frozen=True):
+    """Exits of one kind: `name` as `perf kvm stat` has it, the class `ec` of a trap. `vm` is None without one.
+
+    `count` is how many there were. Of those `ended` so many: what they took is in `instructions`, which others retired
+    meanwhile or a hypervisor that is guest code, and in virtual `time_ns`.
+    """
+
+    vm: int | None
+    name: str
+    kind: str
+    ec: int | None
+    count: int
+    ended: int
+    instructions: int
+    time_ns: int
+
+
+class ExitsAnswer(msgspec.Struct, frozen=True, tag="exits_answer"):
+    """Exits, VM by VM, the most frequent first."""
+
+    exits: tuple[ExitCost, ...]
+
+
 class Events(msgspec.Struct, frozen=True, tag="events"):
     """Events as they are in a trace file, decoded; `dropped` older ones did not fit."""
 
@@ -380,6 +403,7 @@ OneAnswer = (
     | ConsoleAnswer
     | ExceptionsAnswer
     | DensityAnswer
+    | ExitsAnswer
     | Events
     | Marks
     | TrapAnswer

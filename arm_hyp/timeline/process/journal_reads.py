@@ -6,19 +6,31 @@ Read `timeline/journal.py`, `timeline/turns.py` and `timeline/density.py` before
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from arm_hyp.arch.exceptions import Kind
 from arm_hyp.errors import UserError
+from arm_hyp.explain.kvm_lines import class_name
 from arm_hyp.timeline.density import Amount, Density, edges_between
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import DensityAnswer, ExceptionRow, ExceptionsAnswer, LaneDensity
+from arm_hyp.timeline.process.answers import (
+    DensityAnswer,
+    ExceptionRow,
+    ExceptionsAnswer,
+    ExitCost,
+    ExitsAnswer,
+    LaneDensity,
+)
+from arm_hyp.timeline.process.exit_counts import Cost, ExitCounts, ExitKind
 
 if TYPE_CHECKING:
     from arm_hyp.timeline.journal import Entry
     from arm_hyp.timeline.timeline import Timeline
     from arm_hyp.timeline.turns import Lane, Turn
 
+_INTERRUPTS: Final = {Kind.IRQ: "IRQ", Kind.FIQ: "IRQ", Kind.SERROR: "SERROR"}
+"""As KVM counts them."""
 _Place = tuple[int | None, int]
 """A VM, or None, and an exception level."""
 
@@ -29,6 +41,7 @@ class Past:
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self._densities: dict[str, Density] = {}
+        self._exits: dict[str, ExitCounts] = {}
 
     def exceptions(self, asked: ask.Exceptions) -> ExceptionsAnswer:
         """Return rows of the journal between two positions."""
@@ -52,6 +65,16 @@ class Past:
         rows = tuple(LaneDensity(*place, *_by_column(columns, shown[place])) for place in sorted(shown, key=_order))
         return DensityAnswer(tuple(edges), rows)
 
+    def exits(self, asked: ask.Exits) -> ExitsAnswer:
+        """Return the exits between two positions, and what they took."""
+        journal, history = self._timeline.journal, self._timeline.history
+        counts = self._exits.setdefault(history.name, ExitCounts(history))
+        found = counts.between(journal.index_at(asked.start), journal.index_at(max(asked.start, asked.end)))
+        rows = [_exit_cost(what, cost) for what, cost in found.items()]
+        return ExitsAnswer(
+            tuple(sorted(rows, key=lambda row: (-1 if row.vm is None else row.vm, -row.count, row.name)))
+        )
+
     @property
     def _end(self) -> Position:
         """The position right behind all that is known."""
@@ -62,6 +85,12 @@ class Past:
         history = self._timeline.history
         self._timeline.journal.settle()
         return self._densities.setdefault(history.name, Density(history))
+
+
+def _exit_cost(what: ExitKind, cost: Cost) -> ExitCost:
+    kind = what.kind.name.lower()
+    name = _INTERRUPTS[what.kind] if what.ec is None else class_name(what.ec)
+    return ExitCost(what.vm, name, kind, what.ec, cost.begun, cost.ended, cost.instructions, cost.time_ns)
 
 
 def _order(place: _Place) -> tuple[int, int]:
