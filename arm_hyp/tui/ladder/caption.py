@@ -45,9 +45,15 @@ def caption(view: View, scene: Scene, width: int, most: int, look: Look) -> list
         if most > 1 and len(lines) <= most and lines[-1].cell_len + _GAP + end.cell_len <= width:
             lines[-1] = Text.assemble(lines[-1], " " * (width - lines[-1].cell_len - end.cell_len), end)
             return lines
-    text = variants[-1]
-    text.truncate(max(width - 1, 0))
-    return [text.append(look.glyphs.more[:width], look.style("dim"))]
+    return _cut(broken(variants[-1], width), most, width, look)
+
+
+def _cut(lines: list[Text], most: int, width: int, look: Look) -> list[Text]:
+    """Return the first lines, with a mark where the rest is left out."""
+    if len(lines) > most:
+        lines[most - 1].truncate(max(width - 1, 0))
+        lines[most - 1].append(look.glyphs.more, look.style("dim"))
+    return lines[:most]
 
 
 def broken(text: Text, width: int) -> list[Text]:
@@ -91,7 +97,6 @@ def _of_trap(view: View, scene: Scene, look: Look) -> list[Text]:
         Text.assemble(head, at, ": ", said[0]),
         Text.assemble(head, at, ": ", said[1]),
         Text.assemble(head, ": ", said[1]),
-        Text.assemble((look.glyphs.up + " ", _role(scene.span)), said[1]),
     ]
 
 
@@ -126,7 +131,7 @@ def _parts(sentence: str) -> tuple[str, str]:
     if _BECAUSE in text:
         reason = text.partition(_BECAUSE)[2]
         return reason, reason.partition(": ")[0]
-    reason = text.partition(": ")[2] or text
+    reason = (text.partition(": ")[2] or text).removeprefix("data abort, ").removeprefix("instruction abort, ")
     return reason, reason.partition("; ")[0]
 
 

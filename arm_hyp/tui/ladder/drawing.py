@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from rich.text import Text
 
 from arm_hyp.timeline.position import Position
-from arm_hyp.tui.ladder.cells import Cell, Grid, Place, put_text, styled_line, tinted
+from arm_hyp.tui.ladder.cells import Cell, Grid, put_text, styled_line, tinted
 from arm_hyp.tui.ladder.geometry import Axis
 from arm_hyp.tui.ladder.spans import Lane, Span, Via
 from arm_hyp.tui.look import Glyphs, Look
@@ -56,16 +56,17 @@ class Picture(NamedTuple):
         return range(axis.index_at_cell(self.offset), axis.index_at_cell(last) + 1)
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        """The position that each column stands for."""
-        return tuple(self.axis.position_of(self.offset + column) for column in range(self.width))
-
-    @property
     def row_count(self) -> int:
         """How many rows the lanes take: one for each, one between, and one under them where names stand there."""
         spans, lowest = self.axis.spans, self.lanes[-1]
         pairs = ((spans[index - 1].lane, spans[index].lane) for index in self.visible if index)
         return 2 * len(self.lanes) - 1 + any(before == after == lowest for before, after in pairs)
+
+
+@lru_cache(maxsize=16)
+def _places(axis: Axis, offset: int, width: int) -> tuple[Position, ...]:
+    """Return the position that each column stands for."""
+    return tuple(axis.position_of(offset + column) for column in range(width))
 
 
 def draw(picture: Picture, cursor: Position, look: Look) -> list[Text]:
@@ -83,7 +84,7 @@ def _lines(picture: Picture, look: Look) -> tuple[Text, ...]:
     for index in picture.visible:
         if index:
             _draw_arrival(grid, picture, index, glyphs)
-    last, places = picture.axis.spans[-1], picture.places
+    last, places = picture.axis.spans[-1], _places(picture.axis, picture.offset, picture.width)
     if last.is_open:
         mark = glyphs.end if picture.is_over else glyphs.live
         grid.put(_lane_row(picture, last.lane), picture.axis.end, mark, _role(last.lane), is_bold=True)
@@ -205,8 +206,8 @@ def ruler(picture: Picture, cursor: Position, look: Look, note: str = "") -> Tex
         column, n = picture.axis.edges[index] - picture.offset, picture.axis.spans[index].start.n
         if column - last >= _TICKS_APART and n != told and put_text(cells, column, f"{look.glyphs.tick}{n:,}", "faint"):
             last, told = column, n
-    head = Cell(" " * picture.label_width)
-    return tinted(styled_line(head, cells, picture.places, look), picture.label_width + at, look)
+    head, places = Cell(" " * picture.label_width), _places(picture.axis, picture.offset, picture.width)
+    return tinted(styled_line(head, cells, places, look), picture.label_width + at, look)
 
 
 def put_here(cells: list[Cell], at: int, text: str, look: Look) -> None:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import ExceptionsAnswer
+from arm_hyp.timeline.process.answers import DensityAnswer, ExceptionsAnswer
 from arm_hyp.tui.ladder.caption import Scene, caption
+from arm_hyp.tui.ladder.density import columns_of, draw_columns, stretch, used_lanes, whole_level
 from arm_hyp.tui.ladder.drawing import Picture, draw, ruler
 from arm_hyp.tui.ladder.geometry import Axis
 from arm_hyp.tui.ladder.lanes import lane_name, shown_lanes, vm_names
-from arm_hyp.tui.ladder.spans import Known, spans_of
+from arm_hyp.tui.ladder.milestones import console_of, density_ruler, milestones_of
+from arm_hyp.tui.ladder.spans import Known, Lane, lane_of, spans_of
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.drawing import failed
-from arm_hyp.tui.panels.panel import Panel
+from arm_hyp.tui.panels.panel import Panel, PanelKey
 from arm_hyp.tui.view import View, trap_of
 
 ROWS_EACH_SIDE: Final = 80
@@ -30,14 +33,42 @@ _MOST_CAPTION: Final = 3
 
 
 class LadderPanel(Panel):
-    """Exceptions and returns of one CPU, around the cursor."""
+    """Exceptions and returns of one CPU, around the cursor: each by itself, or from afar."""
 
     name: ClassVar[str] = "ladder"
     title: ClassVar[str] = "the ladder"
+    keys: ClassVar[tuple[PanelKey, ...]] = (PanelKey("asterisk", "zoom_all", "the whole run, and back"),)
+
+    def __init__(self) -> None:
+        """Begin with single exceptions."""
+        self.level = 0
+        """How far from afar: 0 shows single exceptions."""
+        self._furthest = 1
+
+    def zoom_out(self) -> None:
+        """Show more of the run, with less detail."""
+        self.level = min(self.level + 1, self._furthest)
+
+    def zoom_in(self) -> None:
+        """Show more detail, of less."""
+        self.level = max(min(self.level, self._furthest) - 1, 0)
+
+    def zoom_all(self) -> None:
+        """Show the whole run; again: single exceptions."""
+        self.level = 0 if self.level >= self._furthest else self._furthest
 
     def wants(self, view: View) -> Iterable[ask.OneReading]:
-        """Read what happened around the cursor, and the trap there."""
-        return (trap_of(view), before_of(view), after_of(view))
+        """Read what happened around the cursor, and the trap there; from afar how much, too, and what was printed."""
+        self._furthest = whole_level(view.status.frontier)
+        yield from (trap_of(view), before_of(view), after_of(view))
+        if self.level:
+            console = console_of(view)
+            yield self._density_of(view)
+            yield from () if console is None else (console,)
+
+    def _density_of(self, view: View) -> ask.Density:
+        cpu = view.cpu if view.subject.cpus > 1 else None
+        return stretch(self.level, view.position, view.status.frontier, cpu)
 
     def heading(self, view: View) -> str:
         """Name the CPU, or the vCPU that is looked at."""
@@ -50,10 +81,19 @@ class LadderPanel(Panel):
 
     def lines(self, view: View, width: int, height: int, look: Look) -> list[Text]:
         """Draw it: the ruler, lanes, and the caption under them."""
-        wrong = [line for message in (before_of(view), after_of(view)) for line in failed(view, message, width, look)]
+        readings: list[ask.OneReading] = [
+            before_of(view),
+            after_of(view),
+            *([self._density_of(view)] if self.level else []),
+        ]
+        wrong = [line for message in readings for line in failed(view, message, width, look)]
         if wrong:
             return wrong
-        return _spans_lines(view, width, height, look)
+        page = _page(view, width, height)
+        answer = view.get(self._density_of(view), DensityAnswer) if self.level else None
+        if answer is None:
+            return _spans_lines(page, look)
+        return _density_lines(page, answer, self.level >= whole_level(view.status.frontier), look)
 
 
 def before_of(view: View) -> ask.Exceptions:
@@ -78,64 +118,110 @@ def axis_of(view: View) -> Axis:
     before, after = view.get(before_of(view), ExceptionsAnswer), view.get(after_of(view), ExceptionsAnswer)
     assert before is not None and after is not None
     first_el = next((cpu.el for cpu in view.status.cpus if cpu.index == view.cpu), 0)
-    end = view.status.frontier
-    end_ns = view.status.time_ns if view.position == end else 0
-    return _axis(before, after, view.cpu, first_el, end, end_ns)
+    status = view.status
+    end_ns = status.time_ns if view.position == status.frontier else 0
+    return _axis(before, after, view.cpu, first_el, status.frontier, end_ns)
 
 
 @lru_cache(maxsize=8)
 def _axis(
-    before: ExceptionsAnswer, after: ExceptionsAnswer, cpu: int, first_el: int, end: Position, end_ns: int
+    before: ExceptionsAnswer, after: ExceptionsAnswer, cpu: int, first_el: int, frontier: Position, frontier_ns: int
 ) -> Axis:
-    rows = tuple(row for row in (*before.rows, *after.rows) if row.cpu == cpu)
-    has_start, has_end = before.total == len(before.rows), after.total == len(after.rows)
-    spans = spans_of(Known(rows, has_start, has_end, first_el, end, end_ns))
-    return Axis.of(spans)
+    rows = (*before.rows, *after.rows)
+    is_start, is_open = before.total == len(before.rows), after.total == len(after.rows)
+    begin = (START, 0) if is_start else (rows[0].position, rows[0].time_ns)
+    end = (frontier, frontier_ns) if is_open else (rows[-1].position, rows[-1].time_ns)
+    own = tuple(row for row in rows if row.cpu == cpu)
+    return Axis.of(spans_of(Known(own, first_el, *begin, *end, is_open)))
+
+
+class Page(NamedTuple):
+    """What both forms need: the view, the size, the axis around the cursor, and the names of VMs."""
+
+    view: View
+    width: int
+    height: int
+    axis: Axis
+    vms: tuple[str, ...]
+
+    @property
+    def cursor(self) -> Position:
+        """Where the run stands."""
+        return self.view.position
+
+    @property
+    def here(self) -> int:
+        """The span at the cursor."""
+        return self.axis.index_at(self.cursor)
+
+    def caption(self, spare: int, look: Look) -> list[Text]:
+        """Return the caption: one line, or some of those that are to spare."""
+        at, spans = self.here, self.axis.spans
+        following = spans[at + 1] if at + 1 < len(spans) else None
+        scene = Scene(spans[at], spans[at - 1] if at else None, following, self.vms)
+        return caption(self.view, scene, self.width, min(max(spare, 1), _MOST_CAPTION), look)
+
+    def label_width(self, lanes: Iterable[Lane]) -> int:
+        """Return how wide the names of lanes are, with the space behind them."""
+        return max(cell_len(lane_name(lane, self.vms)) for lane in lanes) + 1
+
+
+def _page(view: View, width: int, height: int) -> Page:
+    return Page(view, width, height, axis_of(view), vm_names(view.status.vms, width))
+
+
+def _note(hidden: int) -> str:
+    return f"+{hidden} lane{'s' * (hidden > 1)}" if hidden else ""
 
 
 # --- spans ------------------------------------------------------------------------------------------------------------
 
 
-def _spans_lines(view: View, width: int, height: int, look: Look) -> list[Text]:
-    axis, vms = axis_of(view), vm_names(view.status.vms, width)
-    scene = _scene(axis, view.position, vms)
-    under = caption(view, scene, width, 1, look)
-    picture = _picture(view, axis, vms, width)
-    spare = height - (picture.row_count + 1 + len(under))
-    if spare > 0:
-        under = caption(view, scene, width, min(spare + 1, _MOST_CAPTION), look)
-    return [*_lanes_lines(picture, view.position, vms, height - len(under), look), *under]
+def _spans_lines(page: Page, look: Look) -> list[Text]:
+    picture = _picture(page)
+    under = page.caption(page.height - picture.row_count - 1, look)
+    return [*_lanes_lines(picture, page, page.height - len(under), look), *under]
 
 
-def _scene(axis: Axis, cursor: Position, vms: tuple[str, ...]) -> Scene:
-    at, spans = axis.index_at(cursor), axis.spans
-    following = spans[at + 1] if at + 1 < len(spans) else None
-    return Scene(spans[at], spans[at - 1] if at else None, following, vms)
-
-
-def _picture(view: View, axis: Axis, vms: tuple[str, ...], width: int) -> Picture:
+def _picture(page: Page) -> Picture:
     """Return the picture with all lanes that are used in the part of the axis that is seen."""
-    label_width = max(len(lane_name(span.lane, vms)) for span in axis.spans) + 1
-    inside = max(width - label_width, 1)
-    offset = axis.window(inside, view.position)
-    seen = Picture(axis, offset, inside, (), (), label_width, bool(view.status.outcome))
-    return _with_lanes(seen, view.position, vms, len(axis.spans))
+    axis = page.axis
+    label_width = page.label_width(span.lane for span in axis.spans)
+    inside = max(page.width - label_width, 1)
+    offset = axis.window(inside, page.cursor)
+    seen = Picture(axis, offset, inside, (), (), label_width, bool(page.view.status.outcome))
+    return _with_lanes(seen, page, len(axis.spans))
 
 
-def _with_lanes(picture: Picture, cursor: Position, vms: tuple[str, ...], most: int) -> Picture:
+def _with_lanes(picture: Picture, page: Page, most: int) -> Picture:
     spans = picture.axis.spans
-    used = {spans[index].lane for index in picture.visible}
-    lanes = shown_lanes(used, spans[picture.axis.index_at(cursor)].lane, most)
-    return picture._replace(lanes=lanes, names=tuple(lane_name(lane, vms) for lane in lanes))
+    lanes = shown_lanes({spans[index].lane for index in picture.visible}, spans[page.here].lane, most)
+    return picture._replace(lanes=lanes, names=tuple(lane_name(lane, page.vms) for lane in lanes))
 
 
-def _lanes_lines(picture: Picture, cursor: Position, vms: tuple[str, ...], room: int, look: Look) -> list[Text]:
+def _lanes_lines(picture: Picture, page: Page, room: int, look: Look) -> list[Text]:
     """Draw as many lanes as there is room for; the ruler goes first where all fit without it."""
     if picture.row_count + 1 <= room:
-        return [ruler(picture, cursor, look), *draw(picture, cursor, look)]
+        return [ruler(picture, page.cursor, look), *draw(picture, page.cursor, look)]
     if picture.row_count <= room:
-        return draw(picture, cursor, look)
-    fewer = _with_lanes(picture, cursor, vms, max(room // 2, 1))
-    hidden = len(picture.lanes) - len(fewer.lanes)
-    note = f"+{hidden} lane{'s' * (hidden > 1)}" if hidden else ""
-    return [ruler(fewer, cursor, look, note), *draw(fewer, cursor, look)[: max(room - 1, 1)]]
+        return draw(picture, page.cursor, look)
+    fewer = _with_lanes(picture, page, max(room // 2, 1))
+    note = _note(len(picture.lanes) - len(fewer.lanes))
+    return [ruler(fewer, page.cursor, look, note), *draw(fewer, page.cursor, look)[: max(room - 1, 1)]]
+
+
+# --- from afar --------------------------------------------------------------------------------------------------------
+
+
+def _density_lines(page: Page, answer: DensityAnswer, is_whole: bool, look: Look) -> list[Text]:
+    all_lanes = {lane_of(one.el, one.vm) for one in answer.lanes} | {page.axis.spans[page.here].lane}
+    label_width = page.label_width(all_lanes)
+    inside = max(page.width - label_width, 1)
+    columns = columns_of(answer, inside, page.cursor, is_whole=is_whole)
+    used, here = used_lanes(columns), page.axis.spans[page.here].lane
+    under = page.caption(page.height - 2 * len(used) - 1, look)
+    room = page.height - len(under) - 1
+    lanes = shown_lanes(used, here, max((room + 1) // 2, 1))
+    rows = draw_columns(columns, lanes, page.vms, label_width, page.cursor, look)[: max(room, 1)]
+    head = density_ruler(columns, milestones_of(page.view), label_width, inside, page.cursor, look)
+    return [head, *rows, *under]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.hypervisor.hypervisor import EXIT_NS
-from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.answers import ExceptionRow
 from arm_hyp.tui.ladder.names import explained_as, name_of, short_count, short_time
 
@@ -78,29 +79,30 @@ class Span(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What the journal says of one CPU: rows in order, and whether they reach to the start and the end of the run.
+    """What the journal says of one CPU from `begin` to `end`, at `begin_ns` and `end_ns` of virtual time.
 
-    `first_el` is where a CPU without any row is; `end` how far the run has come, at `end_ns` of virtual time.
+    `is_open` says that the run has come to `end`, and no further; `first_el` is where a CPU without any row is.
     """
 
     rows: Sequence[ExceptionRow]
-    has_start: bool
-    has_end: bool
     first_el: int
+    begin: Position
+    begin_ns: int
     end: Position
     end_ns: int
+    is_open: bool
 
 
 def spans_of(known: Known) -> tuple[Span, ...]:
-    """Return the spans of one CPU, without a gap."""
-    rows = known.rows
-    spans = [_first(known)] if known.has_start else []
-    for index, row in enumerate(rows):
-        following = rows[index + 1] if index + 1 < len(rows) else None
-        if following is not None:
-            spans += _between(row, following)
-        elif known.has_end:
-            spans.append(_last(row, known))
+    """Return the spans of one CPU, without a gap; there is always one."""
+    if not known.rows:
+        idle_ns = _idle(known.begin, known.begin_ns, known.end, known.end_ns)
+        return (Span(Lane(known.first_el), known.begin, known.end, idle_ns=idle_ns, is_open=known.is_open),)
+    spans = [_first(known)] if known.begin < known.rows[0].position else []
+    for row, following in pairwise(known.rows):
+        spans += _between(row, following)
+    if known.is_open or known.rows[-1].position < known.end or not spans:
+        spans.append(_last(known))
     return tuple(spans)
 
 
@@ -110,13 +112,11 @@ def lane_of(el: int, vm: int | None) -> Lane:
 
 
 def _first(known: Known) -> Span:
-    if not known.rows:
-        idle_ns = _idle(START, 0, known.end, known.end_ns)
-        return Span(Lane(known.first_el), START, known.end, idle_ns=idle_ns, is_open=True)
+    """Return the span before the first row. A return before any instruction is one of a hypervisor in Python."""
     row = known.rows[0]
-    lane = lane_of(row.from_el, row.vm)
-    is_python = lane.el == EL2 and row.position.n == 0
-    return Span(lane, START, row.position, is_python=is_python, idle_ns=_idle(START, 0, row.position, row.time_ns))
+    is_python = row.what == "returned" and row.position.n == 0
+    idle_ns = _idle(known.begin, known.begin_ns, row.position, row.time_ns)
+    return Span(lane_of(row.from_el, row.vm), known.begin, row.position, is_python=is_python, idle_ns=idle_ns)
 
 
 def _idle(start: Position, start_ns: int, end: Position, end_ns: int, is_python: bool = False) -> int:
@@ -153,11 +153,11 @@ def _is_illegal_state(row: ExceptionRow, following: ExceptionRow | None) -> bool
     return following.kind == "sync" and (following.esr or 0) >> 26 == EC.ILLEGAL_STATE
 
 
-def _last(row: ExceptionRow, known: Known) -> Span:
-    arrived = _arrived_el(row, None)
-    end = max(known.end, row.position)
+def _last(known: Known) -> Span:
+    row = known.rows[-1]
+    arrived, end = _arrived_el(row, None), max(known.end, row.position)
     idle_ns = _idle(row.position, row.time_ns, end, known.end_ns, row.python)
-    return _span(row, arrived, end, idle_ns, is_illegal=arrived != row.to_el)._replace(is_open=True)
+    return _span(row, arrived, end, idle_ns, is_illegal=arrived != row.to_el)._replace(is_open=known.is_open)
 
 
 def _span(row: ExceptionRow, el: int, end: Position, idle_ns: int, *, is_illegal: bool) -> Span:
