@@ -5,9 +5,11 @@ Read `examples.py` before this file, `cli/explain_rules.py`, which prints it, af
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import Final
 
 from arm_hyp.arch import id_policy, sysregs, traps
@@ -135,6 +137,21 @@ def explain_bit(text: str, model: str = "a72", gic: int = 2) -> BitStory:
     )
 
 
+def summarize_bit(text: str) -> str:
+    """Say in one sentence what a control bit catches. Raises: UserError with near names."""
+    layout, field = find_bit(text)
+    register = layout.removesuffix("_E2H")
+    own = register, field.name
+    return _bit_sentence(layout, field, tuple(_caught(rule, own) for rule in _rules_of(register, field)))
+
+
+def _rules_of(register: str, field: Field) -> list[Rule]:
+    """Return the rules that ask for a field, those that it gives its name first."""
+    name = f"{register}.{field.name}"
+    rules = [rule for rule in RULES if _asks(rule, register, field.name)]
+    return sorted(rules, key=lambda rule: not f"{rule.id}.".startswith(f"{name}."))
+
+
 def _asks(rule: Rule, register: str, field: str) -> bool:
     return any(bits.register.removesuffix("_E2H") == register and field in bits.fields.split(",") for bits in rule.bits)
 
@@ -180,12 +197,7 @@ def _names(rule: Rule) -> tuple[str, ...]:
     """Spell out the names that a rule's patterns stand for."""
     if rule.what == ("*",):
         return _OF_FACTS[rule.fact]
-    known = [(row.name, row.encoding.generic_name) for row in sysregs.TABLE]
-    known += [(row.name, row.encoding.generic_name) for row in sysregs.OPERATIONS]
-    known += [(name, name) for name in _SUBJECTS]
-    found = [
-        name for what in rule.what for name, generic in known if fnmatchcase(name, what) or fnmatchcase(generic, what)
-    ]
+    found = [name for what in rule.what for name in _names_like(what)]
     return tuple(dict.fromkeys(found)) or rule.what
 
 
@@ -194,6 +206,19 @@ def _missing_bit(register: str, rules: list[Rule], model: str, gic: int) -> str:
     reason = _missing_register(register, rules, model, gic)
     others = (other for other in id_policy.MODELS if reason and not _missing_register(register, rules, other, gic))
     return next((f"{reason}; --cpu {other} has it" for other in others), reason)
+
+
+@lru_cache(maxsize=1024)
+def _names_like(pattern: str) -> tuple[str, ...]:
+    fits = re.compile(translate(pattern)).match
+    return tuple(name for name, generic in _known_names() if fits(name) or fits(generic))
+
+
+@lru_cache(maxsize=1)
+def _known_names() -> tuple[tuple[str, str], ...]:
+    registers = [(row.name, row.encoding.generic_name) for row in sysregs.TABLE]
+    operations = [(row.name, row.encoding.generic_name) for row in sysregs.OPERATIONS]
+    return *registers, *operations, *((name, name) for name in _SUBJECTS)
 
 
 def _missing_register(register: str, rules: list[Rule], model: str, gic: int) -> str:
