@@ -22,7 +22,7 @@ from arm_hyp.timeline.recordings.trace import in_words
 from arm_hyp.timeline.run_state import Changed, RunState, changes
 from arm_hyp.timeline.timeline import Timeline
 
-_NO_MORE: Final = "nothing more"
+NO_MORE: Final = "nothing more"
 _COMPARED_ENTRIES: Final = 1 << 12
 
 
@@ -132,7 +132,7 @@ def first_other(first: Journal, second: Journal) -> int:
 
 def _told(side: Branch, journal: Journal, index: int, end: Position) -> str:
     if index >= len(journal) or journal[index].position > end:
-        return _NO_MORE
+        return NO_MORE
     return f"{in_words(journal.told(index), side.timeline.runner.symbols)} at {journal[index].position}"
 
 

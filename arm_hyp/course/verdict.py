@@ -1,0 +1,108 @@
+"""What a check says: frozen plain data, for lines, the terminal and grading.
+
+Read `course/manifest.py` before this file, `course/judge.py` after it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from arm_hyp.timeline.position import Position
+
+Status = Literal["passed", "failed", "not graded"]
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong: where in the run and at which instruction, what happened, what should have, and why.
+
+    `divergence` says where the run first differs from that of the solution, in lines. `recording` is the file, beside
+    the student's, that holds the run; `mark` names that place there.
+    """
+
+    got: str
+    expected: str
+    why: str = ""
+    at: Position | None = None
+    place: str = ""
+    divergence: tuple[str, ...] = ()
+    recording: str = ""
+    mark: str = ""
+
+    def lines(self) -> tuple[str, ...]:
+        """Return all of it in lines."""
+        at = "" if self.at is None else f"at {self.at}"
+        found = (
+            ("where", "  ".join(filter(None, (at, self.place)))),
+            ("happened", self.got),
+            ("expected", self.expected),
+            ("why", self.why),
+        )
+        told = [f"{name + ':':<10}{_indented(text)}" for name, text in found if text]
+        return (*told, *self.divergence)
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 10)
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check said. `points` is what it is worth."""
+
+    name: str
+    title: str
+    points: int
+    status: Status
+    feedback: Feedback | None = None
+
+
+class TaskResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What all checks of a task said. `points` is what the task is worth, `earned` what was earned of it.
+
+    `notes` say what else a student should know: how their code was held, what it printed.
+    """
+
+    task: str
+    title: str
+    points: float
+    checks: tuple[CheckResult, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> Status:
+        """Passed if all checks did; failed if one failed."""
+        found = {check.status for check in self.checks}
+        return "failed" if "failed" in found else "not graded" if "not graded" in found else "passed"
+
+    @property
+    def earned(self) -> float:
+        """The points of the checks that passed, scaled to what the task is worth."""
+        passed = sum(check.points for check in self.checks if check.status == "passed")
+        return round(self.points * passed / sum(check.points for check in self.checks), 2)
+
+
+class LessonResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check of a lesson said, and with which versions and seed."""
+
+    lesson: str
+    lesson_version: int
+    library_version: str
+    seed: int
+    tasks: tuple[TaskResult, ...]
+
+    @property
+    def status(self) -> Status:
+        """Passed if all tasks did."""
+        found = {task.status for task in self.tasks}
+        return "failed" if "failed" in found else "not graded" if "not graded" in found else "passed"
+
+    @property
+    def points(self) -> float:
+        """What all tasks are worth."""
+        return sum(task.points for task in self.tasks)
+
+    @property
+    def earned(self) -> float:
+        """What was earned."""
+        return round(sum(task.earned for task in self.tasks), 2)
