@@ -62,7 +62,7 @@ def _read_only(own: Path) -> str:
         return "NOT held here: files of others can be read (no Landlock)"
     seccomp.forbid_new_privileges()
     landlock.restrict(landlock.readable(own), known)
-    return "reads its own folder and Python's library only (Landlock)"
+    return "reads its own Python files and Python's library only (Landlock)"
 
 
 def _filter() -> str:

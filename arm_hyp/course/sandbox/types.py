@@ -27,14 +27,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a student's handlers: the machine, the file, and when to stop.
 
     `configuration` is that of the run; its `hypervisor` is not used. `limit` is in retired instructions, `until` a text
-    on the console. `actions` names what the handlers may do (of `actions.METHODS`); None: whatever a handler can.
+    on the console. `also` names actions that this job allows: those of `verdict.FORGING` are not allowed otherwise.
     """
 
     configuration: Configuration
     handlers: str
     limit: int
     until: str = ""
-    actions: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
 
     def replayed(self) -> Configuration:
         """Return the configuration for a replay, which needs no file of handlers."""
