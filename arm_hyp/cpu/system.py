@@ -326,8 +326,9 @@ class SystemUnit:
         core.after_change(pstate)
 
     def _barrier(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:
-        """Tell of a DSB or ISB. Nothing is left to do: the core does everything at once and in order."""
-        self._core.emit(Barrier, instruction=mnemonic(instruction), pc=pc)
+        """Tell of a DSB or ISB, if asked. Nothing is left to do: the core does everything at once and in order."""
+        if asks(self._core.sink, Barrier):
+            self._core.emit(Barrier, instruction=mnemonic(instruction), pc=pc)
         self._core.complete(pc, pstate)
 
     def _operation(self, instruction: SystemInstruction, pc: int, pstate: int) -> None:

@@ -1,8 +1,8 @@
-"""The rules of the fine-grained traps against a machine that has them: random bits, then random instructions.
+"""The rules of the fine-grained traps and of HCRX_EL2 against a machine that has them: random bits and instructions.
 
-Read `test_machine_verdicts.py` before. The guest is the same, the cases are those about which there is such a rule. The
-bits are set before it starts, one set for each image, as software at EL2 would have set them. `CASES=n`, `SEED=n` and
-`LONG=1` are as there.
+Read `test_machine_verdicts.py` before. The guest is the same, the cases are those about which there is such a rule, and
+in three of ten a register or operation that HCRX_EL2 governs. The bits are set before it starts, a set for each image,
+as software at EL2 would have set them. `CASES=n`, `SEED=n` and `LONG=1` are as there.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 
-from generator import MAPS_MOST, ONE, Case, make_cases
+from generator import MAPS_MOST, ONE, Case, make_cases, move
 from judged import asked_controls
 from oracles import run_ours
 from test_machine_verdicts import agrees
 
 from arm_hyp.arch import id_policy, sysregs
 from arm_hyp.arch.instructions import decode_system
-from arm_hyp.arch.traps import Context, FineGrained, Outcome, Verdict, decide
+from arm_hyp.arch.traps import Context, FineGrained, Outcome, Verdict, decide, rules_about
 from arm_hyp.cpu.controls import FINE_GRAINED
-from arm_hyp.cpu.fine_grained import is_governed
 from arm_hyp.machine.machine import Machine
 
 SEED = int(os.environ.get("SEED", "20264"))
@@ -29,6 +29,11 @@ COUNT = int(os.environ.get("CASES") or (20_000 if os.environ.get("LONG") == "1" 
 IN_AN_IMAGE = 125
 MODEL = "max-fgt"
 FEATURES = id_policy.features(MODEL, 2)
+OWN = frozenset({"FGT", "HCX"})
+OF_HCRX = [sysregs.by_name(f"{name}_EL{el}").encoding for name in ("TCR2", "SCTLR2") for el in (1, 2, 12)] + [
+    row.encoding for row in sysregs.OPERATIONS if id_policy.has_feature(row.feature, MODEL, 2) and "XS" in row.feature
+]
+"""What HCRX_EL2 governs, with its like at EL2."""
 
 
 def machine_with(values: FineGrained) -> Machine:
@@ -40,12 +45,27 @@ def machine_with(values: FineGrained) -> Machine:
 
 def governed_cases(seed: int, count: int) -> list[Case]:
     """Make cases, and keep those about which there is such a rule; but the bits must stay as they are."""
+    rng = random.Random(seed)
 
     def is_kept(case: Case) -> bool:
         instruction = decode_system(case.word)
-        return instruction is not None and is_governed(instruction) and instruction.encoding not in FINE_GRAINED
+        if instruction is None or instruction.encoding in FINE_GRAINED:
+            return False
+        return any(OWN & set(rule.feature.split("+")) for rule in rules_about(instruction))
 
-    return list(islice(filter(is_kept, make_cases(seed, 10 * count)), count))
+    def with_hcrx(case: Case) -> Case:
+        own = rng.random()
+        if own < 0.2:  # at EL1, where HCR_EL2 traps nothing before
+            return Case("hcrx", governed_by_hcrx(rng), 1)
+        return replace(case, kind="hcrx", word=governed_by_hcrx(rng)) if own < 0.3 else case
+
+    return list(map(with_hcrx, islice(filter(is_kept, make_cases(seed, 10 * count)), count)))
+
+
+def governed_by_hcrx(rng: random.Random) -> int:
+    """Return MRS or MSR of a register that HCRX_EL2 governs, or a TLBI with nXS."""
+    encoding = rng.choice(OF_HCRX) if rng.random() < 0.5 else rng.choice(OF_HCRX[:6])
+    return move(encoding, encoding.op0 != 1 and rng.random() < 0.5)
 
 
 def verdict_of(case: Case, machine: Machine) -> Verdict | None:
@@ -78,11 +98,14 @@ def test_the_machine_does_as_the_fine_grained_rules_predict() -> None:
             if verdict is None:
                 continue
             judged[verdict.outcome.value] += 1
-            if verdict.rule is not None and verdict.rule.feature == "FGT":
+            if verdict.rule is not None and OWN & set(verdict.rule.feature.split("+")):
                 deciding[verdict.rule.id] += 1
             if not agrees(verdict, dump):
                 wrong.append(f"{case}\n  {values}\n  machine {dump}\n  rules {verdict.rule}: {verdict.esr}")
-    told = f"{judged.total()} judged: {dict(judged)}, {deciding.total()} by {len(deciding)} fine-grained rules"
-    print(f"\nmachine with FGT: seed {SEED}, {COUNT} cases, {told}")
+    told = f"{judged.total()} judged: {dict(judged)}, {deciding.total()} by {len(deciding)} rules of theirs"
+    of_hcrx = {rule: count for rule, count in deciding.items() if rule.startswith("HCRX_EL2.") or rule.endswith(".nXS")}
+    told += f", {sum(of_hcrx.values())} by {len(of_hcrx)} of HCRX_EL2"
+    print(f"\nmachine with FGT and HCX: seed {SEED}, {COUNT} cases, {told}")
     assert not wrong, f"seed {SEED}: {len(wrong)} of {judged.total()} differ\n" + "\n".join(wrong[:10])
     assert deciding.total() > COUNT // 10
+    assert {"HCRX_EL2.TCR2En", "HCRX_EL2.SCTLR2En"} < of_hcrx.keys()  # and some TLBI with nXS

@@ -47,6 +47,7 @@ def _both_gics(guest: str, **options: Any) -> tuple[Case, Case]:
 
 
 BOARD_CASES = (
+    Case("04-hcrx-traps", "04-hcrx-traps", model="max-fgt", not_on_qemu="it has no FEAT_TCR2, FEAT_SCTLR2 and FEAT_XS"),
     Case("14-timer-gicv2", "14-timer-gicv2"),
     Case("15-timer-gicv3", "15-timer-gicv3", gic=3),
     *_both_gics("16-preemption"),

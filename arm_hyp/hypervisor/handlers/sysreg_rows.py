@@ -138,6 +138,7 @@ def control_rows() -> Rows:
         "ACTLR_EL1", "HCR_EL2.TACR: what it controls would be the CPU's, not the VM's; it has no bits here"
     )
     yield Row("CPACR_EL1", read_own, write_own, "CPTR_EL2.TCPAC: not set, but a user may; nothing else changes")
+    yield from undefined("TCR2_EL1 SCTLR2_EL1", "HCRX_EL2.TCR2En, SCTLR2En: 0, as ID_AA64MMFR3_EL1 tells the VM")
     keys = " ".join(f"AP{key}Key{half}_EL1" for key in ("IA", "IB", "DA", "DB", "GA") for half in ("Lo", "Hi"))
     yield from undefined(keys, "the VM has no pointer authentication: HCR_EL2.APK is 0")
 

@@ -136,11 +136,6 @@ def test_what_the_bits_let_pass_does_as_on_max(register: str, field: str, el: st
     assert after(write(register, others), MODEL) == after("nop\n nop\n", "max")
 
 
-def test_hcrx_el2_traps_nothing_that_this_machine_has() -> None:
-    made = guest(write("HCRX_EL2", (1 << 64) - 1), "mrs x3, sctlr_el1\n mrs x4, tcr_el1\n")
-    assert traps(made) == []
-
-
 def test_a_host_at_el0_is_not_trapped() -> None:
     """HCR_EL2.{E2H, TGE} = {1, 1}: EL0 belongs to the host, which has HFGITR_EL2 for its guests."""
     host = write("HFGITR_EL2", BITS["HFGITR_EL2", "SVC_EL0"]) + "ldr x9, =0x488000000\n msr hcr_el2, x9\n isb\n"
