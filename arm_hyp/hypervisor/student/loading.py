@@ -33,6 +33,7 @@ def load_handlers(path: str | Path) -> Handlers:
     with registering(handlers), _importable(path.parent.resolve(), module) as imported:
         _run(path, code, module)
     handlers.own((module, *imported), _files(path, imported))
+    handlers.texts = {name: _text(file) for name, file in handlers.files.items()}
     if not len(handlers):
         raise UserError(str(path), "registers no handler", "write one under @handler(EC.WFX), for example")
     return handlers
@@ -45,6 +46,14 @@ def _files(path: Path, imported: list[ModuleType]) -> dict[str, str]:
         file = str(module.__file__)
         files[Path(file).resolve().relative_to(directory).as_posix()] = file
     return files
+
+
+def _text(file: str) -> str:
+    """Return what is in a file; nothing, if it is gone already."""
+    try:
+        return Path(file).read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 class _BareExcept(ast.NodeTransformer):

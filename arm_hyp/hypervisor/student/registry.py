@@ -94,7 +94,7 @@ class Handlers:
     """What one load registered. `modules` are the user's: the one that was loaded, and those that it imported.
 
     `namespaces` are their globals, `files` their files by a short name: what is beside the first is named from there.
-    Handlers that are only replayed have no modules, and plain globals.
+    `texts` are what was in these files. Handlers that are only replayed have no modules, no texts, and plain globals.
     """
 
     def __init__(self, path: str) -> None:
@@ -102,6 +102,7 @@ class Handlers:
         self.modules: tuple[ModuleType, ...] = ()
         self.namespaces: dict[str, dict[str, Any]] = {}
         self.files: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         self.classes: dict[EC, Registered] = {}
         self.sysregs: dict[Encoding, Registered] = {}
         self.hypercalls: dict[int, Registered] = {}

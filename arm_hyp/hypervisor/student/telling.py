@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.hypervisor.student.effects import Action, Call, Effect
-from arm_hyp.hypervisor.student.failures import clean, shortly
+from arm_hyp.hypervisor.student.failures import Place, clean, shortly
 from arm_hyp.hypervisor.student.wire import Malformed, decode
 from arm_hyp.kvm_events import HandlerEffect, HandlerOutput
 
@@ -40,7 +40,7 @@ def tell(vcpu: Vcpu, index: int, effect: Effect, handlers: Handlers, failure: st
         index=index,
         handler=first.handler,
         place=_place(first, handlers),
-        actions=_actions(effect.calls),
+        actions=actions_in_words(effect.calls),
         answer=first.answer if type(first.answer) is int and first.answer in _INT64 else None,
         failure=failure or None,
     )
@@ -48,16 +48,22 @@ def tell(vcpu: Vcpu, index: int, effect: Effect, handlers: Handlers, failure: st
 
 def _place(call: Call, handlers: Handlers) -> str:
     """Return the file, by its name without a directory, and the first line of a handler."""
+    source = source_of(call, handlers)
+    return "" if source is None else f"{source.file}:{source.line}"
+
+
+def source_of(call: Call, handlers: Handlers) -> Place | None:
+    """Return where the handler of a call is, its file by its name without a directory; None if it is not there."""
     names = {file: name for name, file in handlers.files.items()}
     for table in (handlers.classes, handlers.sysregs, handlers.hypercalls, handlers.mmio):
         for registered in table.values():
             if registered.decorator == call.handler:
-                file, line, _ = registered.source
-                return clean(f"{names.get(file, file)}:{line}")
-    return ""
+                file, line, function = registered.source
+                return Place(clean(names.get(file, file)), line, function)
+    return None
 
 
-def _actions(calls: list[Call]) -> list[str]:
+def actions_in_words(calls: list[Call]) -> list[str]:
     """Return the actions as Python would write them; those of further handlers in the same exit begin with its name."""
     said = [_said(action) for action in calls[0].actions]
     for call in calls[1:]:
