@@ -88,6 +88,10 @@ class Passage:
         """How far this branch is known: behind the frontier only where a recording tells."""
         return (self.history.promised or self.history.tip).position
 
+    def handlers_at(self, position: Position) -> StudentCode | None:
+        """Return the user's handlers that took the exits before a position of this branch, if there were any."""
+        return self.history.handlers_at(position) or self._first_handlers
+
     @property
     def _queues(self) -> list[ConsoleInput]:
         hypervisor = self.runner.hypervisor
@@ -179,7 +183,7 @@ class Passage:
         """Put everything back as it was at a checkpoint."""
         if self.is_at_end:
             self.history.pending = [queue.typed for queue in self._queues]
-        self._use(self.history.handlers_at(checkpoint.position) or self._first_handlers)
+        self._use(self.handlers_at(checkpoint.position))
         self._states.put_back(self.history.checkpoints, checkpoint)
         self.repeat_inputs()
 

@@ -1,6 +1,7 @@
 """What a machine process answers: frozen plain data, one type for each kind of answer.
 
-Read `timeline/process/messages.py` before this file, `timeline/process/session.py` after it.
+Read `timeline/process/messages.py` before this file, `timeline/process/exit_answers.py` beside it,
+`timeline/process/session.py` after it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.process.exit_answers import ExitsAnswer, HandlerAnswer
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -312,29 +314,6 @@ class DensityAnswer(msgspec.Struct, frozen=True, tag="density_answer"):
     lanes: tuple[LaneDensity, ...]
 
 
-class ExitCost(msgspec.Struct, frozen=True):
-    """Exits of one kind: `name` as `perf kvm stat` has it, the class `ec` of a trap. `vm` is None without one.
-
-    `count` is how many there were. Of those `ended` so many: what they took is in `instructions`, which others retired
-    meanwhile or a hypervisor that is guest code, and in virtual `time_ns`.
-    """
-
-    vm: int | None
-    name: str
-    kind: str
-    ec: int | None
-    count: int
-    ended: int
-    instructions: int
-    time_ns: int
-
-
-class ExitsAnswer(msgspec.Struct, frozen=True, tag="exits_answer"):
-    """Exits, VM by VM, the most frequent first."""
-
-    exits: tuple[ExitCost, ...]
-
-
 class Events(msgspec.Struct, frozen=True, tag="events"):
     """Events as they are in a trace file, decoded; `dropped` older ones did not fit."""
 
@@ -404,6 +383,7 @@ OneAnswer = (
     | ExceptionsAnswer
     | DensityAnswer
     | ExitsAnswer
+    | HandlerAnswer
     | Events
     | Marks
     | TrapAnswer

@@ -14,17 +14,14 @@ from arm_hyp.explain.kvm_lines import class_name
 from arm_hyp.timeline.density import Amount, Density, edges_between
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import (
-    DensityAnswer,
-    ExceptionRow,
-    ExceptionsAnswer,
-    ExitCost,
-    ExitsAnswer,
-    LaneDensity,
-)
+from arm_hyp.timeline.process.answers import DensityAnswer, ExceptionRow, ExceptionsAnswer, LaneDensity
+from arm_hyp.timeline.process.exit_answers import ExitCost, ExitsAnswer, HandlerAnswer
 from arm_hyp.timeline.process.exit_counts import Cost, ExitCounts, ExitKind
+from arm_hyp.timeline.process.handler_reads import read_handler
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from arm_hyp.timeline.journal import Entry
     from arm_hyp.timeline.timeline import Timeline
     from arm_hyp.timeline.turns import Lane, Turn
@@ -38,8 +35,9 @@ _Place = tuple[int | None, int]
 class Past:
     """The past of a timeline. What is summed up for each branch is kept."""
 
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
+    def __init__(self, timeline: Timeline, texts: Mapping[str, str] | None = None) -> None:
+        """Take what is in a recording of the user's files, by name."""
+        self._timeline, self._texts = timeline, texts or {}
         self._densities: dict[str, Density] = {}
         self._exits: dict[str, ExitCounts] = {}
 
@@ -74,6 +72,10 @@ class Past:
         return ExitsAnswer(
             tuple(sorted(rows, key=lambda row: (-1 if row.vm is None else row.vm, -row.count, row.name)))
         )
+
+    def handler(self, asked: ask.HandlerAt) -> HandlerAnswer:
+        """Return what the user's handlers did at the last exit up to a position."""
+        return read_handler(self._timeline, asked, self._texts)
 
     @property
     def _end(self) -> Position:

@@ -225,6 +225,12 @@ class Exits(msgspec.Struct, frozen=True, tag="exits"):
     end: Position = Position(1 << 62)
 
 
+class HandlerAt(msgspec.Struct, frozen=True, tag="handler_at"):
+    """Read what the user's handlers did at the last exit up to a position, and their files as they were then."""
+
+    position: Position
+
+
 class Stretch(msgspec.Struct, frozen=True, tag="stretch"):
     """Read the events of a stretch of the past, which is repeated for it: those of some types, `at_most` so many."""
 
@@ -263,6 +269,7 @@ OneReading = (
     | Exceptions
     | Density
     | Exits
+    | HandlerAt
     | Stretch
     | Trap
     | Description

@@ -26,6 +26,7 @@ from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.console import PrintedAt
 from arm_hyp.timeline.process.description import describe
 from arm_hyp.timeline.process.events import Batch, types_of
+from arm_hyp.timeline.process.handler_reads import recorded_texts
 from arm_hyp.timeline.process.journal_reads import Past
 from arm_hyp.timeline.process.registers import read_registers
 from arm_hyp.timeline.process.saver import Saver
@@ -68,7 +69,7 @@ class Session:
             self.timeline = Timeline(source, output=heard, budget_bytes=budget_bytes, recorded=recorded)
             self.opened_at = MAIN, START
         self._saver = Saver(source, self.timeline)
-        self._past = Past(self.timeline)
+        self._past = Past(self.timeline, recorded_texts(source) if isinstance(source, Replay) else None)
         self.search = Search(self.timeline, self._looked_at)
         self.looked_at: Position | None = None
         """How far a search has come."""
@@ -345,6 +346,7 @@ _OF_THE_PAST: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Exceptions: Past.exceptions,
     ask.Density: Past.density,
     ask.Exits: Past.exits,
+    ask.HandlerAt: Past.handler,
 }
 _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     **dict.fromkeys(_READS, Session._read),

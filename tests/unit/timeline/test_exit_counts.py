@@ -12,7 +12,7 @@ from arm_hyp.kvm_events import KvmEntry, KvmExit
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process import exit_counts
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import ExitCost
+from arm_hyp.timeline.process.exit_answers import ExitCost
 from arm_hyp.timeline.process.journal_reads import Past
 from arm_hyp.timeline.timeline import Timeline
 
