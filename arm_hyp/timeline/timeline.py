@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from arm_hyp.timeline.journal import Journal
 
 _CALLS: Final = (EC.SVC64, EC.HVC64)
+_NO_END: Final = (*GOING_ON, "stopped")
+"""A run that came back for one of these can go on."""
 _NEAR: Final = EARLY_GRID // 8
 """A checkpoint this much closer than the cursor is not worth going to."""
 
@@ -141,7 +143,7 @@ class Timeline(Passage):
         ended = None
         try:
             outcome = advance()
-            ended = None if outcome.reason in GOING_ON else outcome
+            ended = None if outcome.reason in _NO_END else outcome
             return outcome
         finally:
             self._note_tip(ended)
@@ -150,7 +152,7 @@ class Timeline(Passage):
         """Run on with the inputs and edits of a recording, up to its end."""
         self._machine.user = None
         outcome = self._anew(lambda: self._through_edits(min(target, promised.position), FORWARD_STEP))
-        if self.position >= promised.position or outcome.reason not in (*GOING_ON, "stopped"):
+        if self.position >= promised.position or outcome.reason not in _NO_END:
             self._to_time(promised)
             self._note_tip(self.history.tip.outcome or promised.outcome)
             self.history.promised = None
