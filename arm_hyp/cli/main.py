@@ -49,6 +49,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "walk": Command("arm_hyp.cli.walk", "Show how an address is translated at a point of a run, step by step."),
     "whatif": Command("arm_hyp.cli.whatif", "Run a guest without and with a change, and show where the two runs part."),
+    "init": Command("arm_hyp.cli.init", "Make a folder for your work in the course."),
+    "lesson": Command(
+        "arm_hyp.cli.lesson", "Work through the course: check, hint, next, watch, and lint for authors.", is_group=True
+    ),
     "demo": Command("arm_hyp.cli.demo", "Show the first trap: WFI, HCR_EL2.TWI clear and set."),
     "doctor": Command("arm_hyp.cli.doctor", "Check versions, and that the core behaves as expected."),
 }

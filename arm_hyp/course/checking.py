@@ -71,7 +71,8 @@ def _check_task(
             title=task.title,
             points=points.get(task.name, task.points),
             checks=results,
-            notes=tuple(judge.notes),
+            printed=judge.printed,
+            confinement=judge.confinement,
         )
 
 

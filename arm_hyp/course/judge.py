@@ -23,7 +23,7 @@ from arm_hyp.course.kinds.kind import Change
 from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.machine_table import configuration
 from arm_hyp.course.manifest import Lesson, Task
-from arm_hyp.course.sandbox import Job, Limits, Outcome, run_student
+from arm_hyp.course.sandbox import Job, Limits, run_student
 from arm_hyp.course.verdict import Feedback
 from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
@@ -50,8 +50,8 @@ class Options(NamedTuple):
 class Judge:
     """Judges one task of one student. `seeds` has the numbers of this check by symbol.
 
-    `is_trusted` work is the author's own: it needs no sandbox. `notes` collects what a student should know beside the
-    verdict. Close it, or use it in `with`.
+    `is_trusted` work is the author's own: it needs no sandbox. `printed` and `confinement` are of the sandbox. Close it,
+    or use it in `with`.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Judge:
     ) -> None:  # fmt: skip
         self.lesson, self.task, self.submission, self.seed = lesson, task, submission, seed
         self.seeds: Mapping[str, int] = drawn(task, seed)
-        self.notes: list[str] = []
+        self.printed = ""
+        self.confinement: tuple[str, ...] = ()
         self.recorders: dict[JudgedRun, Recorder] = {}
         self._is_trusted, self._limits = is_trusted, limits or Limits()
         self._runs: dict[Options, JudgedRun | CheckFailed | NotGraded] = {}
@@ -193,7 +194,7 @@ class Judge:
         assert made.hypervisor
         job = Job(configuration=made, handlers=made.hypervisor, limit=options.limit, until=options.until)
         outcome = run_student(job, self._limits)
-        self._note(outcome)
+        self.printed, self.confinement = self._build.shown(outcome.output).strip(), outcome.confinement
         if outcome.status == "not graded":
             raise NotGraded(outcome.reason)
         if outcome.status != "ran":
@@ -201,8 +202,3 @@ class Judge:
             where = self._build.shown(outcome.where)
             raise CheckFailed(Feedback(got=reason, expected="handlers that run to the end", place=where))
         return outcome.handlers()
-
-    def _note(self, outcome: Outcome) -> None:
-        if outcome.output.strip():
-            self.notes.append(f"your file printed: {self._build.shown(outcome.output).strip()[:400]}")
-        self.notes += [text for text in outcome.confinement if text not in self.notes]

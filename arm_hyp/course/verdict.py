@@ -60,14 +60,15 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 class TaskResult(msgspec.Struct, frozen=True, kw_only=True):
     """What all checks of a task said. `points` is what the task is worth, `earned` what was earned of it.
 
-    `notes` say what else a student should know: how their code was held, what it printed.
+    `printed` is what the student's file wrote itself; `confinement` says in sentences how their code was held.
     """
 
     task: str
     title: str
     points: float
     checks: tuple[CheckResult, ...]
-    notes: tuple[str, ...] = ()
+    printed: str = ""
+    confinement: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:

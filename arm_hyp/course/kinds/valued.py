@@ -31,9 +31,9 @@ class _ByName(Kind):
             try:
                 made[name.strip()] = int(number.strip().replace("_", ""), 0)
             except ValueError:
-                raise UserError(f"{task.name}: {word}", "is not NAME=NUMBER", "; ".join(self.asks(task))) from None
+                raise UserError(f"{task.name}: {word}", "is not NAME=NUMBER", self.asks(task)[-1]) from None
         if not made:
-            raise UserError(task.name, "nothing was answered", "; ".join(self.asks(task)))
+            raise UserError(task.name, "nothing was answered", self.asks(task)[-1])
         self.change(task, made)
         return made
 
@@ -50,10 +50,10 @@ class Configure(_ByName):
     def change(self, task: Task, value: Value) -> Change:
         """Return the settings. Raises: UserError for a field that is not to be set, or a value that does not fit."""
         if not isinstance(value, dict):
-            raise UserError(f"{task.name}: {value}", "is no table of fields", "; ".join(self.asks(task)))
+            raise UserError(f"{task.name}: {value}", "is no table of fields", self.asks(task)[-1])
         for name in value:
             if name not in task.bits:
-                raise UserError(f"{task.name}: {name}", "cannot be set here", "; ".join(self.asks(task)))
+                raise UserError(f"{task.name}: {name}", "cannot be set here", self.asks(task)[-1])
         return Change(tuple(parse_setting(f"{name}={number}").text for name, number in value.items()))
 
     def asks(self, task: Task) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Tables(_ByName):
         if task.base is None:
             return Change()
         if not isinstance(value, dict):
-            raise UserError(f"{task.name}: {value}", "is no table of descriptors", "; ".join(self.asks(task)))
+            raise UserError(f"{task.name}: {value}", "is no table of descriptors", self.asks(task)[-1])
         return Change(words=tuple(_word(task, task.base, name, number) for name, number in value.items()))
 
     def asks(self, task: Task) -> tuple[str, ...]:

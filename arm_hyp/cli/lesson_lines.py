@@ -1,0 +1,142 @@
+"""What `arm-hyp lesson` prints: standings, a text, a verdict. Plain lines, the same in a pipe as in a terminal.
+
+Read `course/verdict.py` and `course/classroom.py` before this file, `cli/lesson.py` after it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from arm_hyp.cli.lines import print_folded
+from arm_hyp.course.classroom import Classroom, Standing
+from arm_hyp.course.kinds.table import KINDS
+from arm_hyp.course.manifest import Lesson, Task
+from arm_hyp.course.text import Step
+from arm_hyp.course.verdict import Feedback, LessonResult, TaskResult
+
+_BAR: Final = 20
+_INDENT: Final = "    "
+_SHOWN_TEXT: Final = 100
+_STATUS: Final = {"passed": "passed", "failed": "FAILED", "not graded": "not graded"}
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines, at a terminal folded under their beginnings."""
+    for line in lines:
+        print_folded(line, " " * (len(line) - len(line.lstrip()) + 2))
+
+
+def bar(passed: int, of: int) -> str:
+    """Return a bar of progress."""
+    full = _BAR * passed // of if of else 0
+    return f"[{'#' * full}{'.' * (_BAR - full)}] {passed} of {of}"
+
+
+def standings(found: Sequence[Standing]) -> Iterator[str]:
+    """Give a line for each lesson, under the titles of the parts."""
+    part = ""
+    for one in found:
+        if one.part and one.part != part:
+            part = one.part
+            yield part
+        arrow = ">" if one.is_current else " "
+        state = one.problem or f"{one.passed} of {one.tasks}{'  passed' if one.is_passed else ''}"
+        yield f"{arrow} {one.name:<20} {one.title:<36} {state}".rstrip()
+    yield f"  {bar(sum(one.is_passed for one in found), len(found))} lessons"
+
+
+def begun(lesson: Lesson, folder: Path, made: Sequence[str]) -> Iterator[str]:
+    """Say which lesson begins, and where its files are."""
+    yield f"{lesson.name}: {lesson.head.title}"
+    yield lesson.head.goal
+    yield f"your files: {folder}" + (f" (new: {', '.join(made)})" if made else "")
+    yield "next: arm-hyp lesson show, then arm-hyp lesson watch"
+
+
+def print_text(lesson: Lesson, steps: Sequence[Step]) -> None:
+    """Print the text of steps, each with what its task asks."""
+    print(f"# {lesson.head.title}\n")
+    for step in steps:
+        if step.title:
+            print(f"## {step.title}\n")
+        _print_markdown(step.plain)
+        if step.task:
+            print_lines(asked(lesson.task(step.task)))
+            print()
+
+
+def _print_markdown(text: str) -> None:
+    if not sys.stdout.isatty():
+        print(text, end="\n\n")
+        return
+    from rich.console import Console  # here: a pipe needs neither
+    from rich.markdown import Markdown
+
+    Console(highlight=False).print(Markdown(text), "")
+
+
+def asked(task: Task) -> Iterator[str]:
+    """Say what a task asks, and how it is answered."""
+    kind = KINDS[task.kind]
+    yield f"[{task.name}] {task.title} ({task.points} point{'s' * (task.points != 1)})"
+    yield from (_INDENT + line for line in kind.asks(task))
+    if kind.has_answer and not task.files:
+        yield f"{_INDENT}answer: arm-hyp lesson answer {task.name} ..."
+
+
+# --- a verdict --------------------------------------------------------------------------------------------------------
+
+
+def result(classroom: Classroom, lesson: Lesson, made: LessonResult) -> Iterator[str]:
+    """Give a verdict in lines, and what to do next. One thing at a time: only the first task that fails is explained."""
+    yield f"{lesson.name}, seed {made.seed}"
+    runs = classroom.workspace.runs(lesson)
+    explained = next((task for task in made.tasks if task.status != "passed"), None)
+    for task in made.tasks:
+        yield f"  {_STATUS[task.status]:<7} {task.task}: {task.title}  {task.earned:g}/{task.points:g}"
+        yield from _reasons(task, runs) if task is explained else ()
+    passed = sum(classroom.has_passed(lesson, task) for task in lesson.tasks)
+    yield f"{bar(passed, len(lesson.tasks))} tasks, {made.earned:g} of {made.points:g} points"
+    if explained is not None:
+        yield f"stuck? arm-hyp lesson hint {explained.task}"
+    elif passed == len(lesson.tasks):
+        yield "The lesson is passed. Next: arm-hyp lesson next; how others do it: arm-hyp lesson solution"
+
+
+def _reasons(task: TaskResult, runs: Path) -> Iterator[str]:
+    told: Feedback | None = None
+    for check in task.checks:
+        yield f"{_INDENT}{_STATUS[check.status]:<7} {check.title}"
+        if check.feedback is not None:
+            yield from (_INDENT * 3 + line for line in _feedback(check.feedback, told, runs))
+        told = check.feedback or told
+    if task.printed:
+        yield f"{_INDENT}your file printed: {task.printed.splitlines()[0][:_SHOWN_TEXT]}"
+
+
+def _feedback(feedback: Feedback, told: Feedback | None, runs: Path) -> Iterator[str]:
+    if feedback == told:
+        yield "for the same reason"
+        return
+    yield from (line for part in feedback.lines() for line in part.splitlines())
+    if feedback.recording:
+        yield f"look at it: arm-hyp show {os.path.relpath(runs / feedback.recording)} --at {feedback.mark}"
+
+
+def plain(made: LessonResult) -> dict[str, Any]:
+    """Return a verdict as plain data."""
+    totals = {"status": made.status, "earned": made.earned, "points": made.points}
+    tasks = [_plain_task(task) for task in made.tasks]
+    kept: dict[str, Any] = msgspec.to_builtins(made)
+    return kept | totals | {"tasks": tasks}
+
+
+def _plain_task(task: TaskResult) -> dict[str, Any]:
+    kept: dict[str, Any] = msgspec.to_builtins(task)
+    return kept | {"status": task.status, "earned": task.earned}

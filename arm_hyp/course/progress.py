@@ -1,0 +1,53 @@
+"""What a student has done: kept as a file in the folder of their copies.
+
+Read `course/files.py` before this file, `course/workspace.py` after it. The file decides nothing about points: grading
+checks anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from arm_hyp.course.files import put, read_text, write_whole
+from arm_hyp.errors import UserError
+
+PROGRESS: Final = "arm-hyp-course.json"
+_VERSION: Final = 1
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """`lessons` is the folder of the course, "" for the program's own. `current` is the lesson that is worked on.
+
+    `passed` has the tasks by lesson, `hints` how many were shown by "LESSON/TASK", `asked` how often the solution was
+    asked for, `step` where the text was left, by lesson.
+    """
+
+    version: int = _VERSION
+    lessons: str = ""
+    current: str = ""
+    passed: dict[str, list[str]] = {}
+    hints: dict[str, int] = {}
+    asked: dict[str, int] = {}
+    step: dict[str, int] = {}
+
+
+def read_progress(folder: Path) -> Progress:
+    """Return what was done. A file that is damaged is kept, and a new one begins. Raises: UserError."""
+    path = folder / PROGRESS
+    text = read_text(path, "arm-hyp init DIR makes a folder for your work")
+    try:
+        made = msgspec.json.decode(text, type=Progress)
+    except (msgspec.MsgspecError, RecursionError):
+        put(path, msgspec.json.encode(Progress()))
+        return Progress()
+    if made.version > _VERSION:
+        raise UserError(str(path), "is of a later arm-hyp", "install a newer arm-hyp")
+    return made
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Keep what was done. Raises: OSError."""
+    write_whole(folder / PROGRESS, msgspec.json.format(msgspec.json.encode(progress), indent=1) + b"\n")
