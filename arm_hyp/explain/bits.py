@@ -6,6 +6,7 @@ Read `examples.py` before this file, `cli/explain_rules.py`, which prints it, af
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import translate
@@ -138,11 +139,11 @@ def explain_bit(text: str, model: str = "a72", gic: int = 2) -> BitStory:
 
 
 def summarize_bit(text: str) -> str:
-    """Say in one sentence what a control bit catches. Raises: UserError with near names."""
+    """Say in a few words what a control bit catches, without an example. Raises: UserError with near names."""
     layout, field = find_bit(text)
     register = layout.removesuffix("_E2H")
-    own = register, field.name
-    return _bit_sentence(layout, field, tuple(_caught(rule, own) for rule in _rules_of(register, field)))
+    caught = [_caught(rule, (register, field.name)) for rule in _rules_of(register, field)]
+    return f"It decides about {_some_names(caught)}." if caught else f"It traps nothing. {_why_nothing(layout, field)}"
 
 
 def _rules_of(register: str, field: Field) -> list[Rule]:
@@ -159,11 +160,17 @@ def _asks(rule: Rule, register: str, field: str) -> bool:
 def _bit_sentence(layout: str, field: Field, caught: tuple[Caught, ...]) -> str:
     name = f"{layout.removesuffix('_E2H')}.{field.name}"
     if not caught:
-        reason = traps.why_no_rule(layout, field.name) or "No trap rule asks for it."
-        return f"{name} traps nothing. {reason}"
+        return f"{name} traps nothing. {_why_nothing(layout, field)}"
+    return f"{name} ({field.meaning}) decides in {_count(len(caught), 'rule')}, about {_some_names(caught)}."
+
+
+def _why_nothing(layout: str, field: Field) -> str:
+    return traps.why_no_rule(layout, field.name) or "No trap rule asks for it."
+
+
+def _some_names(caught: Iterable[Caught]) -> str:
     names = list(dict.fromkeys(name for one in caught for name in one.names))
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return f"{name} ({field.meaning}) decides in {_count(len(caught), 'rule')}, about {shown}."
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _count(number: int, noun: str) -> str:
