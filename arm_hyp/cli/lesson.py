@@ -6,6 +6,7 @@ new) beside it.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,12 +16,15 @@ import typer
 from arm_hyp.cli import lesson_lines as lines
 from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.explain_trap import print_json
+from arm_hyp.cli.lesson_authors import lint_, new
 from arm_hyp.course.classroom import Classroom, open_classroom
 from arm_hyp.course.manifest import Lesson, Task
 from arm_hyp.course.text import read_steps
 from arm_hyp.errors import UserError
 
 app = typer.Typer(add_completion=False)
+app.command("lint")(lint_)
+app.command("new")(new)
 
 EXIT: Final = {"passed": 0, "failed": 1, "not graded": 3}
 DirOption = Annotated[
@@ -28,7 +32,10 @@ DirOption = Annotated[
 ]
 LessonsOption = Annotated[str | None, typer.Option(metavar="DIR", help="Lessons, in place of those of your folder.")]
 NameOption = Annotated[str | None, typer.Option("--lesson", "-l", metavar="NAME", help="[default: the current one]")]
-SeedOption = Annotated[int, typer.Option(help="The guest's numbers vary with it.", min=0, max=(1 << 32) - 1)]
+SeedOption = Annotated[
+    int | None, typer.Option(help="The guest's numbers vary with it. [default: another one each time]", min=0)
+]
+_SEEDS: Final = 10_000
 
 
 @app.callback()
@@ -101,7 +108,7 @@ def show(
 def check(
     names: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="[default: all]")] = None,
     name: NameOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     folder: DirOption = ".",
     lessons: LessonsOption = None,
     as_json: JsonOption = False,
@@ -113,7 +120,7 @@ def check(
     classroom = open_classroom(Path(folder), lessons)
     chosen = _chosen(classroom, folder, name)
     classroom.workspace.begin(chosen)
-    result = classroom.check(chosen, seed=seed, tasks=names or None)
+    result = classroom.check(chosen, seed=_drawn(seed), tasks=names or None)
     if as_json:
         print_json(lines.plain(result))
     else:
@@ -133,6 +140,10 @@ def hint(
     chosen = _chosen(classroom, folder, name)
     found = classroom.hint(chosen, _task(classroom, chosen, task))
     print(f"{found.task}, hint {found.number} of {found.of}: {found.text}")
+
+
+def _drawn(seed: int | None) -> int:
+    return secrets.randbelow(_SEEDS) if seed is None else seed
 
 
 def _task(classroom: Classroom, lesson: Lesson, name: str | None) -> Task:
@@ -186,7 +197,7 @@ def solution(
 @app.command()
 def watch(
     name: NameOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     folder: DirOption = ".",
     lessons: LessonsOption = None,
 ) -> None:
@@ -203,5 +214,5 @@ def watch(
     saves: Iterable[set[str]] = (
         {path for _, path in change} for change in changes(place, debounce=50, step=20, raise_interrupt=True)
     )
-    for result in watch_lesson(classroom, chosen, saves, seed=seed):
+    for result in watch_lesson(classroom, chosen, saves, seed=_drawn(seed)):
         lines.print_lines(lines.result(classroom, chosen, result))

@@ -94,7 +94,7 @@ def asked(task: Task) -> Iterator[str]:
 
 
 def result(classroom: Classroom, lesson: Lesson, made: LessonResult) -> Iterator[str]:
-    """Give a verdict in lines, and what to do next. One thing at a time: only the first task that fails is explained."""
+    """Give a verdict in lines, and what to do next: of the tasks that fail only the first is explained."""
     yield f"{lesson.name}, seed {made.seed}"
     runs = classroom.workspace.runs(lesson)
     explained = next((task for task in made.tasks if task.status != "passed"), None)

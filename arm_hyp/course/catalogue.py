@@ -54,12 +54,16 @@ class Catalogue:
             if not 0 < points < 1 << 20:
                 raise UserError(f"{path}: points: {name}", f"{points} is no number of points")
 
-    def lesson(self, name: str) -> Lesson:
-        """Return a lesson by its name, its number, or the part of its name that says which. Raises: UserError."""
+    def full_name(self, name: str) -> str:
+        """Return a lesson's name by its number, or by its name without the number. Raises: UserError."""
         found = [each for each in self.names if name in (each, each[:2], each[3:]) or f"{name:0>2}" == each[:2]]
         if len(found) != 1:
             raise UserError(f"lesson {name}", "there is no such lesson", _near(name, self.names))
-        return read_lesson(self.folder / found[0])
+        return found[0]
+
+    def lesson(self, name: str) -> Lesson:
+        """Return a lesson, by any form of its name. Raises: UserError."""
+        return read_lesson(self.folder / self.full_name(name))
 
     def points(self, lesson: Lesson) -> Mapping[str, float]:
         """Return what each task of a lesson is worth in this course."""

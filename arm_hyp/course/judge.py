@@ -50,8 +50,8 @@ class Options(NamedTuple):
 class Judge:
     """Judges one task of one student. `seeds` has the numbers of this check by symbol.
 
-    `is_trusted` work is the author's own: it needs no sandbox. `printed` and `confinement` are of the sandbox. Close it,
-    or use it in `with`.
+    `is_trusted` work is the author's own: it needs no sandbox. `printed` and `confinement` are of the sandbox. Close
+    it, or use it in `with`.
     """
 
     def __init__(

@@ -1,0 +1,89 @@
+"""`arm-hyp lesson lint` and `arm-hyp lesson new`: for those who write lessons.
+
+Read `course/lint.py` and `course/new.py` before this file.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from typer.main import get_group
+
+from arm_hyp.cli.explain_input import JsonOption
+from arm_hyp.cli.explain_trap import print_json
+from arm_hyp.course.catalogue import Catalogue, open_catalogue
+from arm_hyp.course.lint import Known, lint
+from arm_hyp.course.new import make_lesson
+from arm_hyp.errors import UserError
+
+FAILED: Final = 1
+_KEYS: Final = "arm_hyp.tui.keys"
+
+
+def lint_(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[LESSON]...", help="[default: all]")] = None,
+    lessons: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Your lessons. [default: those that ship with arm-hyp]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is wrong with lessons: every start must fail, every solution pass, every mutant be told its mistake.
+
+    LESSON is a name in the course, or a folder. Exit status: 0 if nothing is wrong, 1 if something is.
+    """
+    found = {str(folder): [*lint(folder, known(), order)] for folder, order in _chosen(names or [], lessons)}
+    if as_json:
+        print_json(found)
+    for folder, problems in () if as_json else found.items():
+        print(f"{Path(folder).name}: {'nothing is wrong' if not problems else ''}".rstrip())
+        for problem in problems:
+            print(f"  {problem}")
+    raise typer.Exit(FAILED if any(found.values()) else 0)
+
+
+def _chosen(names: list[str], lessons: str | None) -> list[tuple[Path, tuple[str, ...]]]:
+    """Return folders of lessons, each with the names of its course in order. Raises: UserError."""
+    folders = [Path(name) for name in names if Path(name, "lesson.toml").is_file()]
+    others = [name for name in names if Path(name) not in folders]
+    made: list[tuple[Path, tuple[str, ...]]] = [
+        (each.resolve(), Catalogue(each.resolve().parent).names) for each in folders
+    ]
+    if others or not names:
+        course = open_catalogue(lessons)
+        made += [(course.folder / name, course.names) for name in map(course.full_name, others or course.names)]
+    return made
+
+
+def known() -> Known:
+    """Return the keys, panels and commands of this program."""
+    from arm_hyp.cli.main import COMMANDS  # here: it imports this module by name
+
+    below = {
+        name: frozenset(get_group(importlib.import_module(command.module).app).commands)
+        if command.is_group
+        else frozenset()
+        for name, command in COMMANDS.items()
+    }
+    return Known(keys=_keys(), commands=below)
+
+
+def _keys() -> frozenset[str]:
+    keys: frozenset[str] = importlib.import_module(_KEYS).known_keys()
+    return keys
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NN-NAME", help="The folder of the new lesson; it must not be there.")],
+) -> None:
+    """Begin a lesson of your own: a folder with a task that works, to be changed."""
+    folder = Path(name).expanduser()
+    try:
+        made = make_lesson(folder)
+    except OSError as error:
+        raise UserError(str(folder), f"cannot be made: {error.strerror}") from None
+    for path in made:
+        print(path)
+    print(f"next: arm-hyp lesson lint {folder}")
