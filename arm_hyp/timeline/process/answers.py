@@ -264,6 +264,12 @@ class ConsoleAnswer(msgspec.Struct, frozen=True, tag="console_answer"):
     chunks: tuple[Chunk, ...]
 
 
+class PrintedAnswer(msgspec.Struct, frozen=True, tag="printed_answer"):
+    """The instruction at `position` prints the byte; None if that could not be found before somebody stopped it."""
+
+    position: Position | None
+
+
 class ExceptionRow(msgspec.Struct, frozen=True):
     """An exception or a return; `kind` is empty for a return.
 
@@ -380,6 +386,7 @@ OneAnswer = (
     | Stage2Answer
     | VcpusAnswer
     | ConsoleAnswer
+    | PrintedAnswer
     | ExceptionsAnswer
     | DensityAnswer
     | ExitsAnswer

@@ -6,6 +6,7 @@ is kept here beside them, for each branch, is told once, when it is new.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -55,3 +56,10 @@ class PrintedAt:
         places = [(max(begin.offset, start), edge, begin.position) for begin, edge in zip(begins, edges, strict=True)]
         found = tuple(Chunk(position, bytes(console[at:edge])) for at, edge, position in places if edge > at)
         return found or ((Chunk(START, bytes(console[start:end])),) if end > start else ())
+
+    def around(self, vm: int, offset: int) -> tuple[Position, Position | None]:
+        """Return where the chunk with an offset begins to be printed, and the next one, if there is any."""
+        begins = self._begins[vm]
+        index = bisect_right(begins, offset, key=lambda begin: begin.offset)
+        first = begins[index - 1].position if index else START
+        return first, begins[index].position if index < len(begins) else None

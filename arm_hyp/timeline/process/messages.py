@@ -197,6 +197,13 @@ class Console(msgspec.Struct, frozen=True, tag="console"):
     start: int = 0
 
 
+class PrintedBy(msgspec.Struct, frozen=True, tag="printed_by"):
+    """Find the place where the byte at an offset of a console is printed next; the cursor is behind it, and stays."""
+
+    offset: int
+    vm: int = 0
+
+
 class Exceptions(msgspec.Struct, frozen=True, tag="exceptions"):
     """Read exceptions and returns between two positions, of the journal: `at_most`, the first or the last ones."""
 
@@ -266,6 +273,7 @@ OneReading = (
     | Stage2Map
     | Vcpus
     | Console
+    | PrintedBy
     | Exceptions
     | Density
     | Exits

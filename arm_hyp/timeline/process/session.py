@@ -28,6 +28,7 @@ from arm_hyp.timeline.process.description import describe
 from arm_hyp.timeline.process.events import Batch, types_of
 from arm_hyp.timeline.process.handler_reads import recorded_texts
 from arm_hyp.timeline.process.journal_reads import Past
+from arm_hyp.timeline.process.printed import printed_by
 from arm_hyp.timeline.process.registers import read_registers
 from arm_hyp.timeline.process.saver import Saver
 from arm_hyp.timeline.process.timers import read_timers
@@ -261,6 +262,9 @@ class Session:
             message.start, self._printed_at.chunks(message.vm, consoles[message.vm], message.start)
         )
 
+    def _printed_by(self, message: ask.PrintedBy) -> answers.Answer:
+        return printed_by(self.timeline, self._printed_at, message)
+
     @property
     def _printed_at(self) -> PrintedAt:
         """What was printed on the branch that this is on; taken over from its parent when it begins."""
@@ -373,6 +377,7 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     ask.Stop: Session._stop,
     ask.Status: Session._status,
     ask.Console: Session._console,
+    ask.PrintedBy: Session._printed_by,
     ask.Stretch: Session._stretch,
     ask.Trap: Session._trap,
     ask.Description: Session._description,
