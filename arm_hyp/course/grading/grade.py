@@ -14,7 +14,7 @@ import msgspec
 from arm_hyp import __version__
 from arm_hyp.course.catalogue import Catalogue, open_catalogue
 from arm_hyp.course.checking import check_lesson
-from arm_hyp.course.checks import CHECKS, read_checks
+from arm_hyp.course.checks import CHECKS, checks_of
 from arm_hyp.course.grading.results import SubmissionResult
 from arm_hyp.course.grading.submissions import opened
 from arm_hyp.course.manifest import ANSWERS, Lesson
@@ -63,9 +63,8 @@ class Grader:
             f"{lesson.name}/{task}/{check.name}"
             for lesson in self.lessons
             if lesson.name in self.hidden
-            for task, checks in read_checks(lesson, self.hidden[lesson.name]).items()
+            for task, checks in checks_of(lesson, self.hidden[lesson.name]).items()
             for check in checks
-            if check.function.__module__.startswith(CHECKS_MODULE)
         )
 
     def grade(self, name: str, path: Path) -> SubmissionResult:
@@ -126,7 +125,3 @@ class Grader:
         """Return the result of a submission that nobody could judge."""
         lessons = tuple(self.ungraded(lesson, why) for lesson in self.lessons)
         return SubmissionResult(name=name, points=self.points, lessons=lessons)
-
-
-CHECKS_MODULE: Final = "arm_hyp_checks_"
-"""How the names of modules of checks begin."""
