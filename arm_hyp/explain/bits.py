@@ -212,7 +212,7 @@ def _missing_bit(register: str, rules: list[Rule], model: str, gic: int) -> str:
     """Say why this machine has no such control, and which CPU model has it; empty if it is here."""
     reason = _missing_register(register, rules, model, gic)
     others = (other for other in id_policy.MODELS if reason and not _missing_register(register, rules, other, gic))
-    return next((f"{reason}; --cpu {other} has it" for other in others), reason)
+    return next((f"{reason}; --cpu {other} has {'it' if rules else 'the register'}" for other in others), reason)
 
 
 @lru_cache(maxsize=1024)

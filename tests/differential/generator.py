@@ -118,9 +118,13 @@ def _matching(pattern: str, names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(index for index, name in enumerate(names) if fnmatchcase(name, pattern))
 
 
+_OPERATIONS = tuple(row for row in OPERATIONS if not row.name.endswith("NXS"))
+"""Those with nXS would be two of five, and the A72 has none: `test_fine_grained_verdicts.py` makes its own."""
+
+
 @cache
 def _names(of_operations: bool) -> tuple[str, ...]:
-    return tuple(row.name for row in OPERATIONS) if of_operations else tuple(name for name, _ in _registers())
+    return tuple(row.name for row in _OPERATIONS) if of_operations else tuple(name for name, _ in _registers())
 
 
 def _pick(rng: random.Random, of_operations: bool) -> int:
@@ -146,7 +150,7 @@ def _unnamed(rng: random.Random, el: int) -> int:
 
 
 def _operation(rng: random.Random, el: int) -> int:
-    row = OPERATIONS[_pick(rng, True)]
+    row = _OPERATIONS[_pick(rng, True)]
     _, op1, crn, crm, op2 = row.encoding
     return 0xD508_0000 | op1 << 16 | crn << 12 | crm << 8 | op2 << 5 | (0 if row.takes_register else 31)
 

@@ -160,6 +160,7 @@ def test_what_a_bit_catches() -> None:
         ("HCR_EL2.TID4", "decides in 1 rule", "EVT is not claimed"),
         ("HFGRTR_EL2.SCTLR_EL1", "decides in 1 rule", "FGT is not claimed"),
         ("HFGRTR_EL2.nGCS_EL1", "traps nothing. Its feature has no registers", "FGT is not claimed"),
+        ("HCRX_EL2.MSCEn", "traps nothing. Its feature has no registers", "; --cpu max-fgt has the register"),
         ("CPTR_EL2.ZEN", "decides in 2 rules", ""),
         ("PSTATE.IL", "about every instruction", ""),
     ],
