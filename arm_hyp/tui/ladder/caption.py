@@ -22,6 +22,7 @@ from arm_hyp.tui.view import View, number
 
 _GAP: Final = 2
 _BECAUSE: Final = " because "
+_CALL: Final = re.compile(r".* at EL\d is (?=a )")
 
 
 class Scene(NamedTuple):
@@ -37,7 +38,7 @@ def caption(view: View, scene: Scene, width: int, most: int, look: Look) -> list
     """Return the caption: one line where it fits, else up to `most`, the keys at the right of the last one."""
     variants = _of_trap(view, scene, look) if _is_at_trap(view, scene) else _of_place(view, scene, look)
     hints = _hints(view, scene, look)
-    for text, end in [(text, end) for text in variants for end in (hints, Text())]:
+    for end, text in [(end, text) for end in (hints, Text()) for text in variants]:
         room = width - text.cell_len - end.cell_len
         if room >= (_GAP if end else 0):
             return [Text.assemble(text, " " * room, end)]
@@ -128,6 +129,9 @@ def _place(view: View, address: int) -> str:
 def _parts(sentence: str) -> tuple[str, str]:
     """Return the reason out of a sentence, and the short form of it."""
     text = sentence.rstrip(".")
+    call = _CALL.match(text)
+    if call is not None:
+        return text[call.end() :], text[call.end() :].partition(": ")[0]
     if _BECAUSE in text:
         reason = text.partition(_BECAUSE)[2]
         return reason, reason.partition(": ")[0]
@@ -169,6 +173,9 @@ def _fields_in(text: str, why: Why) -> list[tuple[int, int, str]]:
 
 def _of_place(view: View, scene: Scene, look: Look) -> list[Text]:
     """Return what happens at the cursor, and what is next, the longest first."""
+    if view.status.outcome and view.position >= view.status.frontier:
+        mark = (f"{look.glyphs.end} ", look.style("strong"))
+        return [Text.assemble(mark, "the end: ", visible(view.status.outcome))]
     here, then, behind = _here(view, scene, look), _next(scene, look), _behind(view, scene)
     return [
         Text.assemble(here, behind, then),
@@ -178,8 +185,6 @@ def _of_place(view: View, scene: Scene, look: Look) -> list[Text]:
 
 
 def _here(view: View, scene: Scene, look: Look) -> Text:
-    if view.status.outcome and view.position >= view.status.frontier:
-        return Text.assemble((f"{look.glyphs.end} ", look.style("strong")), "the end: ", visible(view.status.outcome))
     if scene.span.row is not None and view.position == scene.span.start:
         made = _head(scene, look)
     else:
@@ -207,7 +212,7 @@ def _next(scene: Scene, look: Look) -> Text:
     """Say what comes next, and where."""
     following = scene.following
     if following is None:
-        return Text()
+        return Text("" if scene.span.row is not None else "; no exception and no return so far")
     name, at = following.name or "ERET", following.start
     role = _role(following)
     return Text.assemble(

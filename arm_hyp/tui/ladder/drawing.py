@@ -199,8 +199,8 @@ def ruler(picture: Picture, cursor: Position, look: Look, note: str = "") -> Tex
     """Return the line of positions: the cursor's, and others where there is room. `note` stands at its end."""
     cells = [Cell()] * picture.width
     at = picture.axis.cell_of(cursor) - picture.offset
+    put_here(cells, at, f"{cursor.n:,}", picture.width - len(note) - 1, look)
     put_text(cells, picture.width - len(note), note, "dim")
-    put_here(cells, at, f"{cursor.n:,}", look)
     last, told = -_TICKS_APART, cursor.n
     for index in picture.visible:
         column, n = picture.axis.edges[index] - picture.offset, picture.axis.spans[index].start.n
@@ -210,9 +210,9 @@ def ruler(picture: Picture, cursor: Position, look: Look, note: str = "") -> Tex
     return tinted(styled_line(head, cells, places, look), picture.label_width + at, look)
 
 
-def put_here(cells: list[Cell], at: int, text: str, look: Look) -> None:
-    """Put the position of the cursor on a ruler, on the side of it where there is room."""
-    is_left = at + len(text) + 1 > len(cells)
+def put_here(cells: list[Cell], at: int, text: str, room: int, look: Look) -> None:
+    """Put the position of the cursor on a ruler: at its right where that ends before `room`, else at its left."""
+    is_left = at + len(text) + 1 > room and at >= len(text)
     whole = text + look.glyphs.down if is_left else look.glyphs.down + text
     start = at - len(text) if is_left else at
     for column, one in enumerate(whole, start):

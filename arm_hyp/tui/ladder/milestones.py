@@ -76,17 +76,22 @@ def density_ruler(
 ) -> Text:
     """Return the line over the lanes: the cursor, messages of guests, and what a column stands for."""
     cells, places = [Cell()] * width, [columns.edges[min(column, columns.width - 1)] for column in range(width)]
-    at, count = columns.column_of(cursor), short_count(columns.instructions)
-    note = f"column = {count}" if width >= 2 * _LONGEST else f"1={count}"
-    last = next((line for line in reversed(lines) if line.position <= cursor), None)
+    at, last = columns.column_of(cursor), next((line for line in reversed(lines) if line.position <= cursor), None)
     quoted = f' "{shortened(last.text, _LONGEST, look)}"' if last is not None and width > 3 * _LONGEST else ""
-    put_text(cells, width - len(note), note, "dim")
-    put_here(cells, at, f"{cursor.n:,}{quoted}", look)
+    put_here(cells, at, f"{cursor.n:,}{quoted}", width, look)
+    _put_scale(cells, short_count(columns.instructions))
     put_text(cells, 0, f"{look.glyphs.tick}{columns.edges[0].n:,}", "faint")
     for line in _longest_lasting(lines, columns):
         if line is not last:
             _put_milestone(cells, places, columns.column_of(line.position), line, look)
     return tinted(styled_line(Cell(" " * label_width), cells, places, look), label_width + at, look)
+
+
+def _put_scale(cells: list[Cell], count: str) -> None:
+    """Say at the end of the ruler what a column stands for, in as many words as there is room for."""
+    for text in (f"a column = {count} instructions", f"column = {count}", f"1={count}"):
+        if put_text(cells, len(cells) - len(text), text, "dim"):
+            return
 
 
 def _put_milestone(cells: list[Cell], places: list[Position], at: int, line: Milestone, look: Look) -> None:
