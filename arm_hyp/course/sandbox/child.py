@@ -17,7 +17,7 @@ from arm_hyp.course.sandbox.confine import confine
 from arm_hyp.course.sandbox.types import Job, Limits
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.student.effects import Effect, EffectLog
-from arm_hyp.runner.messages import Run
+from arm_hyp.runner.messages import Run, Type
 from arm_hyp.runner.runner import Runner
 
 if TYPE_CHECKING:
@@ -61,4 +61,6 @@ def _run(runner: Runner, code: StudentCode, job: Job, descriptor: int) -> str:
 
     runner.effects = SentLog(descriptor)
     code.on_call = called
+    if job.typed:
+        runner.send(Type(job.typed))
     return str(runner.send(Run(job.limit, job.until))["reason"])

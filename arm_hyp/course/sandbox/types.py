@@ -27,13 +27,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a student's handlers: the machine, the file, and when to stop.
 
     `configuration` is that of the run; its `hypervisor` is not used. `limit` is in retired instructions, `until` a text
-    on the console. `also` names actions that this job allows: those of `verdict.FORGING` are not allowed otherwise.
+    on the console, `typed` what is typed there before the start. `also` names actions that this job allows: those of
+    `verdict.FORGING` are not allowed otherwise.
     """
 
     configuration: Configuration
     handlers: str
     limit: int
     until: str = ""
+    typed: bytes = b""
     also: tuple[str, ...] = ()
 
     def replayed(self) -> Configuration:
