@@ -119,7 +119,8 @@ def check(
     """
     classroom = open_classroom(Path(folder), lessons)
     chosen = _chosen(classroom, folder, name)
-    classroom.workspace.begin(chosen)
+    if not classroom.workspace.of(chosen).exists():
+        classroom.begin(chosen)
     result = classroom.check(chosen, seed=_drawn(seed), tasks=names or None)
     if as_json:
         print_json(lines.plain(result))

@@ -118,7 +118,9 @@ class Judge:
         raise CheckFailed(feedback or Feedback(got=got, expected=expected, why=why))
 
     def _failed_at(self, error: UserError) -> CheckFailed:
-        return CheckFailed(Feedback(got=f"{error.thing}: {error.cause}", expected=error.way_out or "a file that works"))
+        """Return a failure for what is wrong with a file of the student's, by its own name."""
+        thing = error.thing.replace(f"{self.submission}/", "")
+        return CheckFailed(Feedback(got=f"{thing}: {error.cause}", expected=error.way_out or "a file that works"))
 
     # --- runs ---------------------------------------------------------------------------------------------------------
 

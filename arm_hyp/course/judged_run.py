@@ -23,7 +23,8 @@ from arm_hyp.timeline.process.answers import Stage2Range
 from arm_hyp.timeline.process.registers import GROUPS, read_registers
 from arm_hyp.timeline.timeline import Timeline
 
-MAX_EVENTS: Final = 200_000
+MAX_EVENTS: Final = 50_000
+"""A guest that traps all the time gets no further in its check: two seconds."""
 _SHOWN_TEXT: Final = 60
 E_ = TypeVar("E_", bound=Event)
 
@@ -46,12 +47,14 @@ class BoundedSink(RecordingSink):
     def __init__(self) -> None:
         super().__init__()
         self.full: Callable[[], None] = lambda: None
+        self.is_full = False
 
     def emit(self, event: Event) -> None:
         """Keep an event, if there is room."""
         if len(self.events) < MAX_EVENTS:
             self.events.append(event)
         else:
+            self.is_full = True
             self.full()
 
 
@@ -61,7 +64,7 @@ class JudgedRun:
     def __init__(self, timeline: Timeline, sink: BoundedSink, answer: dict[str, Any], shown: Callable[[str], str]):
         self.timeline, self.events = timeline, tuple(sink.events)
         self.reason: str = answer["reason"]
-        self.text: str = shown(answer["text"])
+        self.text: str = _TOO_MUCH if sink.is_full else shown(answer["text"])
         self.end, self.time_ns = timeline.frontier, int(answer["time_ns"])
         self._shown = shown
         self.symbols = timeline.runner.symbols
@@ -218,6 +221,7 @@ class JudgedRun:
         return tuple(self._shown(line(event, self.symbols)) for event in merged(self.events))
 
 
+_TOO_MUCH: Final = f"it was ended after {MAX_EVENTS:,} events: the guest does not get to its end"
 _ENDS: Final = {
     "guest": "the guest powers off by itself",
     "idle": "the guest waits for ever",

@@ -44,11 +44,13 @@ class Workspace:
     @classmethod
     def find(cls, start: Path) -> Workspace:
         """Return the folder that `start` is, or lies in. Raises: UserError."""
-        for folder in (start, *start.parents):
+        for folder in (start.absolute(), *start.absolute().parents):
             if (folder / PROGRESS).is_file():
                 return cls(folder)
         raise UserError(
-            str(start), "is no folder of the course", "make one: arm-hyp init DIR; then go there, or --dir DIR"
+            str(start.absolute()),
+            "is no folder of the course",
+            "make one: arm-hyp init DIR; then go there, or --dir DIR",
         )
 
     def save(self) -> None:
