@@ -75,6 +75,10 @@ class Turns:
         entry = self._entries[index]
         return Turn(self.lanes[entry & _LANE], self._idle_ns[index], bool(entry & _VIRTUAL))
 
+    def idle_ns(self, index: int) -> int:
+        """Return the virtual time that had passed without instructions at an entry of the journal, in ns."""
+        return self._idle_ns[index]
+
     def taken(self, start: int, stop: int) -> list[int]:
         """Return for each exception among some entries of the journal the number of the lane that it led to."""
         return [entry & _LANE for entry in self._entries[start:stop] if entry & _TAKEN]

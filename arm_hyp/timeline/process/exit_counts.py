@@ -7,6 +7,7 @@ the same CPU. What it takes counts where it ends.
 
 from __future__ import annotations
 
+from operator import sub
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from arm_hyp.arch.exceptions import Kind
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from arm_hyp.timeline.turns import Lane
 
 BLOCK: Final = 1024
+_EL, _EL2 = 0b1100, 0b1000
+"""SPSR_ELx.M <3:2>: the level that an exception came from."""
 
 
 class ExitKind(NamedTuple):
@@ -29,36 +32,28 @@ class ExitKind(NamedTuple):
 class Cost(NamedTuple):
     """How many there were, how many of them have ended, and what those took: instructions and virtual time in ns."""
 
-    begun: int = 0
-    ended: int = 0
-    instructions: int = 0
-    time_ns: int = 0
-
-    def plus(self, other: Cost, sign: int = 1) -> Cost:
-        """Add another cost, or take it away."""
-        return Cost(*(one + sign * more for one, more in zip(self, other, strict=True)))
-
-
-class _Open(NamedTuple):
-    """An exit that has not ended."""
-
-    what: ExitKind
-    n: int
+    begun: int
+    ended: int
+    instructions: int
     time_ns: int
+
+
+_Open = tuple[ExitKind, int, int]
+"""An exit that has not ended: which, at which count of instructions, and when in ns."""
 
 
 class _State(NamedTuple):
     """What is known up to an entry: the costs, the exits that have not ended by vCPU or CPU, and each CPU's level."""
 
-    costs: dict[ExitKind, Cost]
+    costs: dict[ExitKind, list[int]]
     open: dict[object, _Open]
     levels: dict[int, int]
 
     def copy(self) -> _State:
-        return _State(dict(self.costs), dict(self.open), dict(self.levels))
+        return _State({what: list(cost) for what, cost in self.costs.items()}, dict(self.open), dict(self.levels))
 
 
-_NONE: Final = Cost()
+_NONE: Final = (0, 0, 0, 0)
 
 
 class ExitCounts:
@@ -71,7 +66,7 @@ class ExitCounts:
     def between(self, start: int, end: int) -> dict[ExitKind, Cost]:
         """Return the costs of the exits between two entries of the journal."""
         before, found = self._until(start).costs, self._until(end).costs
-        costs = {what: cost.plus(before.get(what, _NONE), -1) for what, cost in found.items()}
+        costs = {what: Cost(*map(sub, cost, before.get(what, _NONE))) for what, cost in found.items()}
         return {what: cost for what, cost in costs.items() if cost != _NONE}
 
     def _until(self, index: int) -> _State:
@@ -95,23 +90,22 @@ class ExitCounts:
                 self._entered(state, index, lane)
 
     def _left(self, state: _State, index: int, lane: Lane) -> None:
-        entry = self._journal[index]
-        if entry.what != "taken" or entry.kind is None or entry.from_el == 2:  # the first of a CPU
+        n, _, _, level, kind, esr, _, spsr, _ = self._journal.told(index)
+        if kind < 0 or level != 2 or spsr & _EL == _EL2:  # the first of a CPU
             return
-        what = ExitKind(lane.vm, entry.kind, entry.ec if entry.kind is Kind.SYNC else None)
-        state.costs[what] = state.costs.get(what, _NONE).plus(Cost(1))
-        state.open[_whose(lane)] = _Open(what, entry.position.n, self._time_ns(index, entry.position.n))
+        what = ExitKind(lane.vm, Kind(kind), (esr or 0) >> 26 & 0x3F if kind == Kind.SYNC else None)
+        state.costs.setdefault(what, [0, 0, 0, 0])[0] += 1
+        state.open[_whose(lane)] = what, n, n + self._turns.idle_ns(index)
 
     def _entered(self, state: _State, index: int, lane: Lane) -> None:
         began = state.open.pop(_whose(lane), None)
         if began is None:
             return
-        n = self._journal.told(index)[0]
-        cost = Cost(0, 1, n - began.n, self._time_ns(index, n) - began.time_ns)
-        state.costs[began.what] = state.costs[began.what].plus(cost)
-
-    def _time_ns(self, index: int, n: int) -> int:
-        return n + self._turns[index].idle_ns
+        (what, began_n, began_ns), n = began, self._journal.told(index)[0]
+        cost = state.costs[what]
+        cost[1] += 1
+        cost[2] += n - began_n
+        cost[3] += n + self._turns.idle_ns(index) - began_ns
 
 
 def _whose(lane: Lane) -> object:
