@@ -35,6 +35,7 @@ class Asked(NamedTuple):
     at: Position | None = None
     plain: bool = False
     reduced_motion: bool = False
+    live: bool = False
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -52,6 +53,9 @@ def tui(
     reduced_motion: Annotated[
         bool, typer.Option("--reduced-motion", help="Nothing moves by itself: a run is shown where it ends.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Do not run a short guest ahead: it waits for what you type.")
+    ] = False,
     files: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH", help="Of a recording: a file that is not in it, or a directory. Repeatable."),
@@ -67,6 +71,7 @@ def tui(
         at=None if at is None else parse_position(at),
         plain=plain,
         reduced_motion=reduced_motion,
+        live=live,
     )
     if not file.lower().endswith(".hyp"):
         from arm_hyp.cli import run as run_command  # here: a recording needs none of it
@@ -110,11 +115,13 @@ def start(source: Source, asked: Asked, record: str | None = None) -> int:
     theme = asked.theme or ("mono" if os.environ.get("NO_COLOR") else "dark")
     can_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     is_configuration = isinstance(source, Configuration)
+    is_short = not asked.live and _is_small(source)
     look = Look(PALETTES[theme], ASCII if asked.ascii_only or not can_unicode else UNICODE, not asked.reduced_motion)
     options = Options(
         look=look,
-        speed=FULL if asked.reduced_motion or (is_configuration and not _is_small(source)) else CALM,
-        is_live=is_configuration,
+        speed=FULL if asked.reduced_motion or (is_configuration and not is_short) else CALM,
+        is_live=is_configuration and not is_short,
+        runs_ahead=is_short,
         at=asked.at,
         is_recording=not is_configuration,
         handlers=source.hypervisor if isinstance(source, Configuration) and source.hypervisor else None,
@@ -127,9 +134,9 @@ def start(source: Source, asked: Asked, record: str | None = None) -> int:
         return run_plain(link, options)
     screen = ArmHypApp(link, options)
     screen.run()
-    if screen.return_code:
-        raise UserError("arm-hyp tui", screen.note, "")
-    return 0
+    if screen.failure is not None:
+        raise screen.failure
+    return screen.return_code or 0
 
 
 def _is_small(source: Source) -> bool:

@@ -40,18 +40,22 @@ from arm_hyp.tui.widgets import PanelWidget, strip_of
 from arm_hyp.tui.work import Job, Work
 
 SLOTS: Final = 8
+AHEAD: Final = (0.4, 200_000)
+"""A short guest runs on for so many seconds and instructions before it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How the user wants it. `handlers` is the file of the run's handlers, `message` what to say at first.
 
-    `record` is where the run is written at the end, as a recording.
+    A guest that `runs_ahead` is run for a moment first, so that its ladder is there from the start; one that `is_live`
+    takes its time when it idles, and can be typed to. `record` is where the run is written at the end, as a recording.
     """
 
     look: Look = field(default_factory=Look)
     speed: int = CALM
     is_live: bool = False
+    runs_ahead: bool = False
     at: Position | None = None
     is_recording: bool = False
     handlers: str | None = None
@@ -95,12 +99,19 @@ class ArmHypApp(App[None]):
         super().__init__()
         self.options = options or Options()
         self.look = self.options.look
-        self.driver = Driver(link, self.seen_panels, is_recording=self.options.is_recording)
+        self.driver = Driver(
+            link,
+            self.seen_panels,
+            is_recording=self.options.is_recording,
+            ahead=AHEAD if self.options.runs_ahead else None,
+        )
         self.panels: dict[str, Panel] = make_panels()
         self.work = Work(self._guarded)
         self.running = Running(self.driver, self.show, self.options.speed)
         self.running.has_waiting = self.work.waits
         self.note, self.is_bad = "starting the machine", False
+        self.failure: UserError | None = None
+        """Why it could not begin."""
         self.chosen: dict[int, str] = {}
         """The panels that the user put into slots."""
         self.zoomed: str | None = None
@@ -214,12 +225,13 @@ class ArmHypApp(App[None]):
         try:
             self.say(await job())
         except UserError as error:
+            if self.driver.view is None:  # there is nothing to look at
+                self.failure = error
+                self.exit(return_code=2)
+                return
             self.say(str(error), is_bad=True)
         except NotAnswered as error:
             self.say(f"the machine does not answer: {error.answer}", is_bad=True)
-        if self.driver.view is None and self.is_bad:
-            self.exit(return_code=2, message=self.note)
-            return
         self.show()
 
     def question(self, text: str, take: Callable[[str], Awaitable[str]], answer: str = "") -> None:

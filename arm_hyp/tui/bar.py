@@ -12,11 +12,11 @@ from arm_hyp.tui.look import Look
 from arm_hyp.tui.view import View
 
 
-def keys_line(look: Look) -> Text:
-    """Return the keys to begin with."""
+def keys_line(look: Look, width: int) -> Text:
+    """Return the keys to begin with, as many as fit."""
     line = Text()
     for action in ACTIONS:
-        if action.label:
+        if action.label and line.cell_len + len(action.shown) + len(action.label) + 3 <= width:
             line.append(f" {action.shown}", look.style("key", press=action.name))
             line.append(f" {action.label} ", look.style("bar", press=action.name))
     return line
@@ -40,8 +40,8 @@ def is_at_frontier(view: View) -> bool:
 def bar_line(view: View | None, note: str, is_bad: bool, speed: str, width: int, look: Look) -> Text:
     """Return the bottom line, `width` cells: a note in place of the keys, if there is one."""
     right = Text() if view is None else place_line(view, speed, look)
-    left = keys_line(look) if not note else Text(f" {note}", look.style("bad" if is_bad else "strong"))
     room = max(width - right.cell_len, 0)
+    left = keys_line(look, room) if not note else Text(f" {note}", look.style("bad" if is_bad else "strong"))
     if note and left.cell_len > room:  # what came of a key is more important than where the run is
         right, room = Text(), width
     left.truncate(room, overflow="ellipsis" if note else "crop", pad=True)

@@ -6,6 +6,7 @@ same at a prompt) and the exports, which all do what they do through this.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -27,6 +28,7 @@ from arm_hyp.timeline.process.answers import (
     Moved,
     RegistersAnswer,
     Restarted,
+    StatusAnswer,
 )
 from arm_hyp.timeline.process.messages import CPU0, Motion, Whose
 from arm_hyp.tui.gather import NotAnswered, gather, read_subject
@@ -46,8 +48,14 @@ class Driver:
     Raises, of every action: UserError for what the user got wrong, or what cannot be done.
     """
 
-    def __init__(self, link: Link, panels: Panels, *, is_recording: bool = False) -> None:
-        """Take a link that will be started by `open`; `panels` tells which panels are seen now."""
+    def __init__(
+        self, link: Link, panels: Panels, *, is_recording: bool = False, ahead: tuple[float, int] | None = None
+    ) -> None:
+        """Take a link that will be started by `open`; `panels` tells which panels are seen now.
+
+        A short guest runs `ahead` of the user, at most so many seconds and instructions.
+        """
+        self._ahead = ahead
         self.link, self._panels, self._is_recording = link, panels, is_recording
         self.subject: Subject | None = None
         self.view: View | None = None
@@ -61,9 +69,25 @@ class Driver:
         """Start the machine and look at it. Raises: UserError."""
         await self.link.start()
         self.subject = await read_subject(self.ask, is_recording=self._is_recording)
+        await self._look_ahead()
         if at is not None:
             await self._move(ask.Seek(at))
         return await self.look()
+
+    async def _look_ahead(self) -> None:
+        """At the frontier of a short guest, run on for a moment and come back: then what follows can be seen."""
+        if self._ahead is None:
+            return
+        status = await self.ask(ask.Status())
+        if not isinstance(status, StatusAnswer) or status.position != status.frontier or status.outcome:
+            return
+        seconds, count = self._ahead
+        handle = asyncio.get_running_loop().call_later(seconds, self.link.stop)
+        try:
+            await self._move(Run(status.position.n + count))
+        finally:
+            handle.cancel()
+        await self._move(ask.Seek(status.position))
 
     async def ask(self, message: ask.Message) -> Answer:
         """Ask the machine. Raises: UserError for what failed."""
@@ -220,6 +244,7 @@ class Driver:
         await self.set(f"{register}.{name}={new}", returns=(parent, here))
         if is_at_trap:
             await self._move(ask.Step())
+            await self._look_ahead()
         await self.look()
         return f"branch {self.now.status.branch}: {register}.{name} is {new} here; Backspace goes back to {parent}"
 
@@ -238,6 +263,7 @@ class Driver:
         whose = self.whose
         await self.ask(Edit((setting,), whose.vm or 0, whose.index))
         self._returns.append(before)
+        await self._look_ahead()
         await self.look()
         return f"branch {self.now.status.branch}: {setting}"
 
@@ -246,6 +272,7 @@ class Driver:
         before = self.now.status.branch, self.now.position
         await self.ask(ask.LoadHandlers(path))
         self._returns.append(before)
+        await self._look_ahead()
         await self.look()
         return f"branch {self.now.status.branch}: the handlers are loaded anew"
 
