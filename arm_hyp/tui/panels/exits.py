@@ -5,6 +5,7 @@ Read `tui/panels/table.py` before this file. The reasons have the names that `pe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import ClassVar, Final
@@ -47,9 +48,10 @@ class ExitsPanel(Panel):
             return failed(view, _message(view), width, look) or nothing("the exits were not read", width, look)
         if not found.exits:
             return nothing(_NONE, width, look)
-        lines = [_sum(found.exits, width, look)]
-        for vm, rows in groupby(found.exits, lambda one: one.vm):
-            lines += _of_vm(vm, tuple(rows), view, width, look)
+        titles, *rows = _table(found.exits, view, width, look)
+        lines, has_vms = [_sum(found.exits, width, look), titles], len(view.status.vms) > 1
+        for vm, pairs in groupby(zip(found.exits, rows, strict=True), lambda pair: pair[0].vm):
+            lines += [_vm_line(vm, view, width, look)] * has_vms + [row for _, row in pairs]
         return lines
 
 
@@ -67,9 +69,17 @@ def _sum(exits: Sequence[ExitCost], width: int, look: Look) -> Text:
     return line.append(took, look.style("dim")) if line.cell_len + len(took) <= width else line
 
 
-def _of_vm(vm: int | None, rows: Sequence[ExitCost], view: View, width: int, look: Look) -> list[Text]:
-    total = sum(one.count for one in rows)
-    shares = [one.count / total for one in rows]
+def _vm_line(vm: int | None, view: View, width: int, look: Look) -> Text:
+    name = "no VM" if vm is None else f"VM {visible(view.status.vms[vm])}"
+    return Text(shortened(name, width, look), look.style("title"))
+
+
+def _table(rows: Sequence[ExitCost], view: View, width: int, look: Look) -> list[Text]:
+    """Return the titles and a line for each reason; the share is that of its VM's exits."""
+    totals = Counter[int | None]()
+    for one in rows:
+        totals[one.vm] += one.count
+    shares = [one.count / totals[one.vm] for one in rows]
     text, cells = look.style("text"), _WIDE_BAR if width >= 90 else _NARROW_BAR
     bars = [Cell(bar(share, cells, look), look.style(_role(one))) for one, share in zip(rows, shares, strict=True)]
     columns = (
@@ -81,10 +91,7 @@ def _of_vm(vm: int | None, rows: Sequence[ExitCost], view: View, width: int, loo
         Column("in all", [Cell(in_words(one.time_ns), text) for one in rows], 4, is_right=True),
         Column("instructions", [Cell(f"{one.instructions:,}", look.style("dim")) for one in rows], 5, is_right=True),
     )
-    lines = table(columns, width, look)
-    if vm is None or len(view.status.vms) < 2:
-        return lines
-    return [Text(shortened(f"VM {visible(view.status.vms[vm])}", width, look), look.style("title")), *lines]
+    return table(columns, width, look)
 
 
 def _role(one: ExitCost) -> str:

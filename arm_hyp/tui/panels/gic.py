@@ -74,7 +74,7 @@ def _of_cpu(view: View) -> ask.Gic:
 
 def _interface(found: GicAnswer, width: int, look: Look) -> Text:
     mask, running = _REGISTERS[found.version]
-    line = Text(f"GICv{found.version}", look.style("title"))
+    line = Text.assemble((f"GICv{found.version}", look.style("title")))
     idle = " idle" if found.running == IDLE_PRIORITY else ""
     parts = ((mask, f"{found.pmr:02x}", ""), (running, f"{found.running:02x}", idle))
     for name, value, words in parts:
@@ -126,7 +126,7 @@ def _virtual_interface(view: View, width: int, look: Look) -> list[Text]:
     if "ICH_HCR_EL2" not in registers or "ICH_VMCR_EL2" not in registers or width < 60:
         return []
     control, guest = ICH_HCR_EL2(int(registers["ICH_HCR_EL2"])), ICH_VMCR_EL2(int(registers["ICH_VMCR_EL2"]))
-    line = Text("guest's interface ", look.style("dim"))
+    line = Text.assemble(("guest's interface ", look.style("dim")))
     parts = (
         ("ICH_HCR_EL2.En", f"{control.En}"),
         ("ICH_VMCR_EL2.VPMR", f"{guest.VPMR:02x}"),

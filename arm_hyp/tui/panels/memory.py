@@ -168,7 +168,7 @@ def _values(window: Window, space: Space, view: View, width: int, look: Look) ->
     fitting = text if len(text) <= width else parts[-1][0]
     if not parts or len(fitting) > width:
         return [line]
-    values = Text(fitting, look.style("text"))
+    values = Text.assemble((fitting, look.style("text")))
     target = visible(symbols.describe(parts[-1][1])) if space == "va" else ""
     if target and values.cell_len + len(target) + 3 <= width:
         values.append(f" {look.glyphs.arrow} {target}", look.style("code"))

@@ -62,7 +62,7 @@ def row_of(window: Window, offset: int, shape: Shape, look: Look) -> Text:
 @lru_cache(maxsize=512)
 def _row(address: int, data: bytes, changed: frozenset[int], selected: int, shape: Shape, look: Look) -> Text:
     """Draw a row; most are the same in the next view."""
-    row = Text(look.glyphs.changed if changed else " ", look.style("changed"))
+    row = Text.assemble((look.glyphs.changed if changed else " ", look.style("changed")))
     row.append(number(address)[-shape.address_cells :], look.style("dim"))
     styles = [look.style(_role(one, at, changed, selected), at=at) for at, one in enumerate(data, address)]
     for number_in_row, (one, style) in enumerate(zip(data, styles, strict=True)):

@@ -182,7 +182,9 @@ def _stage(walk: WalkAnswer, name: str, width: int, is_short: bool, look: Look) 
     space = "VA" if walk.stage == 1 else "IPA"
     if not walk.base_register:
         return nothing(f"{name} is off: the address stays as it is", width, look)
-    head = Text.assemble((f"{name} ", look.style("title")), (f"{space} {address_text(walk.input_address)} ", "bold"))
+    head = Text.assemble(
+        (f"{name} ", look.style("title")), (f"{space} {address_text(walk.input_address)} ", look.style("strong"))
+    )
     about = Text.assemble(
         (walk.base_register, look.style("el1" if walk.stage == 1 else "el2", explain=walk.base_register)),
         (f", {walk.input_bits} bits", look.style("dim")),
