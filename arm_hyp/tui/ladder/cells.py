@@ -18,6 +18,8 @@ from arm_hyp.tui.look import Look
 
 Place = Position
 """Where a click on a column leads."""
+StyleKey = tuple[str, bool, str, Place | None]
+"""A role, whether it is bold, the word that explains it, the place that it leads to."""
 _MOST_STYLES: Final = 1 << 14
 _BOLD: Final = Style(bold=True)
 
@@ -25,7 +27,7 @@ _BOLD: Final = Style(bold=True)
 class Cell(NamedTuple):
     """One character (or a name): its role, whether it is bold, and the word that explains it.
 
-    The role "here" is the text of the cursor, tinted as its column is.
+    The role "here" is the text of the cursor, tinted as its column is; it is none of a palette's.
     """
 
     text: str = " "
@@ -46,10 +48,10 @@ class Grid:
         """Put characters side by side; what is outside is left out."""
         if not 0 <= row < len(self.cells):
             return
-        line = self.cells[row]
-        for column, one in enumerate(text, cell - self._offset):
-            if 0 <= column < self._width:
-                line[column] = Cell(one, role, is_bold, word)
+        line, start = self.cells[row], cell - self._offset
+        first, end = max(start, 0), min(start + len(text), self._width)
+        if first < end:
+            line[first:end] = [Cell(one, role, is_bold, word) for one in text[first - start : end - start]]
 
     def put_whole(self, row: int, cell: int, text: str, role: str, *, word: str = "") -> None:
         """Put a bold text, but no part of one that does not fit."""
@@ -68,30 +70,25 @@ def put_text(cells: list[Cell], at: int, text: str, role: str) -> bool:
 
 
 class Styles:
-    """Styles of cells under one look, kept: making one takes longer than all else."""
+    """Styles of cells under one look, kept: making one takes longer than all else. `known` is by cell and place."""
 
     def __init__(self, look: Look) -> None:
         """Begin with none."""
         self._look = look
-        self._known: dict[tuple[str, bool, str, Place | None], Style] = {}
+        self.known: dict[StyleKey, Style] = {}
 
-    def of(self, cell: Cell, place: Place | None) -> Style:
-        """Return the style of a cell that leads to a place."""
-        key = (cell.role, cell.is_bold, cell.word, place)
-        found = self._known.get(key)
-        if found is None:
-            if len(self._known) >= _MOST_STYLES:
-                self._known.clear()
-            found = self._known[key] = self._made(cell, place)
-        return found
-
-    def _made(self, cell: Cell, place: Place | None) -> Style:
+    def made(self, key: StyleKey) -> Style:
+        """Make the style of a cell, and keep it."""
+        role, is_bold, word, place = key
+        if len(self.known) >= _MOST_STYLES:
+            self.known.clear()
         look = self._look
-        style = look.style("strong") + look.style("cursor") if cell.role == "here" else look.style(cell.role)
+        style = look.style("strong") + look.style("cursor") if role == "here" else look.style(role)
         meta: dict[str, object] = {} if place is None else {"go": tuple(place)}
-        if cell.word:
-            meta["explain"] = cell.word
-        return style + (_BOLD if cell.is_bold else Style.null()) + Style(meta=meta)
+        if word:
+            meta["explain"] = word
+        self.known[key] = style + (_BOLD if is_bold else Style.null()) + Style(meta=meta)
+        return self.known[key]
 
 
 @lru_cache(maxsize=8)
@@ -102,15 +99,18 @@ def styles_of(look: Look) -> Styles:
 
 def styled_line(head: Cell, cells: Sequence[Cell], places: Iterable[Place], look: Look) -> Text:
     """Return a line of cells behind its name; neighbours of the same style are one."""
-    styles = styles_of(look)
-    spans, at = [Styled(0, len(head.text), styles.of(head, None))], len(head.text)
-    for column, (cell, place) in enumerate(zip(cells, places, strict=True), at):
-        style = styles.of(cell, place)
-        if spans[-1].style is style:
-            spans[-1] = Styled(spans[-1].start, column + 1, style)
-        else:
-            spans.append(Styled(column, column + 1, style))
-    return Text(head.text + "".join(cell.text for cell in cells), spans=spans, no_wrap=True, end="")
+    styles, spans, start, last = styles_of(look), list[Styled](), 0, None
+    known, keys = styles.known, list[StyleKey]([(head.role, head.is_bold, head.word, None)] * len(head.text))
+    keys += [(role, is_bold, word, place) for (_, role, is_bold, word), place in zip(cells, places, strict=True)]
+    for column, key in enumerate(keys):
+        style = known[key] if key in known else styles.made(key)
+        if style is not last:
+            if last is not None:
+                spans.append(Styled(start, column, last))
+            start, last = column, style
+    if last is not None:
+        spans.append(Styled(start, len(keys), last))
+    return Text(head.text + "".join([cell.text for cell in cells]), spans=spans, no_wrap=True, end="")
 
 
 def tinted(line: Text, column: int, look: Look) -> Text:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import log10
@@ -62,8 +63,9 @@ class LaneColumns(NamedTuple):
     taken: tuple[int, ...]
 
 
-class Columns(NamedTuple):
-    """Columns of a screen: column i is from `edges[i]` up to `edges[i + 1]`."""
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Columns of a screen: column i is from `edges[i]` up to `edges[i + 1]`. Each is equal to itself only."""
 
     edges: tuple[Position, ...]
     lanes: dict[Lane, LaneColumns]
@@ -121,20 +123,26 @@ def used_lanes(columns: Columns) -> list[Lane]:
 
 
 def draw_columns(
-    columns: Columns, lanes: Sequence[Lane], vms: Sequence[str], label_width: int, cursor: Position, look: Look
+    columns: Columns, lanes: Sequence[Lane], vms: tuple[str, ...], label_width: int, cursor: Position, look: Look
 ) -> list[Text]:
     """Return the lines of lanes: heights for instructions, and under each lane the exceptions that led there."""
+    at = label_width + columns.column_of(cursor)
+    return [tinted(line, at, look) for line in _lines(columns, tuple(lanes), vms, label_width, look)]
+
+
+@lru_cache(maxsize=8)
+def _lines(
+    columns: Columns, lanes: tuple[Lane, ...], vms: tuple[str, ...], label_width: int, look: Look
+) -> tuple[Text, ...]:
     rows: list[tuple[Cell, list[Cell]]] = []
     for lane in lanes:
         of = columns.lanes.get(lane) or LaneColumns((0,) * columns.width, (0,) * columns.width)
-        rows.append(
-            (Cell(lane_name(lane, vms).ljust(label_width), f"el{lane.el}", True), _heights(lane, of, columns, look))
-        )
+        name = Cell(lane_name(lane, vms).ljust(label_width), f"el{lane.el}", is_bold=True)
+        rows.append((name, _heights(lane, of, columns, look)))
         if lane != lanes[-1] or any(of.taken):
-            mark = look.glyphs.up.rjust(label_width - 1).ljust(label_width)
-            rows.append((Cell(mark, "trap"), _exceptions(of, look.glyphs)))
-    at = label_width + columns.column_of(cursor)
-    return [tinted(styled_line(head, cells, columns.edges[:-1], look), at, look) for head, cells in rows]
+            mark = Cell(look.glyphs.up.rjust(label_width - 1).ljust(label_width), "trap")
+            rows.append((mark, _exceptions(of, look.glyphs)))
+    return tuple(styled_line(head, cells, columns.edges[:-1], look) for head, cells in rows)
 
 
 def _heights(lane: Lane, of: LaneColumns, columns: Columns, look: Look) -> list[Cell]:

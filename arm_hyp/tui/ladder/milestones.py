@@ -25,6 +25,8 @@ from arm_hyp.tui.view import View
 
 _READ_BYTES: Final = 1 << 15
 _LONGEST: Final = 28
+_LENGTHS: Final = (_LONGEST, 14)
+"""A message that does not fit is cut shorter, before it is left out."""
 _MOST: Final = 12
 
 
@@ -78,8 +80,9 @@ def density_ruler(
     cells, places = [Cell()] * width, [columns.edges[min(column, columns.width - 1)] for column in range(width)]
     at, last = columns.column_of(cursor), next((line for line in reversed(lines) if line.position <= cursor), None)
     quoted = f' "{shortened(last.text, _LONGEST, look)}"' if last is not None and width > 3 * _LONGEST else ""
-    put_here(cells, at, f"{cursor.n:,}{quoted}", width, look)
-    _put_scale(cells, short_count(columns.instructions))
+    scale = short_count(columns.instructions)
+    put_here(cells, at, f"{cursor.n:,}{quoted}", width - len(scale) - 3, look)
+    _put_scale(cells, scale)
     put_text(cells, 0, f"{look.glyphs.tick}{columns.edges[0].n:,}", "faint")
     for line in _longest_lasting(lines, columns):
         if line is not last:
@@ -95,9 +98,11 @@ def _put_scale(cells: list[Cell], count: str) -> None:
 
 
 def _put_milestone(cells: list[Cell], places: list[Position], at: int, line: Milestone, look: Look) -> None:
-    text = look.glyphs.tick + shortened(line.text, _LONGEST, look)
-    if put_text(cells, at, text, "dim"):
-        places[at : at + len(text)] = [line.position] * len(text)
+    for length in _LENGTHS:
+        text = look.glyphs.tick + shortened(line.text, length, look)
+        if put_text(cells, at, text, "dim"):
+            places[at : at + len(text)] = [line.position] * len(text)
+            return
 
 
 def _longest_lasting(lines: Sequence[Milestone], columns: Columns) -> Iterable[Milestone]:

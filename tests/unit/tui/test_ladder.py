@@ -252,7 +252,7 @@ def test_what_guests_printed_stands_on_the_ruler_and_leads_there():
     view_of_vms(5_000_000, panel)
     panel.zoom_all()
     lines = panel.lines(view_of_vms(5_000_000, panel), 120, 12, LOOK)
-    assert '▼5,000,000 "line 5"' in lines[0].plain
+    assert '5,000,000 "line 5"▼' in lines[0].plain
     assert "╷line 2" in lines[0].plain
     goes = dict(metas([lines[0]], "go"))
     assert (880_033, 1) <= goes["╷line 2"] < (1_760_060, 0)  # type: ignore[operator]
