@@ -164,7 +164,7 @@ def to_junit(report: Report) -> str:
     """Return JUnit's XML: a suite for each submission, a case for each check; what was not graded is an error."""
     root = ElementTree.Element("testsuites", name=report.title)
     for one in report.submissions:
-        suite = ElementTree.SubElement(root, "testsuite", name=_xml(one.name), **_counts(one))
+        suite = ElementTree.SubElement(root, "testsuite", {"name": _xml(one.name), **_counts(one)})
         properties = ElementTree.SubElement(suite, "properties")
         known = {"library_version": report.library_version, "seed": str(report.seed), **_versions(report)}
         for name, value in {**known, "earned": str(one.earned), "points": str(one.points)}.items():
