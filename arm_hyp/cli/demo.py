@@ -5,8 +5,6 @@ Read `explain/comparison.py` before this file: what is said here is made there.
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -45,7 +43,6 @@ _STYLES: Final[dict[Role, str]] = {
     "plain": "",
 }
 _LEVEL_STYLES: Final = {0: "blue", 1: "green", 2: "magenta", 3: "yellow"}
-_WEB_FONTS: Final = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
 
 
 class RunOfGuest(NamedTuple):
@@ -136,19 +133,9 @@ def _detail_style(row: Row) -> str:
 
 def picture(clear: RunOfGuest, trapping: RunOfGuest) -> str:
     """Return what `demo` prints as an SVG that needs nothing from elsewhere: the reader's own monospaced font."""
-    console = Console(
-        record=True,
-        width=PICTURE_COLUMNS,
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="truecolor",
-        highlight=False,
-        legacy_windows=False,
-    )
-    console.print(render(clear, trapping, wide=True))
-    svg = console.export_svg(title="arm-hyp demo", unique_id="arm-hyp-demo")
-    svg = _WEB_FONTS.sub("", svg).replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
-    return svg.replace("<svg ", '<svg xml:space="preserve" ', 1)  # viewers differ in what they do with many spaces
+    from arm_hyp.tui.pictures.svg import svg_of  # here: who prints needs none
+
+    return svg_of(render(clear, trapping, wide=True), PICTURE_COLUMNS, "arm-hyp demo", identity="arm-hyp-demo")
 
 
 def _write(name: str, content: str) -> None:

@@ -27,11 +27,12 @@ from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.commands import ActionCommands, PanelCommands
 from arm_hyp.tui.driver import Driver
 from arm_hyp.tui.gather import NotAnswered
-from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Preset, Row, arrange, preset_for
+from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Preset, arrange
 from arm_hyp.tui.link import Link
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.catalogue import NAMES, make_panels
 from arm_hyp.tui.panels.panel import Panel
+from arm_hyp.tui.picture import preset_of
 from arm_hyp.tui.running import Running
 from arm_hyp.tui.screens import PromptScreen, TextScreen
 from arm_hyp.tui.speeds import CALM
@@ -163,10 +164,8 @@ class ArmHypApp(App[None]):
         return [widget.panel for widget in self.widgets if widget.panel is not None]
 
     def _preset(self) -> Preset:
-        if self.zoomed is not None:
-            return (Row(1, ((self.zoomed, 1),), least=3),)
         view = self.driver.view
-        return preset_for(self.size.width, self.size.height, has_vms=view is not None and bool(view.status.vms))
+        return preset_of(self.zoomed, *self.size, has_vms=view is not None and bool(view.status.vms))
 
     def arrange(self) -> None:
         """Put every panel where it belongs for this size."""
@@ -180,7 +179,7 @@ class ArmHypApp(App[None]):
             if place is None:
                 widget.display = False
             else:
-                widget.place(place, self.panels[place.panel], _digit(place.panel))
+                widget.place(place, self.panels[place.panel])
         self.show()
 
     def show(self) -> None:
@@ -403,8 +402,3 @@ class ArmHypApp(App[None]):
         key = next((key for key in CLICKS if key in message.meta), None)
         if key is not None:
             CLICKS[key](self, message.meta[key])
-
-
-def _digit(panel: str) -> str:
-    index = NAMES.index(panel)
-    return keys.DIGITS[index] if index < len(keys.DIGITS) else ""

@@ -21,6 +21,7 @@ from arm_hyp.tui.frames import framed
 from arm_hyp.tui.layouts import Place
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.panel import Panel
+from arm_hyp.tui.picture import panel_lines, top_line
 from arm_hyp.tui.view import View
 
 _CONSOLE = Console(color_system="truecolor", force_terminal=True, legacy_windows=False)
@@ -53,7 +54,6 @@ class PanelWidget(Widget, can_focus=True):
 
     view: View | None = None
     panel: Panel | None = None
-    digit: str = ""
     look: Look = Look()
 
     def __init__(self, slot: int) -> None:
@@ -63,11 +63,11 @@ class PanelWidget(Widget, can_focus=True):
         self._lines: list[Text] = []
         self._strips: list[Strip] | None = None
 
-    def place(self, place: Place, panel: Panel, digit: str) -> None:
+    def place(self, place: Place, panel: Panel) -> None:
         """Stand at a place, with a panel."""
         if panel is not self.panel:
             self.top, self._seen = 0, ()
-        self.panel, self.digit = panel, digit
+        self.panel = panel
         self.styles.offset = (place.x, place.y)
         self.styles.width, self.styles.height = place.width, place.height
         self.display = True
@@ -104,15 +104,8 @@ class PanelWidget(Widget, can_focus=True):
         width, height = self.inside
         self._lines = self.panel.lines(self.view, width, height, self.look)
         self._follow(height)
-        hidden = len(self._lines) - height
-        lines = framed(
-            self._lines[self.top : self.top + height],
-            *self.size,
-            self.look,
-            title=self.panel.heading(self.view),
-            digit=self.digit,
-            has_focus=self.has_focus,
-            note=f"{self.top + height}/{len(self._lines)}" if hidden > 0 else "",
+        lines = panel_lines(
+            self.panel, self.view, self._lines, self.top, self.size, self.look, has_focus=self.has_focus
         )
         return [strip_of(line, base) for line in lines]
 
@@ -120,11 +113,9 @@ class PanelWidget(Widget, can_focus=True):
         """Bring what the cursor is about into sight, if the cursor has moved; never scroll beyond the end."""
         assert self.view is not None and self.panel is not None
         key = self.view.position, self.view.status.branch
-        anchor = self.panel.anchor(self.view)
-        if key != self._seen and anchor is not None and not self.top <= anchor < self.top + height:
-            self.top = anchor - height // 2
+        anchor = self.panel.anchor(self.view) if key != self._seen else None
         self._seen = key
-        self.top = max(min(self.top, len(self._lines) - height), 0)
+        self.top = top_line(len(self._lines), height, self.top, anchor)
 
     def scroll_lines(self, count: int) -> None:
         """Scroll, down if positive."""
