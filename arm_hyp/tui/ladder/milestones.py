@@ -92,7 +92,7 @@ def density_ruler(
 
 def _put_scale(cells: list[Cell], count: str) -> None:
     """Say at the end of the ruler what a column stands for, in as many words as there is room for."""
-    for text in (f"a column = {count} instructions", f"column = {count}", f"1={count}"):
+    for text in (f"a column = {count} instruction{'' if count == '1' else 's'}", f"column = {count}", f"1={count}"):
         if put_text(cells, len(cells) - len(text), text, "dim"):
             return
 

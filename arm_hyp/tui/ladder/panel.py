@@ -16,7 +16,7 @@ from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import DensityAnswer, ExceptionsAnswer
 from arm_hyp.tui.ladder.caption import Scene, caption
-from arm_hyp.tui.ladder.density import columns_of, draw_columns, stretch, used_lanes, whole_level
+from arm_hyp.tui.ladder.density import columns_of, draw_columns, instructions_of, stretch, used_lanes, whole_level
 from arm_hyp.tui.ladder.drawing import Picture, draw, ruler
 from arm_hyp.tui.ladder.geometry import Axis
 from arm_hyp.tui.ladder.lanes import lane_name, shown_lanes, vm_names
@@ -30,6 +30,8 @@ from arm_hyp.tui.view import View, trap_of
 ROWS_EACH_SIDE: Final = 80
 """Exceptions and returns to read on each side: more than the widest screen shows, at four cells each."""
 _MOST_CAPTION: Final = 3
+_NEAR: Final = 8
+_TYPICAL_WIDTH: Final = 100
 
 
 class LadderPanel(Panel):
@@ -43,23 +45,23 @@ class LadderPanel(Panel):
         """Begin with single exceptions."""
         self.level = 0
         """How far from afar: 0 shows single exceptions."""
-        self._furthest = 1
 
-    def zoom_out(self) -> None:
+    def zoom_out(self, view: View) -> None:
         """Show more of the run, with less detail."""
-        self.level = min(self.level + 1, self._furthest)
+        self.level = min(self.level + 1 if self.level else nearest_level(view), whole_level(view.status.frontier))
 
-    def zoom_in(self) -> None:
+    def zoom_in(self, view: View) -> None:
         """Show more detail, of less."""
-        self.level = max(min(self.level, self._furthest) - 1, 0)
+        nearer = min(self.level, whole_level(view.status.frontier)) - 1
+        self.level = nearer if nearer >= nearest_level(view) else 0
 
-    def zoom_all(self) -> None:
+    def zoom_all(self, view: View) -> None:
         """Show the whole run; again: single exceptions."""
-        self.level = 0 if self.level >= self._furthest else self._furthest
+        furthest = whole_level(view.status.frontier)
+        self.level = 0 if self.level >= furthest else furthest
 
     def wants(self, view: View) -> Iterable[ask.OneReading]:
         """Read what happened around the cursor, and the trap there; from afar how much, too, and what was printed."""
-        self._furthest = whole_level(view.status.frontier)
         yield from (trap_of(view), before_of(view), after_of(view))
         if self.level:
             console = console_of(view)
@@ -111,6 +113,18 @@ def after_of(view: View) -> ask.Exceptions:
 def _at_most(view: View) -> int:
     """Return how many rows to read: those of all CPUs come together."""
     return min(ROWS_EACH_SIDE * max(view.subject.cpus, 1), ask.MOST_ROWS)
+
+
+def nearest_level(view: View) -> int:
+    """Return the first level from afar that shows more than single exceptions do here."""
+    if view.get(before_of(view), ExceptionsAnswer) is None or view.get(after_of(view), ExceptionsAnswer) is None:
+        return 1
+    axis, level = axis_of(view), 1
+    at = axis.index_at(view.position)
+    near = axis.spans[max(at - _NEAR, 0) : at + _NEAR]
+    while instructions_of(level) * _TYPICAL_WIDTH < 2 * (near[-1].end.n - near[0].start.n):
+        level += 1
+    return min(level, whole_level(view.status.frontier))
 
 
 def axis_of(view: View) -> Axis:

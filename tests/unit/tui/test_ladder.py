@@ -96,8 +96,7 @@ def first_of_light() -> int:
 @pytest.mark.parametrize("size", SIZES)
 def test_a_whole_run_looks_like_this(size: tuple[int, int], regenerate: bool):
     panel = LadderPanel()
-    panel.wants(view_of_vms(5_000_000, panel))
-    panel.zoom_all()
+    panel.zoom_all(view_of_vms(5_000_000, panel))
     text = text_of(panel, view_of_vms(5_000_000, panel), *size)
     check_text(f"ladder/whole-{size[0]}x{size[1]}", text, regenerate)
 
@@ -211,16 +210,30 @@ def test_a_reading_that_failed_is_said():
 def test_zooming_out_ends_with_the_whole_run_and_in_with_single_exceptions():
     panel = LadderPanel()
     view = view_of_vms(5_000_000, panel)
+    levels = []
+    for zoom in [panel.zoom_out] * 20 + [panel.zoom_in] * 20:
+        zoom(view)
+        levels.append(panel.level)
     furthest = whole_level(view.status.frontier)
-    for _ in range(furthest + 5):
-        panel.zoom_out()
-    assert panel.level == furthest
-    panel.zoom_in()
-    assert panel.level == furthest - 1
-    panel.zoom_all()
-    panel.zoom_all()
-    assert panel.level == 0
-    panel.zoom_in()
+    assert levels[19] == furthest and levels[-1] == 0
+    assert levels[:20] == sorted(levels[:20]) and levels[20:] == sorted(levels[20:], reverse=True)
+    assert set(levels[:20]) - {furthest} <= set(levels[20:])
+
+
+def test_the_first_form_from_afar_shows_more_than_single_exceptions_do():
+    panel = LadderPanel()
+    panel.zoom_out(view_of_vms(5_000_000, panel))
+    view = view_of_vms(5_000_000, panel)
+    answer = next(answer for answer in view.answers.values() if isinstance(answer, DensityAnswer))
+    assert answer.edges[0].n < 880_000 * 5 < 5_724_060 < answer.edges[-1].n
+
+
+def test_the_whole_run_is_one_key_away_and_back():
+    panel = LadderPanel()
+    view = view_of_vms(5_000_000, panel)
+    panel.zoom_all(view)
+    assert panel.level == whole_level(view.status.frontier)
+    panel.zoom_all(view)
     assert panel.level == 0
 
 
@@ -249,8 +262,7 @@ def test_columns_cover_a_stretch_with_the_cursor_in_it_and_lose_nothing(level: i
 
 def test_what_guests_printed_stands_on_the_ruler_and_leads_there():
     panel = LadderPanel()
-    view_of_vms(5_000_000, panel)
-    panel.zoom_all()
+    panel.zoom_all(view_of_vms(5_000_000, panel))
     lines = panel.lines(view_of_vms(5_000_000, panel), 120, 12, LOOK)
     assert '5,000,000 "line 5"▼' in lines[0].plain
     assert "╷line 2" in lines[0].plain
