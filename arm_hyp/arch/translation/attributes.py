@@ -22,6 +22,8 @@ FETCH_CACHEABLE = MemoryAttributes(0xAA, OUTER_SHAREABLE)
 _NC, _WB_BIT = 0b0100, 0b0100
 _STAGE2_NIBBLES = {0b01: 0b0100, 0b10: 0b1011, 0b11: 0b1111}
 """Cacheability of stage 2 as a nibble of MAIR_ELx: Non-cacheable, Write-Through, Write-Back."""
+_WITHOUT_XS = {0x01: 0x00, 0x05: 0x04, 0x09: 0x08, 0x0D: 0x0C, 0x40: 0x44, 0xA0: 0xAA}
+"""Bytes of MAIR_ELx that say XS = 0 (FEAT_XS), and those of the same memory otherwise. Ref: S1DecodeMemAttrs."""
 _SHAREABILITY = {0b00: NON_SHAREABLE, 0b01: NON_SHAREABLE, 0b10: OUTER_SHAREABLE, 0b11: INNER_SHAREABLE}
 """0b01 is reserved and taken as Non-shareable here."""
 
@@ -29,9 +31,11 @@ _SHAREABILITY = {0b00: NON_SHAREABLE, 0b01: NON_SHAREABLE, 0b10: OUTER_SHAREABLE
 def decode_stage1(mair: int, descriptor: int) -> MemoryAttributes:
     """Decode AttrIndx <4:2> and SH <9:8> of a stage 1 descriptor. Ref: S1DecodeMemAttrs.
 
-    Simplified: reserved values of MAIR_ELx (CONSTRAINED UNPREDICTABLE) are Device-nGnRnE here.
+    Simplified: reserved values of MAIR_ELx (CONSTRAINED UNPREDICTABLE) are Device-nGnRnE here. Those of FEAT_XS are not
+    reserved on any model, and what they say of XS is not kept.
     """
     attr = mair >> 8 * (descriptor >> 2 & 7) & 0xFF
+    attr = _WITHOUT_XS.get(attr, attr)
     is_reserved = attr & 0b11 if attr < 0x10 else not attr & 0xF
     return _effective(0 if is_reserved else attr, _SHAREABILITY[descriptor >> 8 & 3])
 

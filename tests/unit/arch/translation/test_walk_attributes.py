@@ -17,7 +17,14 @@ def test_attrindx_selects_a_byte_of_mair(index: int) -> None:
     assert decode_stage1(mair, index << 2 | ISH << 8).attr == attr
 
 
-@pytest.mark.parametrize("attr", [0x01, 0x02, 0x40, 0xA0, 0xF0, 0x10])
+@pytest.mark.parametrize(("attr", "memory"), [(0x01, 0x00), (0x05, 0x04), (0x0D, 0x0C), (0x40, 0x44), (0xA0, 0xAA)])
+def test_bytes_that_deny_xs_are_the_memory_that_they_name(attr: int, memory: int) -> None:
+    """FEAT_XS; Write-Through is Read-Allocate there. Ref: Arm ARM, S1DecodeMemAttrs."""
+    assert decode_stage1(attr, ISH << 8) == decode_stage1(memory, ISH << 8)
+    assert decode_stage1(attr, ISH << 8).attr == memory
+
+
+@pytest.mark.parametrize("attr", [0x02, 0x0F, 0xB0, 0xF0, 0x10])
 def test_reserved_bytes_of_mair_are_the_strictest_memory(attr: int) -> None:
     assert decode_stage1(attr, 0) == (0x00, OSH)
 
