@@ -16,6 +16,7 @@ from arm_hyp.errors import UserError
 
 Value = str | int | list[str] | dict[str, int]
 """What an answer can be: a text or choice, a number, several texts, or numbers by name."""
+_AS_HEX: Final = 10
 _HEAD: Final = "# What you answered: arm-hyp lesson answer TASK VALUE writes it, and you may edit it.\n\n"
 
 
@@ -43,21 +44,29 @@ def _is_value(value: Any) -> bool:
 def write_answer(folder: Path, task: str, value: Value) -> None:
     """Put an answer into the file, in place of an older one for this task. Raises: UserError, OSError."""
     answers = read_answers(folder) | {task: value}
-    write_whole(folder / ANSWERS, answers_text(answers).encode())
+    try:
+        data = answers_text(answers).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"the answer to {task}", "is no text", "write it in UTF-8") from None
+    write_whole(folder / ANSWERS, data)
 
 
 def answers_text(answers: Mapping[str, Value]) -> str:
     """Return the text of a file with these answers."""
-    return _HEAD + "".join(f"{json.dumps(name)} = {_written(value)}\n" for name, value in sorted(answers.items()))
+    return _HEAD + "".join(f"{_quoted(name)} = {_written(value)}\n" for name, value in sorted(answers.items()))
 
 
 def _written(value: Value) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(name)} = {_number(each)}" for name, each in value.items()) + " }"
+        return "{ " + ", ".join(f"{_quoted(name)} = {_number(each)}" for name, each in value.items()) + " }"
     if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=True)
-    return _number(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=True)
+        return f"[{', '.join(map(_quoted, value))}]"
+    return _number(value) if isinstance(value, int) else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _number(value: int) -> str:
-    return str(value) if -10 < value < 10 else hex(value) if value >= 0 else str(value)
+    return hex(value) if value >= _AS_HEX else str(value)

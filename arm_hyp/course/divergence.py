@@ -22,6 +22,7 @@ from arm_hyp.timeline.recordings.saved import record
 MARK: Final = "first-divergence"
 FAILED_MARK: Final = "failed-check"
 _SHOWN_CHANGES: Final = 3
+_STANDING: Final = ("PC", "PSTATE")
 
 
 def located(judge: Judge, failed: CheckFailed, folder: Path) -> Feedback:
@@ -35,7 +36,7 @@ def located(judge: Judge, failed: CheckFailed, folder: Path) -> Feedback:
         timeline.marks[FAILED_MARK] = feedback.at
     if parted is not None:
         feedback = replace(feedback, divergence=_lines(run, parted[1], parted[0]), mark=MARK)
-        timeline.marks[MARK] = _place(parted[0])
+        timeline.marks[MARK] = parted[0].positions[0]
     path = folder / f"{judge.task.name}.hyp"
     folder.mkdir(parents=True, exist_ok=True)
     write_recording(str(path), record(timeline, judge.recorders[run], judge.options_of(run).limit))
@@ -51,30 +52,37 @@ def _difference(judge: Judge, run: JudgedRun) -> tuple[Difference, JudgedRun] | 
     return None if found is None else (found, expected)
 
 
-def _place(difference: Difference) -> Position:
-    """Return where the run is marked: at the event that differs, or where other state shows first."""
-    return difference.event_at or difference.positions[0]
-
-
 def _lines(run: JudgedRun, expected: JudgedRun, difference: Difference) -> tuple[str, ...]:
-    sides = [_side(each, difference, index) for index, each in enumerate((run, expected))]
-    names = zip(("yours", "expected"), sides, strict=True)
-    head = f"first divergence from the solution, at {_place(difference)}:"
-    return (head, *(f"  {name + ':':<10}{text}" for name, text in names), *_changes(difference))
+    """Say what differs first, and which event is the first that shows it."""
+    first, runs = difference.positions[0], (run, expected)
+    head = f"first divergence from the solution, at {first}:"
+    events = tuple(_event(each, difference, index) for index, each in enumerate(runs))
+    if difference.event_at is not None and difference.event_at <= first:
+        return (head, *_sides(events))
+    standing = tuple(map(_standing, runs, difference.positions))
+    told = (head, *(_sides(standing) if standing[0] != standing[1] else ()), *_changes(difference))
+    return told if difference.event_at is None else (*told, f"it shows at {difference.event_at}:", *_sides(events))
 
 
-def _side(run: JudgedRun, difference: Difference, index: int) -> str:
-    """Say what one of the runs does where they part: its next event, its end, or where it stands."""
-    if difference.events is not None and difference.events[index] != NO_MORE:
-        return difference.events[index]
-    position = difference.positions[index]
+def _sides(texts: tuple[str, ...]) -> Iterator[str]:
+    return (f"  {name + ':':<10}{text}" for name, text in zip(("yours", "expected"), texts, strict=True))
+
+
+def _event(run: JudgedRun, difference: Difference, index: int) -> str:
+    """Say which event one of the runs has where they part; one that has none has ended."""
+    told = NO_MORE if difference.events is None else difference.events[index]
+    return f"the run ends: {run.text}" if told == NO_MORE else told
+
+
+def _standing(run: JudgedRun, position: Position) -> str:
+    """Say where a run stands, or that it has ended."""
     return f"the run ends: {run.text}" if position >= run.end else run.place(position)
 
 
-def _changes(difference: Difference) -> Iterator[str]:
-    """Say which registers and memory differ, where that is all that does."""
-    shown = [each for each in difference.changed if difference.events is None and _is_register(each.name)]
-    return (f"  {line}" for line in map(str, shown[:_SHOWN_CHANGES]))
+def _changes(difference: Difference) -> list[str]:
+    """Say which registers and memory differ, beside those that say where a run stands."""
+    shown = [each for each in difference.changed if _is_register(each.name) and each.name.split()[-1] not in _STANDING]
+    return [f"  {each} (yours, expected)" for each in shown[:_SHOWN_CHANGES]]
 
 
 def _is_register(name: str) -> bool:
