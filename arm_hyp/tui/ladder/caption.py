@@ -18,6 +18,7 @@ from arm_hyp.tui.ladder.lanes import lane_name
 from arm_hyp.tui.ladder.spans import Span, Via
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.drawing import visible
+from arm_hyp.tui.text import flowed
 from arm_hyp.tui.view import View, number
 
 _GAP: Final = 2
@@ -42,11 +43,11 @@ def caption(view: View, scene: Scene, width: int, most: int, look: Look) -> list
         room = width - text.cell_len - end.cell_len
         if room >= (_GAP if end else 0):
             return [Text.assemble(text, " " * room, end)]
-        lines = broken(text, width)
+        lines = flowed(text, width)
         if most > 1 and len(lines) <= most and lines[-1].cell_len + _GAP + end.cell_len <= width:
             lines[-1] = Text.assemble(lines[-1], " " * (width - lines[-1].cell_len - end.cell_len), end)
             return lines
-    return _cut(broken(variants[-1], width), most, width, look)
+    return _cut(flowed(variants[-1], width), most, width, look)
 
 
 def _cut(lines: list[Text], most: int, width: int, look: Look) -> list[Text]:
@@ -55,17 +56,6 @@ def _cut(lines: list[Text], most: int, width: int, look: Look) -> list[Text]:
         lines[most - 1].truncate(max(width - 1, 0))
         lines[most - 1].append(look.glyphs.more, look.style("dim"))
     return lines[:most]
-
-
-def broken(text: Text, width: int) -> list[Text]:
-    """Return a text in lines of at most `width` cells, broken between words; styles stay."""
-    plain, lines, start = text.plain, list[Text](), 0
-    while len(plain) - start > width:
-        space = plain.rfind(" ", start, start + width + 1)
-        end = space if space > start else start + width
-        lines.append(text[start:end])
-        start = end + (space > start)
-    return [*lines, text[start:]]
 
 
 def _is_at_trap(view: View, scene: Scene) -> bool:

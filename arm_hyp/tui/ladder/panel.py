@@ -23,7 +23,7 @@ from arm_hyp.tui.ladder.lanes import lane_name, shown_lanes, vm_names
 from arm_hyp.tui.ladder.milestones import console_of, density_ruler, milestones_of
 from arm_hyp.tui.ladder.spans import Known, Lane, lane_of, spans_of
 from arm_hyp.tui.look import Look
-from arm_hyp.tui.panels.drawing import failed
+from arm_hyp.tui.panels.drawing import failed, visible
 from arm_hyp.tui.panels.panel import Panel, PanelKey
 from arm_hyp.tui.view import View, trap_of
 
@@ -79,7 +79,7 @@ class LadderPanel(Panel):
             return f"{self.title} · cpu{view.cpu}"
         names = view.status.vms
         name = names[whose.vm] if whose.vm < len(names) else f"vm{whose.vm}"
-        return f"{self.title} · {name}/vcpu{whose.index}"
+        return f"{self.title} · {visible(name)}/vcpu{whose.index}"
 
     def lines(self, view: View, width: int, height: int, look: Look) -> list[Text]:
         """Draw it: the ruler, lanes, and the caption under them."""

@@ -14,9 +14,10 @@ from arm_hyp.runner.messages import Run
 from arm_hyp.runner.vm_file import read_vm_file
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import DensityAnswer, Failed
+from arm_hyp.timeline.process.answers import Chunk, ConsoleAnswer, DensityAnswer, Failed
 from arm_hyp.timeline.process.session import Session
 from arm_hyp.tui.ladder.density import columns_of, stretch, whole_level
+from arm_hyp.tui.ladder.milestones import Milestone, console_of, milestones_of
 from arm_hyp.tui.ladder.panel import LadderPanel, before_of
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.view import View
@@ -268,3 +269,20 @@ def test_what_guests_printed_stands_on_the_ruler_and_leads_there():
     assert "╷line 2" in lines[0].plain
     goes = dict(metas([lines[0]], "go"))
     assert (880_033, 1) <= goes["╷line 2"] < (1_760_060, 0)  # type: ignore[operator]
+
+
+def test_lines_of_a_guest_are_milestones_where_they_began_and_never_escape_sequences():
+    panel = LadderPanel()
+    view = view_of_vms(5_000_000, panel)
+    message = console_of(view)
+    assert message is not None
+    chunks = (
+        Chunk(Position(10), b"[    0.100000] Boo"),
+        Chunk(Position(20), b"ting\r\n\n"),
+        Chunk(Position(30), b"\x1b[2Jand \xe9"),
+    )
+    made = View(view.subject, view.status, view.whose, {**view.answers, message: ConsoleAnswer(0, chunks)})
+    assert milestones_of(made) == (
+        Milestone(Position(10), "Booting"),
+        Milestone(Position(30), "^[[2Jand é"),
+    )
