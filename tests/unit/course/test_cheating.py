@@ -163,9 +163,7 @@ CHEATS = {
         "X20 is",
     ),
     "gives the judge what it cannot take": (
-        loaded("import msgspec", "from arm_hyp.course.sandbox.wire import *")
-        + FORGE
-        + body("deep = b'x'", "for _ in range(2000): deep = [deep]", "send('did', deep)"),
+        FORGE + body("deep = b'x'", "for _ in range(2000): deep = [deep]", "send('did', deep)"),
         "wrote to the judge's pipe",
     ),
     "goes on after its time": (
