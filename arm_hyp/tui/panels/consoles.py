@@ -23,10 +23,10 @@ from arm_hyp.tui.panels.terminal_text import Cell, cells_of
 from arm_hyp.tui.panels.vm_choice import NEXT_VM_KEYS, VmChoice
 from arm_hyp.tui.view import View
 
-_SHORT_BYTES: Final = 8 << 10
-_LONG_BYTES: Final = 64 << 10
+_SHORT_BYTES: Final = 4 << 10
+_LONG_BYTES: Final = 60 << 10
 _STEP_BYTES: Final = 4 << 10
-"""The beginning of what is read moves in such steps, so that it is the same from view to view."""
+"""The beginning of what is read moves in such steps, so that it is mostly the same from view to view."""
 
 
 class ConsolesPanel(VmChoice, Panel):
@@ -75,7 +75,7 @@ class ConsolesPanel(VmChoice, Panel):
         vm = self.vm_of(view)
         printed = view.status.consoles[vm] if vm < len(view.status.consoles) else 0
         before = max(printed - self._bytes, 0)
-        return ask.Console(vm, -(-before // _STEP_BYTES) * _STEP_BYTES)
+        return ask.Console(vm, before // _STEP_BYTES * _STEP_BYTES)
 
 
 def _rows(found: ConsoleAnswer, vm: int, width: int, look: Look) -> Iterator[Text]:
@@ -106,7 +106,7 @@ def _row(cells: list[Cell], vm: int, look: Look) -> Text:
     dim, spans, end = look.style("dim"), list[Span](), 0
     for cell in cells:
         begin, end = end, end + len(cell.text)
-        spans.append(Span(begin, end, Style(meta={"printed": (vm, cell.offset)})))
+        spans.append(Span(begin, end, Style.from_meta({"printed": (vm, cell.offset)})))
         if cell.is_stand_in:
             spans.append(Span(begin, end, dim))
     return Text("".join(cell.text for cell in cells), look.style("text"), end="", spans=spans)

@@ -35,7 +35,9 @@ def _stand_in(one: str) -> str:
 def wrapped(text: str, width: int, style: Style, indent: str = "") -> list[Text]:
     """Return a long text as lines of at most `width` cells; lines behind the first begin with `indent`."""
     room = max(width, len(indent) + 4)
-    return [Text(line, style) for line in textwrap.wrap(text, room, subsequent_indent=indent)] or [Text()]
+    return [
+        Text(line, style) for line in textwrap.wrap(text, room, subsequent_indent=indent, break_on_hyphens=False)
+    ] or [Text()]
 
 
 def shortened(text: str, width: int, look: Look) -> str:

@@ -85,13 +85,17 @@ def _table(rows: Sequence[ExitCost], view: View, width: int, look: Look) -> list
     columns = (
         Column("exit", [_name(one, view, look) for one in rows]),
         Column("count", [Cell(f"{one.count:,}", look.style("strong")) for one in rows], is_right=True),
-        Column("share", [Cell(f"{share:.0%}", text) for share in shares], 1, is_right=True),
+        Column("share", [Cell(_percent(share), text) for share in shares], 1, is_right=True),
         Column("", bars, 2),
         Column("each", [Cell(_each(one), text) for one in rows], 3, is_right=True),
         Column("in all", [Cell(in_words(one.time_ns), text) for one in rows], 4, is_right=True),
         Column("instructions", [Cell(f"{one.instructions:,}", look.style("dim")) for one in rows], 5, is_right=True),
     )
     return table(columns, width, look)
+
+
+def _percent(share: float) -> str:
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def _role(one: ExitCost) -> str:

@@ -95,8 +95,8 @@ class WalkPanel(Panel):
         if walk is None:
             return failed(view, message, width, look) or nothing("the walk was not read", width, look)
         head = [_headline(address, view, width, look), *_outcome(walk, width, look)]
-        whole = [*head, *_stages(walk, width, False, look)]
-        return whole if len(whole) <= height else [*head, *_stages(walk, width, True, look)]
+        drawn = [[*head, *_stages(walk, width, is_short, look)] for is_short in _shortest_last(walk)]
+        return next((lines for lines in drawn if len(lines) <= height), drawn[-1])
 
 
 def parse_address(text: str, view: View) -> int:
@@ -172,9 +172,15 @@ def _rights(walk: WalkAnswer) -> str:
 # --- stages -----------------------------------------------------------------------------------------------------------
 
 
-def _stages(walk: WalkAnswer, width: int, is_short: bool, look: Look) -> list[Text]:
-    lines = [*_stage(walk, "Stage 1", width, is_short, look), *_nested(walk, width, is_short, look)]
-    return lines + ([] if walk.stage2 is None else _stage(walk.stage2, "Stage 2", width, is_short, look))
+def _shortest_last(walk: WalkAnswer) -> tuple[tuple[bool, bool], ...]:
+    """Return which stages to draw short, best first: where there is little room the stage that failed keeps boxes."""
+    first_is_short = walk.fault is not None and walk.fault[2] == 2
+    return (False, False), (first_is_short, not first_is_short), (True, True)
+
+
+def _stages(walk: WalkAnswer, width: int, is_short: tuple[bool, bool], look: Look) -> list[Text]:
+    lines = [*_stage(walk, "Stage 1", width, is_short[0], look), *_nested(walk, width, is_short[1], look)]
+    return lines + ([] if walk.stage2 is None else _stage(walk.stage2, "Stage 2", width, is_short[1], look))
 
 
 def _stage(walk: WalkAnswer, name: str, width: int, is_short: bool, look: Look) -> list[Text]:
