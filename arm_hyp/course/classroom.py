@@ -13,13 +13,16 @@ from typing import Final, NamedTuple
 from arm_hyp.course.answers import Value, read_answers, write_answer
 from arm_hyp.course.catalogue import Catalogue, open_catalogue
 from arm_hyp.course.checking import DEFAULT_SEED, check_lesson
-from arm_hyp.course.judge import SOLUTION
+from arm_hyp.course.configured import configured, is_answered_by_value
+from arm_hyp.course.divergence import save_run
+from arm_hyp.course.judge import SOLUTION, Judge
 from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.manifest import Lesson, Task
 from arm_hyp.course.sandbox import Limits
 from arm_hyp.course.verdict import LessonResult
 from arm_hyp.course.workspace import Workspace
 from arm_hyp.errors import UserError
+from arm_hyp.runner.configuration import Configuration
 
 ASKS_FOR_SOLUTION: Final = 2
 """So often is the solution asked for before it is shown, where the lesson is not passed."""
@@ -104,10 +107,26 @@ class Classroom:
 
     def begin(self, lesson: Lesson) -> list[str]:
         """Work on a lesson: copy what it starts with, and remember it. Returns what was copied. Raises: OSError."""
-        made = self.workspace.begin(lesson)
+        made = [*self.workspace.begin(lesson), *self._record_bugs(lesson)]
         self.workspace.progress.current = lesson.name
         self.workspace.save()
         return made
+
+    def _record_bugs(self, lesson: Lesson) -> list[str]:
+        """Record the runs in which a mistake is to be found, as TASK.hyp, where they are not there yet."""
+        folder, made = self.workspace.of(lesson), []
+        for task in lesson.tasks:
+            path = folder / f"{task.name}.hyp"
+            if task.kind == "bug" and not path.exists():
+                with Judge(lesson, task, lesson.folder / SOLUTION, DEFAULT_SEED, is_trusted=True) as judge:
+                    save_run(judge, judge.run(), path)
+                made.append(path.name)
+        return made
+
+    def machine(self, lesson: Lesson, task: Task) -> Configuration:
+        """Return the machine of a task with the student's files and answer, to be looked at. Raises: UserError."""
+        answer = self.answers(lesson).get(task.name) if is_answered_by_value(task) else None
+        return configured(lesson, task, self.workspace.of(lesson), answer)
 
     def check(
         self, lesson: Lesson, *, seed: int = DEFAULT_SEED, tasks: Sequence[str] | None = None,

@@ -38,9 +38,14 @@ def located(judge: Judge, failed: CheckFailed, folder: Path) -> Feedback:
         feedback = replace(feedback, divergence=_lines(run, parted[1], parted[0]), mark=MARK)
         timeline.marks[MARK] = parted[0].positions[0]
     path = folder / f"{judge.task.name}.hyp"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_recording(str(path), record(timeline, judge.recorders[run], judge.options_of(run).limit))
+    save_run(judge, run, path)
     return replace(feedback, recording=path.name, mark=feedback.mark or FAILED_MARK)
+
+
+def save_run(judge: Judge, run: JudgedRun, path: Path) -> None:
+    """Write a run of a judge as a recording. Raises: UserError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_recording(str(path), record(run.timeline, judge.recorders[run], judge.options_of(run).limit))
 
 
 def _difference(judge: Judge, run: JudgedRun) -> tuple[Difference, JudgedRun] | None:

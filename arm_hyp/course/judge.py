@@ -7,7 +7,6 @@ their code.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +16,10 @@ from msgspec.structs import replace
 
 from arm_hyp.course.answers import Value, read_answers
 from arm_hyp.course.build import Build, drawn
+from arm_hyp.course.configured import configured, is_answered_by_value
 from arm_hyp.course.judged_run import BoundedSink, CheckFailed, JudgedRun, NotGraded
 from arm_hyp.course.kinds.answered import wrong_answer
-from arm_hyp.course.kinds.kind import Change
 from arm_hyp.course.kinds.table import KINDS
-from arm_hyp.course.machine_table import configuration
 from arm_hyp.course.manifest import Lesson, Task
 from arm_hyp.course.sandbox import Job, Limits, run_student
 from arm_hyp.course.verdict import Feedback
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 
 SOLUTION: Final = "solution"
-_TABLE_FILE: Final = "words-{:x}.bin"
 _UNREPEATABLE: Final = ("the recording is not of this run", "the recording ends here")
 
 
@@ -176,20 +173,13 @@ class Judge:
         return run
 
     def _configuration(self, options: Options) -> Configuration:
-        kind = KINDS[self.task.kind]
-        change = kind.change(self.task, self.answer()) if kind.has_answer and not self.task.files else Change()
+        answer = self.answer() if is_answered_by_value(self.task) else None
         try:
-            made = configuration(self.lesson.machine | self.task.machine, self._build.folder)
-        except UserError as error:
-            shown = (self._build.shown(part) for part in (error.thing, error.cause, error.way_out))
-            raise UserError(f"{self.lesson.name}: {next(shown)}", next(shown), next(shown)) from None
-        loads = tuple(
-            f"{address:#x}={self._build.put(_TABLE_FILE.format(address), struct.pack('<Q', word))}"
-            for address, word in change.words
-        )
-        return replace(
-            made, settings=(*made.settings, *options.settings, *change.settings), loads=(*made.loads, *loads)
-        )
+            made = configured(self.lesson, self.task, self._build.folder, answer)
+        except UserError as error:  # a mistake of the author's
+            thing, cause, way_out = (self._build.shown(part) for part in (error.thing, error.cause, error.way_out))
+            raise UserError(f"{self.lesson.name}: {thing}", cause, way_out) from None
+        return replace(made, settings=(*made.settings, *options.settings))
 
     def _recorded(self, made: Configuration, options: Options) -> RecordedHandlers:
         """Run the student's handlers in the sandbox; return what they did. Raises: CheckFailed, NotGraded."""

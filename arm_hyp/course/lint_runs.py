@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from arm_hyp.course.checking import check_lesson
+from arm_hyp.course.configured import has_machine
 from arm_hyp.course.files import read_text
 from arm_hyp.course.judge import SOLUTION, Judge
 from arm_hyp.course.judged_run import CheckFailed, NotGraded
-from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.manifest import Lesson
 from arm_hyp.course.text import Step
 from arm_hyp.course.verdict import LessonResult, TaskResult
@@ -80,7 +80,7 @@ def _place(lesson: Lesson, step: Step, seed: int) -> Iterator[str]:
     name = step.task or step.run
     if step.go in ("", "start", "end") or name not in [task.name for task in lesson.tasks]:
         return
-    if not KINDS[lesson.task(name).kind].needs_machine and not lesson.task(name).machine:
+    if not has_machine(lesson, lesson.task(name)):
         yield f"text.md: {step.title}: @go {step.go}: {name} has no machine"
         return
     with Judge(lesson, lesson.task(name), lesson.folder / SOLUTION, seed, is_trusted=True) as judge:

@@ -79,8 +79,6 @@ def wrong_answer(task: Task, value: Value) -> Feedback:
 class Bug(Answered):
     """A run with a mistake in it: name the line, the instruction or the register."""
 
-    needs_machine = True
-
     def normal(self, judge: Judge, value: Value) -> object:
         """Return the line that is meant, by FILE:LINE, an address or a symbol; else the text."""
         return _pointed_at(judge.run(), str(value)) or super().normal(judge, value)

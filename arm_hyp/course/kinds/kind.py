@@ -28,7 +28,6 @@ class Kind:
 
     has_answer = False
     needs_files = False
-    needs_machine = False
 
     def mistakes(self, task: Task) -> Iterator[str]:
         """Give what is wrong with a task's table, in words."""

@@ -15,7 +15,6 @@ class Handler(Kind):
     """A file of handlers, which `hypervisor` of the machine names. It runs in the sandbox only."""
 
     needs_files = True
-    needs_machine = True
 
     def mistakes(self, task: Task) -> Iterator[str]:
         """Give what is wrong with a task's table."""
@@ -28,4 +27,3 @@ class Guest(Kind):
     """A guest in assembly, at EL1 or EL2: the image of the machine, or included by it."""
 
     needs_files = True
-    needs_machine = True

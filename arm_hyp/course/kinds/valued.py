@@ -21,7 +21,6 @@ class _ByName(Kind):
     """A number for each of some names; what is not named is left as it is."""
 
     has_answer = True
-    needs_machine = True
 
     def read(self, task: Task, words: Sequence[str]) -> Value:
         """Return numbers by name, from NAME=NUMBER. Raises: UserError."""
