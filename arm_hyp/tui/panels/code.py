@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from rich.text import Text
 
@@ -109,6 +109,15 @@ class CodePanel(Panel):
             return None
         return self._selected[0] if self._selected is not None and self._selected[1] == focus else focus.address
 
+    def click(self, meta: dict[str, Any], view: View) -> bool:
+        """Select the line whose address was clicked on."""
+        focus = focus_of(view, wants_origin=self.wants_origin)
+        if focus is None or "line" not in meta:
+            return False
+        self.chosen_address = int(meta["line"])
+        self._selected = self.chosen_address, focus
+        return True
+
     # --- what is read ------------------------------------------------------------------------------------------------
 
     def wants(self, view: View) -> Iterable[ask.OneReading]:
@@ -156,7 +165,7 @@ class CodePanel(Panel):
         focus = focus_of(view, wants_origin=self.wants_origin)
         if focus is None:
             return self.title
-        place = place_name(view.subject.symbols, focus.address) or f"{focus.address:#x}"
+        place = place_name(view.subject.symbols, focus.address) or _address_text(focus.address)
         if has_origin(view, wants_origin=self.wants_origin):
             return f"code: {place}, where the exception came from"
         is_vector = view.is_at_trap and view.trap is not None and view.trap.vector == focus.address
@@ -309,12 +318,16 @@ def _pc_of(row: ExceptionRow) -> int:
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
+def _address_text(address: int) -> str:
+    return number(address, 8 if address >> 32 == 0 else 16)
+
+
 def _line(row: Row, symbols: SymbolTable, width: int, digits: int, look: Look) -> Text:
     if row.word is None:
         return fitted_cut(_heading_line(row, look), width, look)
     text = instruction_text(row.word, row.address, symbols)
     line = Text(" " * _GUTTER_CELLS)
-    line.append(number(row.address, digits), look.style("dim")).append("  ")
+    line.append(number(row.address, digits), look.style("dim", line=row.address)).append("  ")
     column = line.cell_len + _INSTRUCTION_CELLS
     line.append_text(styled(text, look))
     told = remark(row, text) if width >= _REMARKS_FROM_CELLS and row.source else ""

@@ -34,6 +34,7 @@ _SETTING: Final = re.compile(r"\b([A-Z][A-Z0-9]*_EL[0-3]|PSTATE)\.([A-Za-z]\w*)"
 _RULE_CELLS: Final = 16
 _PAGE_BITS: Final = 12
 _ROOMY: Final = 12
+_DEPTH_CELLS: Final = 3
 _SMALL_BITS: Final = 6
 """A field of so many bits is written in binary, a longer one in hexadecimal."""
 
@@ -205,24 +206,32 @@ def _condition(one: Condition, step: Step, look: Look) -> Text:
 
 def _tree_lines(tree: SyndromeTree, width: int, look: Look) -> list[Text]:
     head = Text().append(tree.name, look.style("title", explain=tree.name))
-    lines = flowed(head.append(f" {number(tree.value, 8 if tree.value >> 32 == 0 else 16)}", look.style("text")), width)
-    for path, node in nodes_of(tree):
-        branch, end, upright = look.glyphs.tree
-        lead = "".join(" " * len(upright) if is_last else upright for is_last in path[:-1])
-        text = (
-            Text()
-            .append(lead + (end if path[-1] else branch), look.style("faint"))
-            .append_text(_node(node, tree, look))
-        )
-        lines += flowed(text, width, len(lead) + len(branch) + 2)
+    head.append(f" {number(tree.value, 8 if tree.value >> 32 == 0 else 16)}", look.style("text"))
+    nodes = list(nodes_of(tree))
+    name_cells = max((_DEPTH_CELLS * len(path) + len(_label(node)) for path, node in nodes), default=0)
+    value_cells = max((len(bits_text(node)) for _, node in nodes), default=0)
+    lines = flowed(head, width)
+    for path, node in nodes:
+        text = _branch(path, look).append_text(_name_text(node, tree, look))
+        text.append(" " * (name_cells - text.cell_len + 1))
+        text.append(bits_text(node).ljust(value_cells), look.style("on" if node.value else "off"))
+        lines += flowed(text.append(f"  {node.meaning}", look.style("text")), width, _DEPTH_CELLS * len(path) + 2)
     return lines
 
 
-def _node(node: SyndromeTree, tree: SyndromeTree, look: Look) -> Text:
-    bits = f"<{node.msb}>" if node.msb == node.lsb else f"<{node.msb}:{node.lsb}>"
+def _branch(path: tuple[bool, ...], look: Look) -> Text:
+    branch, end, upright = look.glyphs.tree
+    lead = "".join(" " * len(upright) if is_last else upright for is_last in path[:-1])
+    return Text().append(lead + (end if path[-1] else branch), look.style("faint"))
+
+
+def _label(node: SyndromeTree) -> str:
+    return f"{node.name} <{node.msb}>" if node.msb == node.lsb else f"{node.name} <{node.msb}:{node.lsb}>"
+
+
+def _name_text(node: SyndromeTree, tree: SyndromeTree, look: Look) -> Text:
     text = Text().append(node.name, look.style("bad" if node.is_res0 else "strong", explain=_word(node, tree)))
-    text.append(f" {bits} ", look.style("dim")).append(bits_text(node), look.style("on" if node.value else "off"))
-    return text.append(f"  {node.meaning}", look.style("text"))
+    return text.append(_label(node).removeprefix(node.name), look.style("dim"))
 
 
 def bits_text(node: SyndromeTree) -> str:

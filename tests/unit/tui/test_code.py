@@ -77,6 +77,18 @@ def test_breakpoints_and_the_selected_line_are_marked():
     assert lines["4008_0028"] == "   "
 
 
+def test_a_click_on_an_address_selects_its_line():
+    panel = CodePanel()
+    view = view_at("02-wfi.s", BEFORE, [panel], TWI)
+    metas = [
+        s.style.meta for line in panel.lines(view, 60, 12, LOOK) for s in line.spans if not isinstance(s.style, str)
+    ]
+    assert {"line": EL1 + 8} in metas
+    assert panel.click({"line": EL1 + 8}, view)
+    assert panel.chosen_address == panel.address(view) == EL1 + 8
+    assert not panel.click({"go": (0, 0)}, view)
+
+
 def test_a_selection_ends_when_the_cpu_goes_on():
     panel = CodePanel()
     panel.down(view_at("02-wfi.s", (9, 0), [panel], TWI))
