@@ -23,7 +23,11 @@ from arm_hyp.tui.view import View, registers_of
 
 _STATES: Final = ("invalid", "pending", "active", "pending+active")
 _QUIET: Final = "inactive"
-_REGISTERS: Final = {3: ("ICC_PMR_EL1", "ICC_RPR_EL1"), 2: ("GICC_PMR", "GICC_RPR")}
+_REGISTERS: Final = {
+    3: (("ICC_PMR_EL1", "ICC_PMR_EL1"), ("ICC_RPR_EL1", "ICC_RPR_EL1")),
+    2: (("GICC_PMR", "PMR"), ("GICC_RPR", "GIC")),
+}
+"""Priority mask and running priority by version: the name, and the word that explains it."""
 _NUMBER_IN_NAME: Final = re.compile(r",? ?\(?INTID \d+\)?")
 _VGIC_ROW: Final = re.compile(r"\s+(?:SGI|PPI|SPI)\s+(\d+)\s+\d+\s+([01]{7})\s+(\d+)\s+\w+\s+\w+\s+(\d+)\s+-?\d+\s*")
 
@@ -77,9 +81,9 @@ def _interface(found: GicAnswer, width: int, look: Look) -> Text:
     line = Text.assemble((f"GICv{found.version}", look.style("title")))
     idle = " idle" if found.running == IDLE_PRIORITY else ""
     parts = ((mask, f"{found.pmr:02x}", ""), (running, f"{found.running:02x}", idle))
-    for name, value, words in parts:
+    for (name, word), value, words in parts:
         short = name.split("_")[1]
-        line.append(f"  {name if width >= 60 else short} ", look.style("el1", explain=name))
+        line.append(f"  {name if width >= 60 else short} ", look.style("el1", explain=word))
         line.append(value, look.style("strong")).append(words, look.style("dim"))
     return line
 
@@ -99,7 +103,7 @@ def _list_registers(found: GicAnswer, before: GicAnswer | None, width: int, look
             empty.append(number)
     if empty:
         text = f"LR {_ranges(empty)}  {look.glyphs.states[0]} invalid"
-        lines.append(Text(shortened(text, width, look), look.style("dim", explain="ICH_LR<n>_EL2")))
+        lines.append(Text(shortened(text, width, look), look.style("dim", explain="LR")))
     return lines
 
 
@@ -173,7 +177,7 @@ def _interrupt(one: InterruptState, was: InterruptState, width: int, look: Look)
     state = _state(one)
     has_moved = state != _state(was)
     word = _STATES[state] if state else _QUIET
-    line = Text.assemble((f"{one.intid:>4} ", look.style("irq")))
+    line = Text.assemble((f"{one.intid:>4} ", look.style("irq", explain="INTID")))
     if has_moved:
         line.append(f"{look.glyphs.states[_state(was)]}{look.glyphs.arrow}", look.style("dim"))
     line.append(f"{look.glyphs.states[state]} {word}", look.style("changed" if has_moved else "strong"))

@@ -155,7 +155,10 @@ def _changes(view: View, message: ask.Memory, found: MemoryAnswer) -> frozenset[
 def _values(window: Window, space: Space, view: View, width: int, look: Look) -> list[Text]:
     """Return what lies at the chosen address: its name, and the word and doubleword that it is in."""
     symbols = view.subject.symbols
-    line = Text.assemble((f"{_NAMES[space]} ", look.style("title")), (number(window.selected), look.style("strong")))
+    line = Text.assemble(
+        (f"{_NAMES[space]} ", look.style("title", explain=_NAMES[space])),
+        (number(window.selected), look.style("strong")),
+    )
     symbol = visible(symbols.describe(window.selected)) if space == "va" else ""
     if symbol and line.cell_len + len(symbol) + 1 <= width:
         line.append(f" {symbol}", look.style("code"))

@@ -66,7 +66,7 @@ def _timers(timers: Sequence[TimerState], width: int, look: Look) -> list[Text]:
         Column("timer", [_name(one, look) for one in rows]),
         Column("state", [_state(one, look) for one in rows]),
         _column("fires", map(_when, rows), look, 1),
-        Column("INTID", [Cell(f"{one.intid}", look.style("irq")) for one in rows], 2, is_right=True),
+        Column("INTID", [Cell(f"{one.intid}", look.style("irq", explain="INTID")) for one in rows], 2, is_right=True),
         *(_bit(rows, name, look) for name in ("ENABLE", "IMASK", "ISTATUS")),
         Column("line", [_line_level(one, look) for one in rows], 4),
         _column("compare", (f"{one.cval:,}" if one.enable else "-" for one in rows), look, 5, is_right=True),

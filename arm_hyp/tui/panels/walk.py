@@ -139,8 +139,10 @@ def _walk_of(address: Address, view: View) -> ask.Walk:
 
 def _headline(address: Address, view: View, width: int, look: Look) -> Text:
     el = int(view.registers("general").get("PSTATE", 0)) >> _PSTATE_EL & 3 if address.el is None else address.el
-    style = look.style("title", explain=address.name) if address.name.startswith("FAR") else look.style("title")
-    line = Text.assemble((f"{visible(address.name)} ", style), (number(address.va), look.style("strong")))
+    word = address.name if address.name in ("PC", "SP") or address.name.startswith("FAR_EL") else "VA"
+    line = Text.assemble(
+        (f"{visible(address.name)} ", look.style("title", explain=word)), (number(address.va), look.style("strong"))
+    )
     line.append(f" {address.access}, ", look.style("dim"))
     line.append(f"EL{el}", look.style(f"el{el}"))
     symbol = visible(view.subject.symbols.describe(address.va))
@@ -156,11 +158,12 @@ def _outcome(walk: WalkAnswer, width: int, look: Look) -> list[Text]:
         text = f"{FaultKind[kind].value}, level {level} of stage {stage}: {walk.reason}"
         return wrapped(f"{look.glyphs.fault} {text}", width, look.style("bad"), "  ")
     size = f", {size_text(walk.block_bytes)}" if walk.block_bytes else ""
-    text = f"{look.glyphs.fine} PA {address_text(walk.pa or 0)}{size}: {_rights(walk)}"
+    text = f"{look.glyphs.fine} PA {address_text(walk.pa or 0)}{size}: {rights_text(walk)}"
     return wrapped(text, width, look.style("good"), "  ")
 
 
-def _rights(walk: WalkAnswer) -> str:
+def rights_text(walk: WalkAnswer) -> str:
+    """Say what memory it leads to, and who may do what there; empty where it leads nowhere."""
     if walk.attributes is None:
         return ""
     permissions = Permissions(*(letter != "-" for letter in walk.permissions))
@@ -188,9 +191,9 @@ def _stage(walk: WalkAnswer, name: str, width: int, is_short: bool, look: Look) 
     space = "VA" if walk.stage == 1 else "IPA"
     if not walk.base_register:
         return nothing(f"{name} is off: the address stays as it is", width, look)
-    head = Text.assemble(
-        (f"{name} ", look.style("title")), (f"{space} {address_text(walk.input_address)} ", look.style("strong"))
-    )
+    head = Text.assemble((f"{name} ", look.style("title", explain=f"STAGE{walk.stage}")))
+    head.append(f"{space} ", look.style("strong", explain=space))
+    head.append(f"{address_text(walk.input_address)} ", look.style("strong"))
     about = Text.assemble(
         (walk.base_register, look.style("el1" if walk.stage == 1 else "el2", explain=walk.base_register)),
         (f", {walk.input_bits} bits", look.style("dim")),
