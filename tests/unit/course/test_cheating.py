@@ -39,7 +39,8 @@ def loaded(*lines: str) -> str:
 FORGE = """
 import os, struct, msgspec
 def send(*frame):
-    data = msgspec.msgpack.encode(frame)
+    raw(msgspec.msgpack.encode(frame))
+def raw(data):
     for descriptor in range(3, 64):
         try:
             os.write(descriptor, struct.pack("<I", len(data)) + data)
@@ -163,7 +164,7 @@ CHEATS = {
         "X20 is",
     ),
     "gives the judge what it cannot take": (
-        FORGE + body("deep = b'x'", "for _ in range(2000): deep = [deep]", "send('did', deep)"),
+        FORGE + body("raw(bytes.fromhex('92a3646964') + bytes([0x91]) * 100_000 + bytes([0xc0]))"),
         "wrote to the judge's pipe",
     ),
     "goes on after its time": (
