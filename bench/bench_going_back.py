@@ -21,7 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Run, Runner
-from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.search import Search
 from arm_hyp.timeline.search_changes import last_change

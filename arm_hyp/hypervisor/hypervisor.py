@@ -17,6 +17,7 @@ from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import ExceptionTaken, Waited
 from arm_hyp.hypervisor.configuration import VmConfiguration
+from arm_hyp.hypervisor.costs import EXIT_NS
 from arm_hyp.hypervisor.dispatch import dispatch
 from arm_hyp.hypervisor.exits import InterruptExit, SyncExit, decode_exit
 from arm_hyp.hypervisor.host_cpu import HostCpu
@@ -34,8 +35,6 @@ from arm_hyp.machine import board
 from arm_hyp.machine.clock import NS_PER_TICK
 from arm_hyp.machine.machine import RAM_BASE, Machine
 
-EXIT_NS: Final = 1_000
-"""What an exit costs in virtual time: a handler in Python retires no instructions; a real exit takes about as long."""
 KICK_SGI: Final = 0
 """The SGI that makes another CPU leave its guest: something changed for the vCPU there."""
 _FIRST_SPECIAL: Final = 1020

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from arm_hyp.machine.dirty_pages import Run
 from arm_hyp.machine.machine import EARLY_GRID, TLB_GRID
+from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.page_versions import PageVersions
 from arm_hyp.timeline.position import Position
 
-DEFAULT_BUDGET_BYTES: Final = 512 << 20
 FORWARD_STEP: Final = 4 * TLB_GRID
 """Behind TLB_GRID a forward pass keeps a checkpoint every so many instructions."""
 

@@ -21,7 +21,8 @@ from arm_hyp.machine.machine import EARLY_GRID, RAM_BASE, TLB_GRID, Outcome
 from arm_hyp.runner import messages
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Output, Runner
-from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES, FORWARD_STEP
+from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.checkpoints import FORWARD_STEP
 from arm_hyp.timeline.history import Edited, History, Intervention, Load, Tip
 from arm_hyp.timeline.passage import GOING_ON, MAIN, Passage, limit_reached
 from arm_hyp.timeline.position import START, Position

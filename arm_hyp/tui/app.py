@@ -98,9 +98,9 @@ class ArmHypApp(App[None]):
 
     def __init__(self, link: Link, options: Options | None = None) -> None:
         super().__init__()
-        self.options = options or Options()
+        self.options: Options = options or Options()
         self.look = self.options.look
-        self.driver = Driver(
+        self.driver: Driver = Driver(
             link,
             self.seen_panels,
             is_recording=self.options.is_recording,

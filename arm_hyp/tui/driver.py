@@ -26,6 +26,7 @@ from arm_hyp.timeline.process.answers import (
     Found,
     Marks,
     Moved,
+    PrintedAnswer,
     RegistersAnswer,
     Restarted,
     StatusAnswer,
@@ -310,6 +311,14 @@ class Driver:
         """Write the run as a recording, with branches, marks and breakpoints."""
         await self.ask(ask.Save(path))
         return f"{path}: written, with {len(self.now.status.branches)} branch(es); arm-hyp tui {path} opens it"
+
+    async def printed_by(self, vm: int, offset: int) -> str:
+        """Go to what prints the character at an offset of a console."""
+        found = await self.ask(ask.PrintedBy(offset, vm))
+        if not isinstance(found, PrintedAnswer) or found.position is None:
+            return "it was not found what printed this"
+        await self.go(found.position)
+        return "the next instruction prints this character"
 
     async def look_at(self, whose: Whose) -> str:
         """Look at another CPU or vCPU."""

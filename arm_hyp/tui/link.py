@@ -1,6 +1,7 @@
-"""The wire to the machine: a machine process asked without blocking the screen, or a session in this process.
+"""The wire to the machine: a machine process asked without blocking the screen.
 
-Read `timeline/process/process.py` and `timeline/process/session.py` before this file, `tui/gather.py` after it.
+Read `timeline/process/process.py` before this file; `tui/session_link.py` (the same in this process) and
+`tui/gather.py` after it.
 
 A machine process answers one message at a time; a thread of its own waits for it, so the screen goes on. `stop` and
 `type` may be called while it works. What went wrong is an answer (`Failed`, `Restarted`), never an exception.
@@ -15,12 +16,10 @@ from typing import Protocol
 
 from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.runner.messages import Type
 from arm_hyp.timeline.process.answers import Answer, Events, Failed, Restarted
 from arm_hyp.timeline.process.messages import Message
 from arm_hyp.timeline.process.pipe import Progress, RecordingFile
 from arm_hyp.timeline.process.process import MachineProcess
-from arm_hyp.timeline.process.session import Session
 
 Source = Configuration | RecordingFile
 
@@ -109,34 +108,3 @@ class ProcessLink:
             self._process.stop()
             await asyncio.to_thread(self._process.close)
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-class SessionLink:
-    """A session in this process: for tests, and for pictures that are made without a screen."""
-
-    progress: Progress | None = None
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    async def start(self) -> None:
-        """Do nothing: it is there."""
-
-    async def ask(self, message: Message) -> Answer:
-        """Ask, and answer at once."""
-        return self.session.send(message)
-
-    def stop(self) -> None:
-        """Have what is being done end soon."""
-        self.session.stop()
-
-    def type(self, data: bytes, vm: int = 0) -> None:
-        """Type on a console."""
-        self.session.send(Type(data, vm))
-
-    def take_events(self) -> Events:
-        """Return the events that were subscribed to and came since the last call."""
-        return self.session.take_events()
-
-    async def close(self) -> None:
-        """Do nothing: it ends with this process."""

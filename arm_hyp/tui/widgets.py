@@ -33,6 +33,13 @@ def strip_of(line: Text, base: Style) -> Strip:
     return Strip(Segment.apply_style(line.render(_CONSOLE, end=""), base), line.cell_len)
 
 
+def _strip(line: Text, before: tuple[Text, Strip] | None, base: Style) -> tuple[Text, Strip]:
+    """Return a line with its strip: the one from before, if it is the same line."""
+    if before is not None and before[0] == line and before[0].style == line.style:
+        return before
+    return line, strip_of(line, base)
+
+
 class PanelWidget(Widget, can_focus=True):
     """One slot of the screen, with the panel that stands there."""
 
@@ -62,6 +69,8 @@ class PanelWidget(Widget, can_focus=True):
         self._seen: tuple[object, ...] = ()
         self._lines: list[Text] = []
         self._strips: list[Strip] | None = None
+        self._drawn_before: list[tuple[Text, Strip]] = []
+        self._drawn_on: tuple[Style, Size] | None = None
 
     def place(self, place: Place, panel: Panel) -> None:
         """Stand at a place, with a panel."""
@@ -100,14 +109,21 @@ class PanelWidget(Widget, can_focus=True):
             blank = framed(
                 [], self.size.width, self.size.height, self.look, title=self.panel.title if self.panel else ""
             )
-            return [strip_of(line, base) for line in blank]
+            return self._strips_of(blank, base)
         width, height = self.inside
         self._lines = self.panel.lines(self.view, width, height, self.look)
         self._follow(height)
         lines = panel_lines(
             self.panel, self.view, self._lines, self.top, self.size, self.look, has_focus=self.has_focus
         )
-        return [strip_of(line, base) for line in lines]
+        return self._strips_of(lines, base)
+
+    def _strips_of(self, lines: list[Text], base: Style) -> list[Strip]:
+        """Return strips of lines; most are as they were, and need not be made again."""
+        known = dict(enumerate(self._drawn_before)) if self._drawn_on == (base, self.size) else {}
+        made = [_strip(line, known.get(index), base) for index, line in enumerate(lines)]
+        self._drawn_before, self._drawn_on = made, (base, self.size)
+        return [strip for _, strip in made]
 
     def _follow(self, height: int) -> None:
         """Bring what the cursor is about into sight, if the cursor has moved; never scroll beyond the end."""

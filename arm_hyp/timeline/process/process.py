@@ -26,7 +26,7 @@ import arm_hyp
 from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Type
-from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.process.answers import Answer, Events, Failed, HandlerCall, Moved, Restarted
 from arm_hyp.timeline.process.box import Box
 from arm_hyp.timeline.process.messages import Message, Stop, Subscribe

@@ -17,7 +17,7 @@ from arm_hyp.hypervisor.student.failures import HandlerFailure
 from arm_hyp.machine.seams import BusError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Poke, Run, Type
-from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position

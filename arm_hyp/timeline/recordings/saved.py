@@ -21,7 +21,7 @@ from arm_hyp.machine.console_input import Arrival
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.runner.messages import Edit, Poke
 from arm_hyp.runner.runner import Output
-from arm_hyp.timeline.checkpoints import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.history import Edited, History, Load, Tip
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from arm_hyp.arch.syndromes import EC
-from arm_hyp.hypervisor.hypervisor import EXIT_NS
+from arm_hyp.hypervisor.costs import EXIT_NS
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.answers import ExceptionRow
 from arm_hyp.tui.ladder.names import explained_as, name_of, short_count, short_time

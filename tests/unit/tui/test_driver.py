@@ -14,7 +14,7 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.session import Session
 from arm_hyp.tui.driver import AT_END, AT_START, Driver
-from arm_hyp.tui.link import SessionLink
+from arm_hyp.tui.session_link import SessionLink
 
 TRAP = Position(10, 2)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from ladder_support import journals, known, returned, row, taken
 
-from arm_hyp.hypervisor.hypervisor import EXIT_NS
+from arm_hyp.hypervisor.costs import EXIT_NS
 from arm_hyp.timeline.position import Position
 from arm_hyp.tui.ladder.lanes import lane_name, shown_lanes, vm_names
 from arm_hyp.tui.ladder.names import LONGEST, explained_as, name_of, short_count, short_time

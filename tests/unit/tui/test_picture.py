@@ -15,10 +15,10 @@ from arm_hyp.runner.messages import Run
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.session import Session
 from arm_hyp.tui.app import ArmHypApp, Options
-from arm_hyp.tui.link import SessionLink
 from arm_hyp.tui.look import LIGHT, MONO, Look
 from arm_hyp.tui.picture import Painter, Size, Wanted, top_line
 from arm_hyp.tui.pictures.svg import svg_of
+from arm_hyp.tui.session_link import SessionLink
 
 AT = Position(10, 2)
 
