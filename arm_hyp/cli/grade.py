@@ -175,7 +175,7 @@ def bundle(
     lesson: Lesson = None,
     hidden: Hidden = "",
     seed: Seed = DEFAULT_SEED,
-    python: Annotated[str, typer.Option(help="The Python of the container: 3.11, 3.12 or 3.13.")] = bundles.PYTHONS[1],
+    python: Annotated[str, typer.Option(help="The Python of the container: 3.11, 3.12 or 3.13.")] = bundles.PYTHONS[0],
     wheel: Annotated[str, typer.Option(metavar="FILE", help="This program's wheel; else it is made.")] = "",
 ) -> None:  # fmt: skip
     """Write an autograder for Gradescope, with all wheels that it needs."""

@@ -8,8 +8,10 @@ lies in /autograder/submission. Ref: Gradescope, Autograder Specifications.
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +28,7 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _EXECUTABLE: Final = 0o100755 << 16
 _PLAIN: Final = 0o100644 << 16
 _LEFT_OUT: Final = ("__pycache__",)
+_NOT_SHIPPED: Final = shutil.ignore_patterns("*.c", "*.so", "*.pyc", "__pycache__", "*.egg-info")
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 
 _SETUP: Final = """#!/bin/bash
@@ -51,7 +54,7 @@ exec venv/bin/arm-hyp grade /autograder/submission --jobs 1 {options} \\
 class Wanted(NamedTuple):
     """What a bundle is for: the Python of the container, this program's wheel (None: it is built or fetched)."""
 
-    python: str = PYTHONS[1]
+    python: str = PYTHONS[0]
     wheel: Path | None = None
 
 
@@ -61,17 +64,25 @@ Fetch = Callable[[Wanted, Path], None]
 
 def fetch(wanted: Wanted, folder: Path) -> None:
     """Have pip put this program's wheel, and those of what it needs, into a folder. Raises: UserError."""
-    own = wanted.wheel
-    if own is None:
-        checkout = Path(arm_hyp.__file__).resolve().parents[1]
-        is_checkout = (checkout / "pyproject.toml").is_file()
-        if is_checkout:
-            _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(checkout))
-        own = next(folder.glob("arm_hyp-*.whl"), None)
+    own = wanted.wheel or _built(folder)
+    what = f"arm-hyp=={__version__}" if own is None else str(own)
     target = [f"--platform={name}" for name in _PLATFORM]
-    what = str(own) if own is not None else f"arm-hyp=={__version__}"
     python = ("--python-version", wanted.python, "--implementation", "cp")
     _pip("download", "--only-binary=:all:", *target, *python, "--dest", str(folder), what)
+
+
+def _built(folder: Path) -> Path | None:
+    """Build the wheel of a checkout, for any Python: without the helpers in C. None if this is no checkout."""
+    checkout = Path(arm_hyp.__file__).resolve().parents[1]
+    if not (checkout / "pyproject.toml").is_file():
+        return None
+    with tempfile.TemporaryDirectory() as copy:
+        for name in ("arm_hyp", "guests", "lessons"):
+            shutil.copytree(checkout / name, Path(copy, name), ignore=_NOT_SHIPPED)
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "MANIFEST.in"):
+            shutil.copyfile(checkout / name, Path(copy, name))
+        _pip("wheel", "--no-deps", "--wheel-dir", str(folder), copy)
+    return next(folder.glob("arm_hyp-*.whl"))
 
 
 def _pip(*arguments: str) -> None:
@@ -112,7 +123,7 @@ def _entries(settings: Settings, catalogue: Catalogue, wheels: Path) -> Iterator
 def _python_of(wheels: Path) -> str:
     """Return the Python that the wheels are for, as the one that msgspec was compiled for says."""
     tags = (part for path in sorted(wheels.glob("*.whl")) for part in path.name.split("-") if part.startswith("cp3"))
-    found = next((tag for tag in tags if tag[3:].isdigit()), f"cp{PYTHONS[1].replace('.', '')}")
+    found = next((tag for tag in tags if tag[3:].isdigit()), f"cp{PYTHONS[0].replace('.', '')}")
     return f"3.{found[3:]}"
 
 
