@@ -20,7 +20,6 @@ from arm_hyp.course.new import make_lesson
 from arm_hyp.errors import UserError
 
 FAILED: Final = 1
-_KEYS: Final = "arm_hyp.tui.keys"
 
 
 def lint_(
@@ -60,6 +59,8 @@ def _chosen(names: list[str], lessons: str | None) -> list[tuple[Path, tuple[str
 def known() -> Known:
     """Return the keys, panels and commands of this program."""
     from arm_hyp.cli.main import COMMANDS  # here: it imports this module by name
+    from arm_hyp.tui.keys import known_keys  # here: only lint needs these two
+    from arm_hyp.tui.panels.catalogue import NAMES
 
     below = {
         name: frozenset(get_group(importlib.import_module(command.module).app).commands)
@@ -67,12 +68,7 @@ def known() -> Known:
         else frozenset()
         for name, command in COMMANDS.items()
     }
-    return Known(keys=_keys(), commands=below)
-
-
-def _keys() -> frozenset[str]:
-    keys: frozenset[str] = importlib.import_module(_KEYS).known_keys()
-    return keys
+    return Known(keys=known_keys(), panels=frozenset(NAMES), commands=below)
 
 
 def new(
