@@ -184,7 +184,13 @@ class Judge:
     def _recorded(self, made: Configuration, options: Options) -> RecordedHandlers:
         """Run the student's handlers in the sandbox; return what they did. Raises: CheckFailed, NotGraded."""
         assert made.hypervisor
-        job = Job(configuration=made, handlers=made.hypervisor, limit=options.limit, until=options.until)
+        job = Job(
+            configuration=made,
+            handlers=made.hypervisor,
+            limit=options.limit,
+            until=options.until,
+            typed=options.typed,
+        )
         outcome = run_student(job, self._limits)
         self.printed, self.confinement = self._build.shown(outcome.output).strip(), outcome.confinement
         if outcome.status == "not graded":
