@@ -25,7 +25,7 @@ from arm_hyp.timeline.process import messages as ask
 from arm_hyp.tui import keys
 from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.commands import ActionCommands, PanelCommands
-from arm_hyp.tui.driver import Driver
+from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.gather import NotAnswered
 from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Preset, arrange
 from arm_hyp.tui.link import Link
@@ -41,8 +41,6 @@ from arm_hyp.tui.widgets import PanelWidget, strip_of
 from arm_hyp.tui.work import Job, Work
 
 SLOTS: Final = 8
-AHEAD: Final = (0.4, 200_000)
-"""A short guest runs on for so many seconds and instructions before it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ from arm_hyp.tui.view import Subject, View
 
 FAR: Final = 1 << 62
 """So many instructions mean: to the end."""
+AHEAD: Final = (0.4, 200_000)
+"""A short guest runs on for so many seconds and instructions before it is looked at."""
 Panels = Callable[[], Iterable[Panel]]
 
 
