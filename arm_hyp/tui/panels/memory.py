@@ -1,6 +1,6 @@
 """The panel `memory`: bytes from an address on, by virtual address, IPA or physical address; what changed is marked.
 
-Read `tui/panels/memory_rows.py` and `tui/panels/walk.py` (addresses as a user writes them) before this file.
+Read `tui/panels/memory_rows.py` and `tui/panels/addresses.py` before this file.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Final, Literal
 from rich.text import Text
 
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import MemoryAnswer, VcpusAnswer
+from arm_hyp.timeline.process.answers import MemoryAnswer
 from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.addresses import guest_of, name_of, parse_address
 from arm_hyp.tui.panels.drawing import failed, nothing, visible
 from arm_hyp.tui.panels.memory_rows import Window, row_of, shape_for
 from arm_hyp.tui.panels.panel import Panel, PanelKey
-from arm_hyp.tui.panels.walk import parse_address
 from arm_hyp.tui.view import View, number, registers_of
 
 Space = Literal["va", "ipa", "pa"]
@@ -50,14 +50,15 @@ class MemoryPanel(Panel):
 
     def wants(self, view: View) -> Iterable[ask.OneReading]:
         """Read the stack pointer, which vCPU a CPU runs, then the memory."""
-        yield registers_of("general", view.whose)
         if view.status.vms:
             yield ask.Vcpus()
+        yield registers_of("general", guest_of(view))
         yield self._message(view)
 
     def heading(self, view: View) -> str:
-        """Name the kind of address."""
-        return f"memory by {_NAMES[self._space]}"
+        """Name the kind of address, and whose it is."""
+        whose = "" if self._space == "pa" else f" of {name_of(self._whose(view), view)}"
+        return f"memory by {_NAMES[self._space]}{whose}"
 
     def lines(self, view: View, width: int, height: int, look: Look) -> list[Text]:
         """Draw what is chosen, then rows from the top on."""
@@ -121,7 +122,7 @@ class MemoryPanel(Panel):
     def _chosen(self, view: View) -> int:
         """Return the chosen byte; until there is one, SP, or PC where SP is 0."""
         if self._selected is None:
-            registers = view.registers("general")
+            registers = view.registers("general", guest_of(view))
             address = int(registers.get("SP", 0)) or int(registers.get("PC", 0))
             self._top = address & -_ALIGNMENT
             return address
@@ -133,14 +134,8 @@ class MemoryPanel(Panel):
         return ask.Memory(self._top, size_bytes, self._space, self._whose(view))
 
     def _whose(self, view: View) -> ask.Whose:
-        """Return whose addresses they are: at EL2 a CPU that runs a vCPU has other ones than its guest."""
-        vcpus = view.get(ask.Vcpus(), VcpusAnswer)
-        if self._space == "pa":
-            return ask.CPU0
-        if view.whose.vm is not None or vcpus is None or not vcpus.vcpus:
-            return view.whose
-        loaded = next((one for one in vcpus.vcpus if one.cpu == view.whose.index), vcpus.vcpus[0])
-        return ask.Whose(loaded.index, loaded.vm)
+        """Return whose addresses they are."""
+        return ask.CPU0 if self._space == "pa" else guest_of(view)
 
 
 def _changes(view: View, message: ask.Memory, found: MemoryAnswer) -> frozenset[int]:

@@ -76,7 +76,9 @@ def _cpu_line(cpu: CpuState, vcpus: Sequence[VcpuState], view: View, width: int,
     line = Text.assemble((f"CPU {cpu.index}{mark} ", look.style("strong", look=(None, cpu.index))))
     if cpu.state == "runs":
         line.append(f"EL{cpu.el} ", look.style(f"el{cpu.el}"))
-        line.append(shortened(place_text(cpu.pc, view), max(width // 2, 12), look), look.style("code"))
+        is_python = cpu.el == 2 and bool(view.status.vms)
+        place = "Python" if is_python else shortened(place_text(cpu.pc, view), max(width // 2, 12), look)
+        line.append(place, look.style("code"))
     else:
         line.append("off" if cpu.state == "off" else f"waits in {cpu.state.upper()}", look.style("dim"))
     loaded = next((one for one in vcpus if one.cpu == cpu.index), None)

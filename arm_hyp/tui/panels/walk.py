@@ -1,7 +1,7 @@
 """The panel `walk`: how an address is translated, as a picture of tables and indices, and where it fails.
 
-Read `tui/panels/walk_picture.py` before this file. The address is that of the abort at the cursor, or the PC; or what
-its user asks for.
+Read `tui/panels/walk_picture.py` and `tui/panels/addresses.py` before this file. The address is that of the abort at
+the cursor, or the PC; or what its user asks for.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from rich.text import Text
 from arm_hyp.arch.iss_faults import FaultKind
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.arch.translation import MemoryAttributes, Permissions
-from arm_hyp.errors import UserError
 from arm_hyp.explain.walk_words import memory_text, permissions_text
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import WalkAnswer
 from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.addresses import guest_of, name_of, parse_address
 from arm_hyp.tui.panels.drawing import failed, nothing, shortened, size_text, visible, wrapped
 from arm_hyp.tui.panels.panel import Panel, PanelKey
 from arm_hyp.tui.panels.walk_picture import address_text, picture
@@ -54,10 +54,16 @@ class WalkPanel(Panel):
         self._chosen: str | None = None
         self._asked: Address | None = None
 
+    def heading(self, view: View) -> str:
+        """Say whose tables are walked."""
+        return f"{self.title}, {name_of(guest_of(view), view)}"
+
     def wants(self, view: View) -> Iterable[ask.OneReading]:
         """Read where PC and SP are, the trap, and the walk."""
-        yield registers_of("general", view.whose)
         yield trap_of(view)
+        if view.status.vms:
+            yield ask.Vcpus()
+        yield registers_of("general", guest_of(view))
         address = self._address(view)
         if address is not None:
             yield _walk_of(address, view)
@@ -74,7 +80,7 @@ class WalkPanel(Panel):
             self._chosen = found[(found.index(shown) + 1) % len(found)].name
 
     def _addresses(self, view: View) -> list[Address]:
-        registers, fault = view.registers("general"), _fault_address(view)
+        registers, fault = view.registers("general", guest_of(view)), _fault_address(view)
         found = [] if fault is None else [fault]
         found += [Address("PC", int(registers["PC"]), "fetch")] if "PC" in registers else []
         found += [Address("SP", int(registers["SP"]))] if "SP" in registers else []
@@ -88,7 +94,7 @@ class WalkPanel(Panel):
         """Draw what was asked and what it led to first, then each stage."""
         address = self._address(view)
         if address is None:
-            said = failed(view, registers_of("general", view.whose), width, look)
+            said = failed(view, registers_of("general", guest_of(view)), width, look)
             return said or nothing("no address yet: the registers were not read", width, look)
         message = _walk_of(address, view)
         walk = view.get(message, WalkAnswer)
@@ -97,21 +103,6 @@ class WalkPanel(Panel):
         head = [_headline(address, view, width, look), *_outcome(walk, width, look)]
         drawn = [[*head, *_stages(walk, width, is_short, look)] for is_short in _shortest_last(walk)]
         return next((lines for lines in drawn if len(lines) <= height), drawn[-1])
-
-
-def parse_address(text: str, view: View) -> int:
-    """Return the address that a text means: a symbol, or a number as it is written here. Raises: UserError."""
-    word = text.strip()
-    found = view.subject.symbols.address_of(word)
-    if found is not None:
-        return found
-    try:
-        value = int(word, 0) if word.lower().startswith("0x") else int(word, 16)
-    except ValueError:
-        raise UserError(word or "nothing", "is neither a symbol nor an address", "write 0x40080000 or a name") from None
-    if not 0 <= value < 1 << 64:
-        raise UserError(word, "does not fit in 64 bits")
-    return value
 
 
 def _fault_address(view: View) -> Address | None:
@@ -131,14 +122,18 @@ def fault_walk(view: View) -> ask.Walk | None:
 
 
 def _walk_of(address: Address, view: View) -> ask.Walk:
-    return ask.Walk(address.va, address.access, address.el, view.whose)  # type: ignore[arg-type]  # one of three words
+    return ask.Walk(address.va, address.access, address.el, guest_of(view))  # type: ignore[arg-type]  # one of three words
 
 
 # --- what was asked, and what it led to -------------------------------------------------------------------------------
 
 
 def _headline(address: Address, view: View, width: int, look: Look) -> Text:
-    el = int(view.registers("general").get("PSTATE", 0)) >> _PSTATE_EL & 3 if address.el is None else address.el
+    el = (
+        int(view.registers("general", guest_of(view)).get("PSTATE", 0)) >> _PSTATE_EL & 3
+        if address.el is None
+        else address.el
+    )
     word = address.name if address.name in ("PC", "SP") or address.name.startswith("FAR_EL") else "VA"
     line = Text.assemble(
         (f"{visible(address.name)} ", look.style("title", explain=word)), (number(address.va), look.style("strong"))

@@ -117,10 +117,10 @@ def test_spaces_go_round_and_the_guests_are_those_of_the_vcpu():
         asked.append((message.space, message.whose.vm, panel.heading(view)))
         panel.next_space(view)
     assert asked == [
-        ("va", 0, "memory by VA"),
-        ("ipa", 0, "memory by IPA"),
+        ("va", 0, "memory by VA of a/vcpu0"),
+        ("ipa", 0, "memory by IPA of a/vcpu0"),
         ("pa", None, "memory by PA"),
-        ("va", 0, "memory by VA"),
+        ("va", 0, "memory by VA of a/vcpu0"),
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from view_support import PLAIN, check_text, text_of, view_of
-from vm_views import SIZES, machine_session, seek, vms_session
+from vm_views import SIZES, exceptions, machine_session, seek, vms_session
 
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import VcpusAnswer, VcpuState
@@ -54,6 +54,13 @@ def test_who_is_next_is_said_at_the_vcpu_and_at_the_cpu():
     text = text_of(panel, replace(view, answers={ask.Vcpus(): vcpus}), 100, 12, PLAIN)
     assert "b/vcpu0  o ready, next" in text and "with a/vcpu0, next b/vcpu0" in text
     assert " 75%" in text and " 25%" in text
+
+
+def test_a_cpu_at_el2_runs_python_not_code():
+    session, panel = vms_session(GUEST, 2), VcpusPanel()
+    row = next(row for row in exceptions(session) if row.to_el == 2)
+    seek(session, *row.position)
+    assert "CPU 0 EL2 Python with a/vcpu0, next b/vcpu0" in text_of(panel, view_of(session, [panel]), 60, 12)
 
 
 def test_names_stand_for_their_vcpus_and_the_one_looked_at_is_marked():

@@ -9,7 +9,7 @@ from vm_views import SIZES, exceptions, seek, vms_session
 from arm_hyp.errors import UserError
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.walk import WalkPanel
-from arm_hyp.tui.view import View
+from arm_hyp.tui.view import View, number
 
 GUEST = "25-demand-paging.s"
 
@@ -89,3 +89,12 @@ def test_a_walk_that_cannot_be_asked_says_so():
     view = at_fault(0x8000_0000, 1, panel)
     view = View(view.subject, view.status, view.whose)
     assert text_of(panel, view, 60, 12) == "no address yet: the registers were not read\n"
+
+
+def test_where_python_handles_an_exit_the_guest_is_walked():
+    session, panel = vms_session("26-virtual-timer.s", 2), WalkPanel()
+    wait = next(row for row in exceptions(session) if row.esr is not None and row.esr >> 26 == 1)
+    seek(session, *wait.position)
+    view = view_of(session, [panel])
+    assert panel.heading(view) == "walk, a/vcpu0"
+    assert text_of(panel, view, 60, 12).startswith(f"PC {number(wait.elr)} fetch, EL1\n")
