@@ -5,7 +5,8 @@ Read `tui/look.py` and `tui/view.py` before this file, any panel after it.
 Cells can stand for something: draw them with `look.style(role, KEY=VALUE)`, and the mouse, Enter and the key that
 explains words know what to do. The keys: `go` ((n, seq): go there), `explain` (a word as in `tui/words.py`:
 "HCR_EL2.TWI", "ESR_EL2", "WFI", "EC 0x24", "HYP012"), `flip` ("HCR_EL2.TWI": change this bit on a branch), `press` (the
-name of an action of `tui/keys.py`, for hints that can be clicked).
+name of an action of `tui/keys.py`, for hints that can be clicked), `look` ((vm, index): look at this vCPU, or with None
+at this CPU), `printed` ((vm, offset): go to the instruction that printed this byte). All others are the panel's own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ class PanelKey(NamedTuple):
 
 
 class Panel:
-    """A part of the screen. A panel may remember what its user chose (an address, a page); a view it never keeps."""
+    """A part of the screen. A panel may remember what its user chose (an address, a page); a view it never keeps.
+
+    A panel that needs a text from its user has a key with the method "ask", a `question`, and a method
+    `answer(text, view)`, which raises UserError for nonsense.
+    """
 
     name: ClassVar[str]
     """One word, lower case: for layouts, the command palette and the command line."""
