@@ -1,0 +1,174 @@
+"""The loop: what a student does, what is remembered, and that nothing of theirs is lost."""
+
+from pathlib import Path
+
+import pytest
+from course_support import ANSWERS_CALL, HANDLER, HEAD, QUIZ, both, make, write
+
+from arm_hyp.course.catalogue import Catalogue
+from arm_hyp.course.classroom import Classroom, open_classroom
+from arm_hyp.course.progress import PROGRESS, read_progress
+from arm_hyp.course.watching import watch_lesson
+from arm_hyp.course.workspace import Workspace
+from arm_hyp.errors import UserError
+from arm_hyp.timeline.recordings.replay import Replay
+
+RIGHT = ANSWERS_CALL.format("call.args[0] + 1")
+
+
+def classroom(folder: Path) -> Classroom:
+    """Return a course with two lessons, and a student who has begun the first."""
+    both(folder / "lessons")
+    make(folder / "lessons" / "02-quiz", HEAD + QUIZ, {"text.md": "Text.", "solution/answers.toml": 'quiz = "b"'})
+    made = Classroom(Catalogue(folder / "lessons"), Workspace.make(folder / "mine", str(folder / "lessons")))
+    made.begin(made.current)
+    return made
+
+
+def again(made: Classroom) -> Classroom:
+    """Return the classroom as another start of the program has it."""
+    return open_classroom(made.workspace.folder)
+
+
+def test_a_lesson_begins_with_copies_that_can_be_read_and_run(tmp_path: Path):
+    made = classroom(tmp_path)
+    folder = made.workspace.of(made.current)
+    assert {"handlers.py", "text.md", "guest.s", "seed.inc", "include"} == {path.name for path in folder.iterdir()}
+    (_, call) = made.current.tasks
+    assert made.machine(made.current, call).image == str(folder / "guest.s")
+
+
+def test_beginning_again_copies_only_what_is_missing(tmp_path: Path):
+    made = classroom(tmp_path)
+    folder = write(made.workspace.of(made.current), {"handlers.py": "mine"})
+    (folder / "text.md").unlink()
+    assert made.begin(made.current) == ["text.md"]
+    assert (folder / "handlers.py").read_text() == "mine"
+
+
+def test_what_passed_is_remembered_and_forgotten_when_it_no_longer_does(tmp_path: Path):
+    made = classroom(tmp_path)
+    lesson = made.current
+    folder = made.workspace.of(lesson)
+    made.answer(lesson, lesson.task("quiz"), ["b"])
+    made.check(lesson)
+    assert [(each.passed, each.tasks) for each in again(made).standings()] == [(1, 2), (0, 1)]
+    assert made.next_task(lesson).name == "call"
+    write(folder, {"handlers.py": RIGHT})
+    made.check(lesson, tasks=["call"])
+    assert again(made).standings()[0].is_passed
+    made.answer(lesson, lesson.task("quiz"), ["a"])
+    made.check(lesson)
+    assert not again(made).standings()[0].is_passed
+
+
+def test_the_current_lesson_is_where_one_was_or_where_one_stands(tmp_path: Path):
+    made = classroom(tmp_path)
+    following = made.next_lesson(made.current)
+    assert following is not None and following.name == "02-quiz"
+    made.begin(following)
+    assert again(made).current.name == "02-quiz"
+    assert made.at(made.workspace.folder / "01-both" / "include").name == "01-both"
+    assert made.at(tmp_path).name == "02-quiz"
+    assert made.next_lesson(following) is None
+
+
+def test_hints_get_plainer_and_the_last_one_stays(tmp_path: Path):
+    made = classroom(tmp_path)
+    task = made.current.task("quiz")
+    texts = [again(made).hint(made.current, task).text for _ in range(4)]
+    assert texts == ["one", "two", "three", "three"]
+
+
+def test_a_reset_keeps_what_the_student_had(tmp_path: Path):
+    made = classroom(tmp_path)
+    lesson = made.current
+    folder = write(made.workspace.of(lesson), {"handlers.py": RIGHT})
+    made.answer(lesson, lesson.task("quiz"), ["b"])
+    made.check(lesson)
+    kept = made.reset(lesson)
+    assert sorted(path.name for path in kept) == ["answers.toml.kept-1", "handlers.py.kept-1"]
+    assert (folder / "handlers.py.kept-1").read_text() == RIGHT
+    assert (folder / "handlers.py").read_text() == ANSWERS_CALL.format("0")
+    assert made.answers(lesson) == {}
+    assert again(made).standings()[0].passed == 0
+
+
+def test_the_solution_is_for_those_who_passed_or_ask_twice(tmp_path: Path):
+    made = classroom(tmp_path)
+    with pytest.raises(UserError, match="is for those who have passed, or ask twice"):
+        made.solution(made.current)
+    assert made.solution(made.current)["handlers.py"] == RIGHT
+    second = made.course.lesson("02-quiz")
+    made.answer(second, second.task("quiz"), ["b"])
+    made.check(second)
+    assert made.solution(second) == {"answers.toml": 'quiz = "b"'}
+
+
+def test_a_damaged_progress_is_kept_and_a_new_one_begins(tmp_path: Path):
+    made = classroom(tmp_path)
+    path = made.workspace.folder / PROGRESS
+    path.write_text('{"passed": [')
+    assert read_progress(made.workspace.folder).current == ""
+    assert path.with_name(f"{PROGRESS}.kept-1").read_text() == '{"passed": ['
+    path.write_text('{"version": 99}')
+    with pytest.raises(UserError, match="is of a later arm-hyp"):
+        read_progress(made.workspace.folder)
+
+
+def test_a_place_that_is_no_folder_of_the_course_is_told(tmp_path: Path):
+    with pytest.raises(UserError, match="is no folder of the course; make one: arm-hyp init DIR"):
+        open_classroom(tmp_path)
+    write(tmp_path, {"file": ""})
+    with pytest.raises(UserError, match="is a file; name a folder"):
+        Workspace.make(tmp_path / "file")
+
+
+def test_a_lesson_that_cannot_be_read_is_listed_with_the_reason(tmp_path: Path):
+    made = classroom(tmp_path)
+    write(made.course.folder, {"01-both/lesson.toml": "[broken"})
+    first, second = made.standings()
+    assert "is not a TOML file" in first.problem and second.title == "A title"
+
+
+def test_a_bug_is_to_be_found_in_a_recording(tmp_path: Path):
+    bug = HANDLER.replace("call", "find").replace('"handler"', '"bug"').replace('files = ["handlers.py"]\n', "")
+    bug = bug.replace('"handlers.py"', '""') + 'question = "Where?"\n'
+    files = {"text.md": "", "machine/guest.s": "_start: b _start", "solution/answers.toml": 'find = "_start"'}
+    lesson = make(tmp_path / "lessons" / "01-bug", HEAD + bug, files)
+    made = Classroom(Catalogue(tmp_path / "lessons"), Workspace.make(tmp_path / "mine"))
+    assert "find.hyp" in made.begin(lesson)
+    with Replay.open(str(made.workspace.of(lesson) / "find.hyp")) as replay:
+        assert replay.recording.end.n == 20_000
+
+
+# --- watching ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_save_checks_the_tasks_that_look_at_that_file(tmp_path: Path):
+    made = classroom(tmp_path)
+    lesson = made.current
+    folder = made.workspace.of(lesson)
+    results = watch_lesson(made, lesson, saves(folder), seed=0)
+    told = [[(task.task, task.status) for task in result.tasks] for result in results]
+    assert told == [
+        [("quiz", "failed"), ("call", "failed")],
+        [("quiz", "passed")],
+        [("call", "failed")],
+        [("call", "passed")],
+    ]
+
+
+def saves(folder: Path):
+    """Write files one after the other, as an editor does, and tell of each."""
+    for name, text in (
+        ("answers.toml", 'quiz = "b"'),
+        ("answers.toml", 'quiz = "b"'),
+        ("text.md", "a note of mine"),
+        ("handlers.py", "broken ("),
+        ("handlers.py", RIGHT),
+        ("handlers.py", RIGHT + "# more"),
+    ):
+        write(folder, {name: text})
+        yield {str(folder / name), str(folder / f".{name}.swp")}
+    pytest.fail("it watches though all is passed")
