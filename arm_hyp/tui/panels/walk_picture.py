@@ -19,10 +19,10 @@ _BORDER_CELLS: Final = 5
 
 
 class Box(NamedTuple):
-    """A table with the entry that the walk read. `head` has the level and the bits <msb:lsb> of its index."""
+    """A table with the entry that the walk read. `head` has the level and bits <msb:lsb> of the index `place`."""
 
     head: str
-    index: str
+    place: str
     table: str
     entry: str
     kind: str
@@ -78,7 +78,7 @@ def _rows(boxes: tuple[Box, ...], width: int, look: Look) -> list[Text]:
     )
     lines = []
     for box in boxes:
-        line = Text.assemble((f"{box.head:<{heads}} ", look.style("dim")), (f"{box.index} ", look.style("strong")))
+        line = Text.assemble((f"{box.head:<{heads}} ", look.style("dim")), (f"{box.place} ", look.style("strong")))
         if heads + entries + len(box.kind) + 11 <= width:
             line.append(f"{box.entry:<{entries}} ", look.style("text"))
         line.append(f"{_mark(box, look)} {box.kind}", look.style("bad" if box.is_bad else "el1"))
@@ -119,7 +119,7 @@ def _drawn(box: Box, inside: int, look: Look) -> list[Text]:
     upper_left, level, upper_right, side, lower_left, lower_right = tuple(look.glyphs.box)
     style = look.style("bad" if box.is_bad else "faint")
     entry = look.style("bad" if box.is_bad else "strong")
-    index = f"{_mark(box, look)}{box.index[2:]} "
+    index = f"{_mark(box, look)}{box.place[2:]} "
 
     def row(text: str, role: str, arrow: str = " ") -> Text:
         cell = Text(f" {text}".ljust(inside + 2), look.style(role))
@@ -130,7 +130,7 @@ def _drawn(box: Box, inside: int, look: Look) -> list[Text]:
     title = f" {box.table} "
     return [
         Text(f"  {box.head}".ljust(inside + _BORDER_CELLS), look.style("dim")),
-        Text(f"  {box.index}".ljust(inside + _BORDER_CELLS), look.style("strong")),
+        Text(f"  {box.place}".ljust(inside + _BORDER_CELLS), look.style("strong")),
         Text.assemble((upper_left, style), (title, look.style("text")), (level * (inside + 2 - len(title)), style))
         .append(upper_right, style)
         .append(" "),
