@@ -46,7 +46,7 @@ def failing(report: Report) -> tuple[Failing, ...]:
 
 def tables(report: Report) -> Group:
     """Return the report as it is printed."""
-    return Group(_submissions(report), *_failing(report), _versions(report))
+    return Group(_submissions(report), *_failing(report), _versions(report), *_unheld(report))
 
 
 def _submissions(report: Report) -> Table:
@@ -88,6 +88,13 @@ def _failing(report: Report) -> Iterator[Table]:
 def _versions(report: Report) -> Text:
     lessons = ", ".join(f"{name} version {version}" for name, version in report.versions.items())
     return Text(f"arm-hyp {report.library_version}; {lessons}; --seed {report.seed}")
+
+
+def _unheld(report: Report) -> Iterator[Text]:
+    """Give what did not hold the students' processes on this host."""
+    tasks = (task for one in report.submissions for lesson in one.lessons for task in lesson.tasks)
+    found = dict.fromkeys(text for task in tasks for text in task.confinement if "NOT" in text)
+    return (Text(f"students' processes: {text}", style="yellow") for text in found)
 
 
 def details(one: SubmissionResult) -> str:
