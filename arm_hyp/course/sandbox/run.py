@@ -30,7 +30,8 @@ _READ_BYTES: Final = 1 << 16
 _TRIES: Final = 2
 _GRACE_S: Final = 30.0
 """How much longer than the limit a server may take for an answer: its start, and the machine."""
-_START: Final = "import sys; sys.path.append(sys.argv[2]); from arm_hyp.course.sandbox.server import main; main()"
+_START: Final = "import sys; sys.path += sys.argv[2:]; from arm_hyp.course.sandbox.server import main; main()"
+_PACKAGES: Final = ("site-packages", "dist-packages")
 
 
 class ServerGone(Exception):
@@ -42,9 +43,8 @@ class Sandbox:
 
     def __init__(self) -> None:
         ours, its = socket.socketpair()
-        root = str(Path(arm_hyp.__file__).resolve().parents[1])
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-c", _START, str(its.fileno()), root],
+            [sys.executable, "-P", "-s", "-c", _START, str(its.fileno()), *_library()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -118,6 +118,12 @@ class Sandbox:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _library() -> list[str]:
+    """Return where this package is, and others are installed: never the folder that somebody happens to be in."""
+    installed = [path for path in sys.path if os.path.basename(path) in _PACKAGES]
+    return [*dict.fromkeys((str(Path(arm_hyp.__file__).resolve().parents[1]), *installed))]
 
 
 def _text(output: IO[bytes], limits: Limits) -> str:

@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 256 << 20
     output_bytes: int = 256 << 10
     exits: int = 100_000
-    effects_bytes: int = 64 << 20
+    effects_bytes: int = 16 << 20
     wall_s: float = 60.0
 
 

@@ -27,12 +27,13 @@ _MAY: Final = "handlers may use no files, processes, threads, network or sleep: 
 
 
 class Seen(NamedTuple):
-    """All that is known of one run."""
+    """All that is known of one run. `damage` says what is wrong with the form of what was sent."""
 
     job: Job
     limits: Limits
     heard: Heard
     ended: Ended
+    damage: str | None = None
 
     @property
     def signal(self) -> int:
@@ -51,9 +52,9 @@ Found = tuple[Status, str]
 
 def outcome(seen: Seen, output: str) -> Outcome:
     """Return what came out."""
-    heard = seen.heard
+    heard, seen = seen.heard, seen._replace(damage=_damage(seen.heard))
     status, reason = next(found for rule in _RULES if (found := rule(seen)) is not None)
-    is_sound = heard.registrations is not None and _damage(heard) is None
+    is_sound = heard.registrations is not None and seen.damage is None
     return Outcome(
         status=status,
         reason=one_line(reason),
@@ -132,8 +133,7 @@ def _unfinished(seen: Seen) -> Found | None:
 
 
 def _malformed(seen: Seen) -> Found | None:
-    damage = _damage(seen.heard)
-    return None if damage is None else ("failed", f"{FORGED} ({damage})")
+    return None if seen.damage is None else ("failed", f"{FORGED} ({seen.damage})")
 
 
 def _forbidden(seen: Seen) -> Found | None:
@@ -150,7 +150,9 @@ def _actions(effect: Effect) -> Iterator[tuple[str, str]]:
 
 
 def _damage(heard: Heard) -> str | None:
-    """Say what is wrong with the form of registrations and effects."""
+    """Say what is wrong with the form of registrations and effects; None also where nothing was loaded."""
+    if heard.registrations is None:
+        return None
     try:
         RecordedHandlers.of(heard.registrations, heard.effects)
     except UserError as error:
