@@ -7,7 +7,6 @@ new) beside it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -36,6 +35,8 @@ SeedOption = Annotated[
     int | None, typer.Option(help="The guest's numbers vary with it. [default: another one each time]", min=0)
 ]
 _SEEDS: Final = 10_000
+_WAKE_MS: Final = 1000
+"""So often is looked without being told of a save: not every file system tells."""
 
 
 @app.callback()
@@ -212,8 +213,6 @@ def watch(
     classroom.begin(chosen)
     place = classroom.workspace.of(chosen)
     print(f"watching {place}; Ctrl-C ends it", flush=True)
-    saves: Iterable[set[str]] = (
-        {path for _, path in change} for change in changes(place, debounce=50, step=20, raise_interrupt=True)
-    )
-    for result in watch_lesson(classroom, chosen, saves, seed=_drawn(seed)):
+    wakes = changes(place, debounce=50, step=20, rust_timeout=_WAKE_MS, yield_on_timeout=True, raise_interrupt=True)
+    for result in watch_lesson(classroom, chosen, wakes, seed=_drawn(seed)):
         lines.print_lines(lines.result(classroom, chosen, result))

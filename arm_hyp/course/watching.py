@@ -6,7 +6,6 @@ Read `course/classroom.py` before this file; `arm-hyp lesson watch` and the term
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import PurePath
 
 from arm_hyp.course.classroom import Classroom
 from arm_hyp.course.files import read_text
@@ -15,24 +14,22 @@ from arm_hyp.course.verdict import LessonResult
 from arm_hyp.errors import UserError
 
 
-def watch_lesson(
-    classroom: Classroom, lesson: Lesson, saves: Iterable[set[str]], *, seed: int
-) -> Iterator[LessonResult]:
-    """Check all tasks now, and at each save those that it concerns; end when all are passed.
+def watch_lesson(classroom: Classroom, lesson: Lesson, wakes: Iterable[object], *, seed: int) -> Iterator[LessonResult]:
+    """Check all tasks now, and at each wake those whose files have changed; end when all are passed.
 
-    `saves` gives paths of files that were written. Editors write twice, or write what was there: then nothing is said.
+    Files are compared by what they hold: editors write twice, by another name, or what was there, and a save may come
+    while a check runs.
     """
     seen = _contents(classroom, lesson)
     yield classroom.check(lesson, seed=seed)
-    for paths in saves:
-        if all(classroom.has_passed(lesson, task) for task in lesson.tasks):
-            return
+    for _ in wakes:
         now = _contents(classroom, lesson)
-        changed = {name for name in {PurePath(path).name for path in paths} if now.get(name) != seen.get(name)}
+        tasks = concerned(lesson, {name for name, text in now.items() if text != seen[name]})
         seen = now
-        tasks = concerned(lesson, changed)
         if tasks:
             yield classroom.check(lesson, seed=seed, tasks=tasks)
+        if all(classroom.has_passed(lesson, task) for task in lesson.tasks):
+            return
 
 
 def concerned(lesson: Lesson, files: set[str]) -> list[str]:
