@@ -72,7 +72,8 @@ class JudgedRun:
     # --- facts --------------------------------------------------------------------------------------------------------
 
     def console(self, vm: int = 0) -> str:
-        """Return what was printed, one character a byte: by the guest, or by a VM."""
+        """Return what was printed to the end, one character a byte: by the guest, or by a VM."""
+        self.timeline.seek(self.end)
         return bytes(self.timeline.runner.consoles[vm]).decode("latin-1")
 
     def of_type(self, kind: type[E_]) -> Iterator[E_]:
