@@ -1,0 +1,5 @@
+// Your two descriptors, in the machine that is in two.inc.
+
+        .include "places.inc"
+        .include "maps.s"
+        .include "two.inc"
