@@ -78,6 +78,8 @@ class Heard:
 
     def _loaded(self, frame: wire.Loaded) -> None:
         self.registrations = frame.registrations
+        if frame.registrations is None:
+            self._fail(FORGED)
 
     def _calling(self, frame: wire.Calling) -> None:
         self.calling = frame

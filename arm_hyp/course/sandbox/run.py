@@ -65,7 +65,7 @@ class Sandbox:
                 ended = self._listen(heard, frames, limits)
             finally:
                 os.close(frames)
-            return outcome(Seen(job, limits, heard, ended), _text(output, limits))
+            return outcome(Seen(job, limits, heard, ended, _text(output, limits)))
 
     def _ask(self, request: Request, output: IO[bytes]) -> int:
         """Send a request; return the end of a pipe from which the child's frames come. Raises: ServerGone."""

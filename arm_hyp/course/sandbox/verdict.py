@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from arm_hyp.course.sandbox.heard import FORGED, Heard
-from arm_hyp.course.sandbox.server import Ended
+from arm_hyp.course.sandbox.server import FAILED, Ended
 from arm_hyp.course.sandbox.types import Job, Limits, Outcome, Status
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.student.actions import METHODS
@@ -33,6 +33,7 @@ class Seen(NamedTuple):
     limits: Limits
     heard: Heard
     ended: Ended
+    output: str = ""
     damage: str | None = None
 
     @property
@@ -50,7 +51,7 @@ class Seen(NamedTuple):
 Found = tuple[Status, str]
 
 
-def outcome(seen: Seen, output: str) -> Outcome:
+def outcome(seen: Seen) -> Outcome:
     """Return what came out."""
     heard, seen = seen.heard, seen._replace(damage=_damage(seen.heard))
     status, reason = next(found for rule in _RULES if (found := rule(seen)) is not None)
@@ -61,7 +62,7 @@ def outcome(seen: Seen, output: str) -> Outcome:
         where=_where(seen) if status != "ran" else "",
         registrations=heard.registrations if is_sound else None,
         effects=tuple(heard.effects) if is_sound else (),
-        output=output,
+        output=seen.output,
         confinement=heard.words,
     )
 
@@ -129,6 +130,9 @@ def _refused(seen: Seen) -> Found | None:
 def _unfinished(seen: Seen) -> Found | None:
     if seen.heard.over is not None and not seen.ended.status:
         return None
+    last = seen.output.strip().splitlines()[-1:]
+    if os.waitstatus_to_exitcode(seen.ended.status) == FAILED and last:
+        return "failed", f"{_in_handler(seen)}it brought the machine down: {last[0]}"
     return "failed", f"{_in_handler(seen)}it ended its process before the run was over"
 
 

@@ -93,6 +93,13 @@ CHEATS = {
         FORGE + body('send("over", "guest")'),
         "wrote to the judge's pipe",
     ),
+    "forges that it was loaded": (
+        FORGE
+        + "from arm_hyp.course.sandbox import wire\n"
+        + "send('loaded', None); send('over', 'guest'); wire.put = lambda *_: None\n"
+        + body("pass"),
+        "wrote to the judge's pipe",
+    ),
     "forges a verdict": (
         FORGE + body('send("passed", {"earned": 4})'),
         "wrote to the judge's pipe",

@@ -57,6 +57,7 @@ BAD = {
     "exception": ("import nothing_there\n", "failed", "No module named 'nothing_there'"),
     "sys.exit": ("import sys\nsys.exit(0)\n", "failed", "handlers.py:2: SystemExit: 0"),
     "ends itself": ("import posix\nposix._exit(0)\n", "failed", "it ended its process before the run was over"),
+    "interrupts": ("raise KeyboardInterrupt\n", "failed", "it brought the machine down: KeyboardInterrupt"),
     "crash": ("import ctypes\nctypes.string_at(0)\n", "killed", "it crashed (SIGSEGV)"),
     "loop in C": ("sum(range(10**12))\n", "timeout", "its 1 s of CPU time are used up"),
     "memory": ("x = bytearray(1 << 40)\n", "failed", "handlers.py:1: MemoryError"),
