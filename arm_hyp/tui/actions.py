@@ -5,6 +5,9 @@ Read `tui/keys.py` and `tui/app.py` before this file.
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from arm_hyp.tui.app import ArmHypApp
 
 Do = Callable[["ArmHypApp"], None]
+INTERRUPTED: Final = 130
+"""The status of a program that Ctrl-C has ended."""
 
 
 def _quick(method: str) -> Do:
@@ -94,6 +99,22 @@ def _breakpoint(app: ArmHypApp) -> None:
         app.question("breakpoint at (symbol or 0x…)", app.driver.toggle_breakpoint)
 
 
+def _edit(app: ArmHypApp) -> None:
+    """Edit the handlers, and load them at the cursor."""
+    path = app.options.handlers
+    if path is None:
+        app.say("this run has no file of handlers: start it with --hypervisor FILE.py", is_bad=True)
+        return
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    try:
+        with app.suspend():
+            subprocess.run([*editor, path], check=False)
+    except OSError as error:
+        app.say(f"{editor[0]}: {error.strerror}; set EDITOR", is_bad=True)
+        return
+    app.do("edit", lambda: app.driver.load_handlers(path))
+
+
 def _copy(app: ArmHypApp) -> None:
     from arm_hyp.tui.panels.trap import markdown
 
@@ -119,6 +140,8 @@ def _explain(app: ArmHypApp) -> None:
 
 def _panel_other(app: ArmHypApp) -> None:
     """Show the next panel that is not seen, in the slot that has the focus."""
+    if app.is_tiny:
+        return
     widget = app.slot_to_use()
     seen = {one.panel.name for one in app.widgets if one.panel is not None}
     start = NAMES.index(widget.panel.name) if widget.panel is not None else 0
@@ -129,6 +152,15 @@ def _panel_other(app: ArmHypApp) -> None:
 def _zoom(app: ArmHypApp) -> None:
     panel = app.focused_panel
     app.zoom(None if app.zoomed or panel is None else panel.name)
+
+
+def _console(app: ArmHypApp) -> None:
+    """Type to the guest, in a console."""
+    panel = app.focused_panel
+    if panel is app.panels["consoles"]:
+        app.typing.begin(int(getattr(panel, "vm", 0)))
+    else:
+        app.say("Enter types to a guest where a console has the focus: press 7")
 
 
 def _ladder(method: str) -> Do:
@@ -144,13 +176,34 @@ def _theme(app: ArmHypApp) -> None:
     names = list(PALETTES)
     current = next(name for name in names if PALETTES[name] == app.look.palette)
     following = names[(names.index(current) + 1) % len(names)]
-    app.look = replace(app.look, palette=PALETTES[following])
+    app.wear(replace(app.look, palette=PALETTES[following]))
     app.say(f"colours: {following}")
     app.show()
 
 
 def _help(app: ArmHypApp) -> None:
     app.push_screen(HelpScreen(app.seen_panels(), app.look))
+
+
+def _interrupt(app: ArmHypApp) -> None:
+    """Pause what goes on, or close what is in front; the second time leave, the third time at once."""
+    if app.driver.view is None or app.is_leaving:
+        app.end(INTERRUPTED)
+    elif app.is_interrupted:
+        app.leave()
+    else:
+        _pause(app)
+    app.is_interrupted = True
+
+
+def _pause(app: ArmHypApp) -> None:
+    if len(app.screen_stack) > 1:
+        app.screen.dismiss()
+    elif app.running.goes_on:
+        app.running.pause()
+    elif not app.work.is_idle.is_set():
+        app.driver.link.stop()
+    app.say("Ctrl-C again quits")
 
 
 DO: Final[Mapping[str, Do]] = {
@@ -175,7 +228,7 @@ DO: Final[Mapping[str, Do]] = {
     "undo": _quick("undo"),
     "branches": _branches,
     "who_changed": _asked("who changed (HCR_EL2.TWI, X0, ESR_EL2, 0x40080000/8)", "last_change"),
-    "edit": lambda app: app.edit_handlers(),
+    "edit": _edit,
     "copy": _copy,
     "explain": _explain,
     "focus_next": lambda app: app.action_focus_next(),
@@ -185,11 +238,12 @@ DO: Final[Mapping[str, Do]] = {
     "ladder_out": _ladder("zoom_out"),
     "ladder_in": _ladder("zoom_in"),
     "subject": _quick("next_subject"),
-    "console": lambda app: app.enter(),
+    "console": _console,
     "save": lambda app: app.question("save the run as", app.driver.save, app.options.record or "run.hyp"),
     "text": lambda app: app.toggle_text(),
     "theme": _theme,
     "help": _help,
+    "interrupt": _interrupt,
     "quit": lambda app: app.leave(),
 }
 assert DO.keys() == {action.name for action in ACTIONS}

@@ -6,18 +6,18 @@ Read `tui/driver.py`, `tui/widgets.py`, `tui/keys.py`, `tui/layouts.py` and `tui
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
+import asyncio
+import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from rich.style import Style
+from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.strip import Strip
-from textual.widget import Widget
 
 from arm_hyp.errors import UserError
 from arm_hyp.timeline.position import Position
@@ -29,18 +29,19 @@ from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.gather import NotAnswered
 from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Preset, arrange
 from arm_hyp.tui.link import Link
-from arm_hyp.tui.look import Look
+from arm_hyp.tui.look import LIGHT, MONO, Look
 from arm_hyp.tui.panels.catalogue import NAMES, make_panels
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.picture import preset_of
 from arm_hyp.tui.running import Running
 from arm_hyp.tui.screens import PromptScreen, TextScreen
 from arm_hyp.tui.speeds import CALM
-from arm_hyp.tui.typed import bytes_of
-from arm_hyp.tui.widgets import PanelWidget, strip_of
+from arm_hyp.tui.typed import Typing
+from arm_hyp.tui.widgets import Bar, PanelWidget
 from arm_hyp.tui.work import Job, Work
 
 SLOTS: Final = 8
+TYPING: Final = "what you type goes to the guest; Ctrl-A leaves, Ctrl-A Ctrl-A sends one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +63,7 @@ class Options:
     message: str = ""
 
 
-class Bar(Widget):
-    """The bottom line."""
-
-    DEFAULT_CSS = "Bar { dock: bottom; height: 1; }"
-
-    def render_line(self, y: int) -> Strip:
-        """Draw it."""
-        app = self.app
-        assert isinstance(app, ArmHypApp)
-        line = bar_line(app.driver.view, app.note, app.is_bad, app.running.shown, self.size.width, app.look)
-        return strip_of(line, app.look.style("bar"))
-
-    def on_click(self, event: events.Click) -> None:
-        """A click on a key is that key."""
-        name = event.style.meta.get("press")
-        if isinstance(name, str) and isinstance(self.app, ArmHypApp):
-            self.app.action_do(name)
-
-
-class ArmHypApp(App[None]):
+class ArmHypApp(App[None], inherit_bindings=False):
     """The terminal. `driver` does what keys say, `work` one thing after the other."""
 
     CSS = "Screen { overflow: hidden; }"
@@ -90,14 +72,19 @@ class ArmHypApp(App[None]):
     COMMANDS = App.COMMANDS | {ActionCommands, PanelCommands}
     TITLE = "arm-hyp"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(",".join(one.keys), f"do({one.name!r})", one.words, show=False) for one in keys.ACTIONS),
+        *(
+            Binding(key, f"do({one.name!r})", one.words, show=False, priority=key.startswith("ctrl+"))
+            for one in keys.ACTIONS
+            for key in one.keys
+        ),
         *(Binding(digit, f"panel({digit!r})", "", show=False) for digit in keys.DIGITS),
     ]
 
     def __init__(self, link: Link, options: Options | None = None) -> None:
-        super().__init__()
         self.options: Options = options or Options()
-        self.look = self.options.look
+        # With colours of the terminal's own, NO_COLOR leaves none; else it would leave shades of grey.
+        super().__init__(ansi_color=True if self.options.look.palette == MONO else None)
+        self.wear(self.options.look)
         self.driver: Driver = Driver(
             link,
             self.seen_panels,
@@ -114,9 +101,9 @@ class ArmHypApp(App[None]):
         self.chosen: dict[int, str] = {}
         """The panels that the user put into slots."""
         self.zoomed: str | None = None
-        self.types_to: int | None = None
-        """The console that what is typed goes to."""
-        self._has_escaped = False
+        self.typing = Typing()
+        self.is_interrupted = self.is_leaving = False
+        """Whether the last key was Ctrl-C, and whether this is about to end."""
 
     # --- the screen --------------------------------------------------------------------------------------------------
 
@@ -124,12 +111,15 @@ class ArmHypApp(App[None]):
         """Make the slots and the bottom line."""
         for slot in range(SLOTS):
             yield PanelWidget(slot)
-        yield Bar()
+        yield Bar(self._bar_line, self.action_do)
 
     async def on_mount(self) -> None:
         """Draw empty frames at once, and open the machine."""
         self.arrange()
         self.query_one("#slot0", PanelWidget).focus()
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # no such signals, or not the main thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.end, 128 + signal.SIGTERM)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.action_do, "interrupt")
         self.work.soon("open", lambda _count: self._open())
         self.run_worker(self.work.run(), exclusive=False)
 
@@ -143,8 +133,26 @@ class ArmHypApp(App[None]):
 
     def on_resize(self) -> None:
         """Arrange the panels anew; some may have come into sight."""
+        self.call_next(self._resized)  # then `size` is the new one
+
+    def _resized(self) -> None:
         self.arrange()
         self.look_soon()
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether there is no room for panels."""
+        width, height = self.size
+        return width < LEAST_COLUMNS or height < LEAST_ROWS
+
+    @property
+    def told(self) -> tuple[str, bool]:
+        """What the bottom line says in place of the keys, and whether that is bad."""
+        if self.is_tiny:
+            return f"too small: {LEAST_COLUMNS}x{LEAST_ROWS} at least", True
+        if not self.note and self.typing.vm is not None:
+            return TYPING, False
+        return self.note, self.is_bad
 
     @property
     def widgets(self) -> list[PanelWidget]:
@@ -168,17 +176,22 @@ class ArmHypApp(App[None]):
     def arrange(self) -> None:
         """Put every panel where it belongs for this size."""
         width, height = self.size
-        is_tiny = width < LEAST_COLUMNS or height < LEAST_ROWS
-        places = () if is_tiny else arrange(self._preset(), width, height - 1, {} if self.zoomed else self.chosen)
-        if is_tiny:
-            self.note, self.is_bad = f"too small: {LEAST_COLUMNS}x{LEAST_ROWS} at least", True
+        chosen = {} if self.zoomed else self.chosen
+        places = () if self.is_tiny else arrange(self._preset(), width, height - 1, chosen)
         for widget in self.screen_stack[0].query(PanelWidget):
             place = next((one for one in places if one.slot == widget.slot), None)
             if place is None:
                 widget.display = False
             else:
                 widget.place(place, self.panels[place.panel])
+        if self.screen_stack[0].focused is None and self.widgets:  # it was too small for panels
+            self.widgets[0].focus()
         self.show()
+
+    def wear(self, look: Look) -> None:
+        """Look so; what comes over the panels too."""
+        self.look = look
+        self.theme = "textual-light" if look.palette == LIGHT else "textual-dark"
 
     def show(self) -> None:
         """Draw the view that there is."""
@@ -186,6 +199,10 @@ class ArmHypApp(App[None]):
             for widget in self.widgets:
                 widget.show(self.driver.view, self.look)
         self.refresh_bar()
+
+    def _bar_line(self, width: int) -> tuple[Text, Style]:
+        line = bar_line(self.driver.view, *self.told, self.running.shown, width, self.look)
+        return line, self.look.style("bar")
 
     def refresh_bar(self) -> None:
         """Draw the bottom line anew."""
@@ -215,7 +232,7 @@ class ArmHypApp(App[None]):
     async def _look_again(self) -> str:
         if self.driver.view is not None:
             await self.driver.look(is_running=self.running.goes_on)
-        return "" if self.note.startswith("too small") else self.note
+        return self.note
 
     async def _guarded(self, job: Callable[[], Awaitable[str]]) -> None:
         """Do it; what the user got wrong is said, and what became of the machine."""
@@ -247,9 +264,8 @@ class ArmHypApp(App[None]):
         """Do what an action of the table says."""
         from arm_hyp.tui.actions import DO  # here: it needs this class
 
-        if not isinstance(self.screen, PromptScreen):
-            self.note = ""
-            DO[name](self)
+        self.note = ""
+        DO[name](self)
 
     def action_panel(self, digit: str) -> None:
         """Show a panel, or give it the focus."""
@@ -257,6 +273,8 @@ class ArmHypApp(App[None]):
 
     def show_panel(self, name: str) -> None:
         """Give a panel the focus; bring it into the slot that has it, or the last one."""
+        if self.is_tiny:
+            return
         if self.zoomed not in (None, name):
             self.zoom(None)
         widget = next((one for one in self.widgets if one.panel is self.panels[name]), None)
@@ -310,32 +328,9 @@ class ArmHypApp(App[None]):
         """Show the page of the lesson or tour, and back."""
         self.zoom(None if self.zoomed == "page" else "page")
 
-    def enter(self) -> None:
-        """Type to the guest, in a console."""
-        panel = self.focused_panel
-        if panel is not self.panels["consoles"]:
-            self.say("Enter types to a guest where a console has the focus: press 7")
-            return
-        self.types_to = int(getattr(panel, "vm", 0))
-        self.say("what you type goes to the guest; Ctrl-A leaves, Ctrl-A Ctrl-A sends one")
-
-    def edit_handlers(self) -> None:
-        """Edit the handlers, and load them at the cursor."""
-        path = self.options.handlers
-        if path is None:
-            self.say("this run has no file of handlers: start it with --hypervisor FILE.py", is_bad=True)
-            return
-        editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-        try:
-            with self.suspend():
-                subprocess.run([*editor, path], check=False)
-        except OSError as error:
-            self.say(f"{editor[0]}: {error.strerror}; set EDITOR", is_bad=True)
-            return
-        self.do("edit", lambda: self.driver.load_handlers(path))
-
     def leave(self) -> None:
         """Quit; what is to be recorded is written first."""
+        self.is_leaving = True
         self.do("leave", self._leave)
 
     async def _leave(self) -> str:
@@ -345,28 +340,31 @@ class ArmHypApp(App[None]):
         self.exit()
         return ""
 
+    def end(self, status: int) -> None:
+        """End at once, whatever is being done; what was to be recorded is not."""
+        self.driver.link.stop()
+        self.exit(return_code=status)
+
     async def on_unmount(self) -> None:
         """End the machine."""
         await self.driver.link.close()
 
     async def on_event(self, event: events.Event) -> None:
         """Give what is typed to the guest while its console has the keys."""
-        if isinstance(event, events.Key) and self.types_to is not None and len(self.screen_stack) == 1:
-            self._type(event)
-            return
+        if isinstance(event, events.Key) and len(self.screen_stack) == 1:
+            data = self.typing.take(event.key, event.character)
+            if data is not None:
+                self._type(data)
+                return
+        if isinstance(event, events.Key) and event.key != "ctrl+c":
+            self.is_interrupted = False
         await super().on_event(event)
 
-    def _type(self, event: events.Key) -> None:
-        if event.key == keys.ESCAPE_FROM_CONSOLE and not self._has_escaped:
-            self._has_escaped = True
-            return
-        if self._has_escaped and event.key != keys.ESCAPE_FROM_CONSOLE:
-            self._has_escaped, self.types_to = False, None
-            self.say("the keys are the terminal's again")
-            return
-        self._has_escaped = False
-        data, vm = bytes_of(event.key, event.character), self.types_to or 0
-        if self.running.goes_on:
+    def _type(self, data: bytes) -> None:
+        vm = self.typing.vm
+        if vm is None:
+            self.say("the keys are the terminal's again; Ctrl-A now sends one to the guest")
+        elif data and self.running.goes_on:
             self.driver.link.type(data, vm)
         elif data:
             self.do("type", lambda: self.driver.type(data, vm))

@@ -61,8 +61,17 @@ ACTIONS: Final = (
     Action("text", ("l",), "l", "The text of the lesson or tour, and back.", PROGRAM),
     Action("theme", ("T",), "T", "Dark, light, projector, no colours.", PROGRAM),
     Action("help", ("question_mark", "f1"), "?", "All keys.", PROGRAM, "keys"),
-    Action("quit", ("q",), "q", "Quit.", PROGRAM, "quit"),
+    Action("interrupt", ("ctrl+c",), "Ctrl+C", "Pause, or close what is in front. Twice: quit.", PROGRAM),
+    Action("quit", ("q", "ctrl+q"), "q", "Quit.", PROGRAM, "quit"),
 )
+_ASCII_NAMES: Final = {"→": "Right", "←": "Left"}
+
+
+def shown_key(action: Action, *, is_ascii: bool) -> str:
+    """Return what a hint calls the key of an action, on a screen that may have ASCII alone."""
+    return _ASCII_NAMES.get(action.shown, action.shown) if is_ascii else action.shown
+
+
 BY_NAME: Final = {action.name: action for action in ACTIONS}
 PALETTE_KEY: Final = "ctrl+p"
 ESCAPE_FROM_CONSOLE: Final = "ctrl+a"

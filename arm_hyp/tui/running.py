@@ -40,6 +40,14 @@ class Running:
 
     async def run(self) -> str:
         """Go on; return what to say at the end."""
+        try:
+            note = await self._beats()
+        finally:  # also when the machine process has died
+            self.goes_on = False
+        await self._driver.look()
+        return note
+
+    async def _beats(self) -> str:
         note = ""
         while self.goes_on and not note and not self.has_waiting():
             speed, before = SPEEDS[self.speed], self._driver.now.position
@@ -50,8 +58,6 @@ class Running:
                 if self._driver.now.position == before:
                     break
                 await asyncio.sleep(max(speed.seconds - (asyncio.get_running_loop().time() - begun), 0))
-        self.goes_on = False
-        await self._driver.look()
         return note
 
     async def _beat(self, beat: str, seconds: float) -> str:

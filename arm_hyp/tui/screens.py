@@ -18,7 +18,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from arm_hyp.tui.keys import ACTIONS
+from arm_hyp.tui.keys import ACTIONS, shown_key
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.view import View
@@ -73,10 +73,15 @@ def keys_table(panels: Iterable[Panel], look: Look) -> Table:
     for group, actions in groupby(ACTIONS, lambda action: action.group):
         table.add_row(Text(group, look.style("title")), "")
         for action in actions:
-            table.add_row(Text(f"  {action.shown}", look.style("key")), Text(action.words, look.style("text")))
-    table.add_row(Text("  1 … 0", look.style("key")), Text("Show a panel; its digit is in its frame."))
+            table.add_row(
+                Text(f"  {shown_key(action, is_ascii=look.glyphs.is_ascii)}", look.style("key")),
+                Text(action.words, look.style("text")),
+            )
+    table.add_row(Text("  1 to 0", look.style("key")), Text("Show a panel; its digit is in its frame."))
     table.add_row(Text("  Ctrl+P", look.style("key")), Text("The command palette: every action and panel by name."))
-    table.add_row(Text("  Ctrl+A", look.style("key")), Text("Leave a guest's console that you type to."))
+    table.add_row(
+        Text("  Ctrl+A", look.style("key")), Text("Leave a guest's console that you type to; twice: it gets one.")
+    )
     for panel in panels:
         if panel.keys:
             table.add_row(Text(f"In {panel.name}", look.style("title")), "")
@@ -91,7 +96,7 @@ class PromptScreen(ModalScreen[str | None]):
     DEFAULT_CSS = """
     PromptScreen { background: transparent; align: left bottom; }
     PromptScreen > Vertical { height: 3; border: round $accent; background: $surface; }
-    PromptScreen Input { border: none; height: 1; padding: 0 1; background: $surface; }
+    PromptScreen Input, PromptScreen Input:focus { border: none; height: 1; padding: 0 1; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "back", show=False)]
 
@@ -102,7 +107,7 @@ class PromptScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Show the line."""
         with Vertical() as box:
-            box.border_title, box.border_subtitle = self._question, "Enter · Esc back"
+            box.border_title, box.border_subtitle = self._question, "Enter, or Esc back"
             yield Input(self._text, select_on_focus=True)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
@@ -137,7 +142,7 @@ class BranchesScreen(ModalScreen[str | None]):
             for one in status.branches
         ]
         box = OptionList(*options)
-        box.border_title, box.border_subtitle = "branches", "Enter goes there · Esc back"
+        box.border_title, box.border_subtitle = "branches", "Enter goes there, Esc back"
         yield box
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:

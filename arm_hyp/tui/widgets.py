@@ -5,6 +5,7 @@ Read `tui/panels/panel.py` and `tui/frames.py` before this file, `tui/app.py` af
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -38,6 +39,26 @@ def _strip(line: Text, before: tuple[Text, Strip] | None, base: Style) -> tuple[
     if before is not None and before[0] == line and before[0].style == line.style:
         return before
     return line, strip_of(line, base)
+
+
+class Bar(Widget):
+    """The bottom line: `draw` makes it for a width, `press` does what the key that was clicked on does."""
+
+    DEFAULT_CSS = "Bar { dock: bottom; height: 1; }"
+
+    def __init__(self, draw: Callable[[int], tuple[Text, Style]], press: Callable[[str], None]) -> None:
+        super().__init__()
+        self._draw, self._press = draw, press
+
+    def render_line(self, y: int) -> Strip:
+        """Draw it."""
+        return strip_of(*self._draw(self.size.width))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key is that key."""
+        name = event.style.meta.get("press")
+        if isinstance(name, str):
+            self._press(name)
 
 
 class PanelWidget(Widget, can_focus=True):
