@@ -76,10 +76,10 @@ class LadderPanel(Panel):
         """Name the CPU, or the vCPU that is looked at."""
         whose = view.whose
         if whose.vm is None:
-            return f"{self.title} · cpu{view.cpu}"
+            return f"{self.title}: cpu{view.cpu}"
         names = view.status.vms
         name = names[whose.vm] if whose.vm < len(names) else f"vm{whose.vm}"
-        return f"{self.title} · {visible(name)}/vcpu{whose.index}"
+        return f"{self.title}: {visible(name)}/vcpu{whose.index}"
 
     def lines(self, view: View, width: int, height: int, look: Look) -> list[Text]:
         """Draw it: the ruler, lanes, and the caption under them."""

@@ -33,7 +33,7 @@ class PagePanel(Panel):
         """Return the step's title, and which of how many it is."""
         if not self.steps:
             return self.title
-        return f"{self.steps[self.index][0]} · {self.index + 1}/{len(self.steps)}"
+        return f"{self.steps[self.index][0]}, {self.index + 1}/{len(self.steps)}"
 
     def lines(self, view: View, width: int, height: int, look: Look) -> list[Text]:
         """Draw the step's paragraphs."""

@@ -184,8 +184,8 @@ def test_lanes_that_are_not_shown_are_counted():
 
 def test_the_heading_names_the_cpu_or_the_vcpu():
     panel = LadderPanel()
-    assert panel.heading(view_of_case("call", panel)) == "the ladder · cpu0"
-    assert panel.heading(view_of_vms(1000, panel, whose=ask.Whose(0, 1))) == "the ladder · light/vcpu0"
+    assert panel.heading(view_of_case("call", panel)) == "the ladder: cpu0"
+    assert panel.heading(view_of_vms(1000, panel, whose=ask.Whose(0, 1))) == "the ladder: light/vcpu0"
 
 
 def test_of_several_cpus_only_the_one_looked_at_is_shown(regenerate: bool):
@@ -194,7 +194,7 @@ def test_of_several_cpus_only_the_one_looked_at_is_shown(regenerate: bool):
     session.send(ask.Seek(Position(session.timeline.frontier.n // 2)))
     for cpu in range(2):
         view = view_of(session, [panel], ask.Whose(cpu))
-        assert panel.heading(view) == f"the ladder · cpu{cpu}"
+        assert panel.heading(view) == f"the ladder: cpu{cpu}"
         check_text(f"ladder/smp-cpu{cpu}", text_of(panel, view, 100, 9), regenerate)
 
 
