@@ -1,7 +1,7 @@
-"""`arm-hyp export run.hyp --to FORMAT`: write a recorded run for another tool.
+"""`arm-hyp export run.hyp --to FORMAT`: write a recorded run for another tool, or as pictures.
 
-Read `debug/exports/exporter.py` before this file. The file appears when it is complete: a run of a large guest takes
-its time, and whoever ends it early is left with what was there before.
+Read `debug/exports/exporter.py` before this file, `cli/export_pictures.py` after it. The file appears when it is
+complete: a run of a large guest takes its time, and whoever ends it early is left with what was there before.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
@@ -22,10 +22,18 @@ from arm_hyp.cli.terminal import signals_end
 from arm_hyp.debug.exports.exporter import Export, Part
 from arm_hyp.debug.exports.formats import FORMATS
 from arm_hyp.errors import UserError
+from arm_hyp.timeline.position import Position, parse_position
+from arm_hyp.timeline.process.pipe import RecordingFile
 from arm_hyp.timeline.recordings.replay import Replay
+
+if TYPE_CHECKING:
+    from arm_hyp.cli.export_pictures import DrawnExport
 
 app = typer.Typer(add_completion=False)
 
+DRAWN: Final[Mapping[str, str]] = {"svg": ".svg", "cast": ".cast", "html": ".html"}
+"""What the terminal shows, with the ends of the files' names."""
+THEMES: Final = ("dark", "light", "projector", "mono")
 _STANDARD: Final = "-"
 _BY_SIGNAL: Final = 128
 
@@ -33,7 +41,12 @@ _BY_SIGNAL: Final = 128
 @app.command()
 def export(
     recording: Annotated[str, typer.Argument(metavar="RUN.hyp", help="What `arm-hyp run --record` wrote.")],
-    to: Annotated[str, typer.Option(help="perfetto, ftrace (KVM's events as Linux prints them), jsonl or csv.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="perfetto, ftrace (KVM's events as Linux prints them), jsonl, csv; or drawn: svg, cast, html."
+        ),
+    ],
     output: Annotated[
         str | None,
         typer.Option(
@@ -53,18 +66,78 @@ def export(
             metavar="PATH", help="A file of the run that is not in it, or a directory to look in. Repeatable."
         ),
     ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="svg: the position, N or N.SEQ. [default: the first exception]")
+    ] = None,
+    steps: Annotated[
+        str | None, typer.Option(help="cast, html: exceptions or instructions. [default: exceptions]")
+    ] = None,
+    panel: Annotated[str | None, typer.Option(help="Drawn: one panel alone, as ladder, trap, bits.")] = None,
+    size: Annotated[str | None, typer.Option(help="Drawn: columns and rows. [default: 120x40]")] = None,
+    theme: Annotated[
+        str | None, typer.Option(help="Drawn: dark (html: and light), light, projector or mono. [default: dark]")
+    ] = None,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Drawn: with ASCII alone.")] = False,
 ) -> None:
-    """Write a recorded run for Perfetto, as ftrace's text, as JSON Lines or as CSV.
+    """Write a recorded run for another tool, or what the terminal shows of it as a picture or a page.
+
+    perfetto, ftrace, jsonl and csv tell its events. svg is a picture of one position; cast a terminal recording
+    (asciicast) with a marker at every step; html one page with a slider over the steps, which needs nothing else.
 
     The run is replayed for it: nobody's code is imported. Exit status: 0, 3 if the replay differs from the recording
     (nothing is written then), 2 on bad input.
     """
-    wanted = FORMATS[one_of("--to", to, tuple(FORMATS), "format")]
-    target = output or str(Path(recording).with_suffix(wanted.suffix))
+    form = one_of("--to", to, (*FORMATS, *DRAWN), "format")
+    target = output or str(Path(recording).with_suffix(DRAWN.get(form) or FORMATS[form].suffix))
+    drawn = {"--at": at, "--steps": steps, "--panel": panel, "--size": size, "--theme": theme, "--ascii": ascii_only}
+    if form in DRAWN:
+        kind = one_of("--steps", steps or "exceptions", ("exceptions", "instructions"), "kind of steps")
+        chosen = one_of("--theme", theme or "dark", THEMES, "theme")
+        place = None if at is None else parse_position(at)
+        _check_target(target, recording, force=force)
+        from arm_hyp.cli.export_pictures import Drawing, DrawnExport  # here: the others draw nothing
+        from arm_hyp.tui.pictures.steps import Steps
+
+        part = Steps("instructions" if kind == "instructions" else "exceptions", Position(from_), _position(until))
+        drawing = Drawing(size or "120x40", chosen, ascii_only, panel, place, part)
+        raise typer.Exit(_draw(DrawnExport(RecordingFile(recording, tuple(files or ())), form, drawing), target))
+    for name, value in drawn.items():
+        if value:
+            raise UserError(name, f"is for what is drawn, and {form} is not", f"use --to {', '.join(DRAWN)}")
     with Replay.open(recording, files or ()) as replay:
         _check_target(target, recording, force=force)
-        made = Export(replay, to, Part(from_, until))
+        made = Export(replay, form, Part(from_, until))
         raise typer.Exit(_write(made, target, recording))
+
+
+def _position(n: int | None) -> Position | None:
+    return None if n is None else Position(n)
+
+
+def _draw(made: DrawnExport, target: str) -> int:
+    """Write what is drawn; return the exit status."""
+    signals: list[int] = []
+
+    def stop(number: int) -> None:
+        signals.append(number)
+        made.stop()
+
+    with signals_end(stop), _opened(target) as (file, keep):
+        made.write(file)
+        if made.is_complete:
+            keep()
+    return _told(signals, target, is_complete=made.is_complete, note=made.note)
+
+
+def _told(signals: list[int], target: str, *, is_complete: bool, note: str = "") -> int:
+    """Say what became of the file; return the exit status."""
+    if not is_complete:
+        print(f"interrupted; {_left(target)}", file=sys.stderr)
+        return _BY_SIGNAL + (signals[0] if signals else signal.SIGINT)
+    if note:
+        print(note, file=sys.stderr)
+    print(f"written to {'standard output' if target == _STANDARD else target}", file=sys.stderr)
+    return 0
 
 
 def _check_target(target: str, recording: str, *, force: bool) -> None:
@@ -99,11 +172,7 @@ def _write(made: Export, target: str, recording: str) -> int:
     if difference:
         print(f"{recording}: the replay differs from the recording: {difference}; {_left(target)}", file=sys.stderr)
         return DIFFERS
-    if not is_complete:
-        print(f"interrupted; {_left(target)}", file=sys.stderr)
-        return _BY_SIGNAL + (signals[0] if signals else signal.SIGINT)
-    print(f"written to {'standard output' if target == _STANDARD else target}", file=sys.stderr)
-    return 0
+    return _told(signals, target, is_complete=is_complete)
 
 
 def _left(target: str) -> str:

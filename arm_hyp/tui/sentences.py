@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from arm_hyp.arch.iss_faults import FaultKind
-from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import ExceptionRow, ExceptionsAnswer, StatusAnswer, WalkAnswer
 from arm_hyp.tui.panels.code import is_python_here
@@ -63,6 +63,17 @@ def place(view: View) -> str:
         return f"{', '.join(parts)}: the hypervisor in Python runs.{_ending(view.status)}"
     parts.append(f"at {place_name(view.subject.symbols, cpu.pc) or hex(cpu.pc)}")
     return f"{', '.join(parts)}.{_ending(view.status) or _next(view)}"
+
+
+def title(view: View) -> str:
+    """Name what happened at the cursor, in a few words."""
+    card = card_of(view) if view.is_at_trap else None
+    if card is not None:
+        return f"{view.position}  {card.name}: EL{card.event.from_el} to EL{card.event.to_el}"
+    if view.status.outcome and view.position == view.status.frontier:
+        return f"{view.position}  the end: {visible(view.status.outcome)}"
+    ahead = None if is_python_here(view) else ahead_of(view)
+    return f"{view.position}  {'start' if view.position == START else '' if ahead is None else ahead.text}".rstrip()
 
 
 def _ending(status: StatusAnswer) -> str:

@@ -1,0 +1,145 @@
+"""`arm-hyp export run.hyp --to svg|cast|html`: what the terminal shows, as a picture, a terminal recording or a page.
+
+Read `tui/pictures/steps.py` before this file, `cli/export.py`, which it is a part of, after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, NamedTuple, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.process.pipe import Progress as Heard
+from arm_hyp.timeline.process.pipe import RecordingFile
+from arm_hyp.tui.link import Link, ProcessLink
+from arm_hyp.tui.look import ASCII, PALETTES, UNICODE, Look
+from arm_hyp.tui.picture import Painter, Size, Wanted
+from arm_hyp.tui.pictures.cast import CastWriter
+from arm_hyp.tui.pictures.page import PageWriter
+from arm_hyp.tui.pictures.steps import Steps, pictures, recorded_end
+from arm_hyp.tui.pictures.svg import svg_of
+
+_QUIET_S: Final = 0.5
+_WHOLE: Final = 100.0
+
+
+class Drawing(NamedTuple):
+    """What the command line asks for: how it looks, which place or which steps."""
+
+    size: str
+    theme: str
+    ascii_only: bool
+    panel: str | None
+    at: Position | None
+    steps: Steps
+
+    @property
+    def wanted(self) -> Wanted:
+        """Return what is to be painted. Raises: UserError."""
+        look = Look(PALETTES[self.theme], ASCII if self.ascii_only else UNICODE)
+        return Wanted(Size.parse(self.size), look, self.panel)
+
+
+@dataclass
+class DrawnExport:
+    """One export of pictures: `write` it, `stop` it from a signal. `note` is what there is to say at the end."""
+
+    recording: RecordingFile
+    form: str
+    drawing: Drawing
+    note: str = ""
+    is_complete: bool = False
+    _link: Link | None = None
+    _is_stopped: bool = False
+
+    def write(self, file: TextIO) -> None:
+        """Play the recording, and write the file. Raises: UserError."""
+        wanted = self.drawing.wanted
+        with _progress() as tell:
+            asyncio.run(self._write(file, wanted, tell))
+        self.is_complete = not self._is_stopped
+
+    def stop(self) -> None:
+        """Have `write` come back soon."""
+        self._is_stopped = True
+        if self._link is not None:
+            self._link.stop()
+
+    async def _write(self, file: TextIO, wanted: Wanted, tell: Callable[[float], None]) -> None:
+        link = self._link = ProcessLink(self.recording, _heard(tell))
+        painter = Painter(link, wanted, is_recording=True)
+        try:
+            await painter.open()
+            if not self._is_stopped:
+                await _FORMS[self.form](self, painter, file, tell)
+        finally:
+            await link.close()
+
+    @property
+    def _title(self) -> str:
+        return f"arm-hyp: {Path(self.recording.path).name}"
+
+    async def _svg(self, painter: Painter, file: TextIO, _tell: Callable[[float], None]) -> None:
+        driver, at = painter.driver, self.drawing.at
+        opened_at = driver.now.position
+        await driver.go(recorded_end(driver.now))  # then the picture shows what is to come, too
+        await driver.go(opened_at if at is None else at)
+        if at is None and opened_at == START:
+            await driver.next_trap()
+        size, look = painter.wanted.size, painter.wanted.look
+        file.write(svg_of(Text("\n").join(painter.lines()), size.width, self._title, look=look))
+
+    async def _cast(self, painter: Painter, file: TextIO, tell: Callable[[float], None]) -> None:
+        await self._put(CastWriter(file, painter.wanted.size, self._title), painter, tell)
+
+    async def _page(self, painter: Painter, file: TextIO, tell: Callable[[float], None]) -> None:
+        await self._put(PageWriter(file, painter.wanted.size, self._title, painter.wanted.look), painter, tell)
+
+    async def _put(self, writer: CastWriter | PageWriter, painter: Painter, tell: Callable[[float], None]) -> None:
+        steps = replace(self.drawing.steps)
+        async for one in pictures(painter, steps, tell):
+            writer.add(one)
+            if self._is_stopped:
+                return
+        if steps.is_cut:
+            self.note = f"these are the first {steps.most:,} {steps.kind}; --from and --until choose others"
+        writer.close()
+
+
+_FORMS: Final = {"svg": DrawnExport._svg, "cast": DrawnExport._cast, "html": DrawnExport._page}
+
+
+def _heard(tell: Callable[[float], None]) -> Callable[[Heard], None]:
+    return lambda heard: tell(heard.position.n / max(heard.frontier.n, 1))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[float], None]]:
+    """Give a function that shows which share is done: at a terminal, on standard error, after half a second."""
+    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield lambda share: None
+        return
+    columns = TextColumn("drawing"), BarColumn(), TimeElapsedColumn()
+    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
+    task = bar.add_task("drawing", total=_WHOLE)
+
+    def tell(share: float) -> None:
+        elapsed_s = bar.tasks[0].elapsed or 0.0
+        if elapsed_s >= _QUIET_S:
+            bar.start()
+            bar.update(task, completed=share * _WHOLE, refresh=True)
+
+    try:
+        yield tell
+    finally:
+        bar.stop()

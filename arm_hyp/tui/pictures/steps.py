@@ -1,0 +1,79 @@
+"""A run as a row of pictures: one at its start, at each exception or instruction, and at its end.
+
+Read `tui/picture.py` before this file; `pictures/cast.py` and `pictures/page.py`, which write them, after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from rich.text import Text
+
+from arm_hyp.errors import UserError
+from arm_hyp.timeline.position import START, Position
+from arm_hyp.tui.picture import Painter
+from arm_hyp.tui.sentences import title
+from arm_hyp.tui.view import View
+
+Kind = Literal["exceptions", "instructions"]
+KINDS: Final[tuple[Kind, ...]] = ("exceptions", "instructions")
+MOST_STEPS: Final = 2000
+"""More would make a page that browsers are slow with, and nobody looks at."""
+
+
+class Picture(NamedTuple):
+    """One step: where it is, what happened there in a line, and the screen."""
+
+    position: Position
+    label: str
+    lines: list[Text]
+
+
+@dataclass
+class Steps:
+    """Which steps of a run: from a position on, up to another, and what a step is. `is_cut` tells if there are more."""
+
+    kind: Kind = "exceptions"
+    start: Position = START
+    end: Position | None = None
+    most: int = MOST_STEPS
+    is_cut: bool = False
+
+
+def recorded_end(view: View) -> Position:
+    """Return where the branch that the cursor is on ends, as far as it was recorded."""
+    return next(one.frontier for one in view.status.branches if one.name == view.status.branch)
+
+
+async def pictures(painter: Painter, steps: Steps, tell: Callable[[float], None]) -> AsyncIterator[Picture]:
+    """Give the pictures of an opened recording. `tell` hears which share of the run is done. Raises: UserError."""
+    driver = painter.driver
+    last = recorded_end(driver.now)
+    end = last if steps.end is None else min(steps.end, last)
+    if steps.start > last:
+        raise UserError(f"--from {steps.start}", f"the run ends at {last}", "begin earlier")
+    if steps.start > end:
+        raise UserError(f"--until {steps.end}", "nothing lies before it that is asked for", "end later")
+    await driver.go(last)  # then each picture shows what is to come, too
+    await driver.go(steps.start)
+    move = driver.next_trap if steps.kind == "exceptions" else driver.step
+    for _ in range(steps.most - 1):
+        here = driver.now.position
+        yield _picture(painter)
+        tell(here.n / max(end.n, 1))
+        if here >= end:
+            return
+        await move()
+        if driver.now.position > end or driver.now.position == here:
+            await driver.go(end)
+    steps.is_cut = driver.now.position < end
+    yield _picture(painter)
+
+
+def _picture(painter: Painter) -> Picture:
+    """Paint what is seen; in place of the keys, which would do nothing in a picture, it says what it shows."""
+    view = painter.driver.now
+    label = title(view)
+    return Picture(view.position, label, painter.lines(label))
