@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from arm_hyp.tui.keys import ACTIONS
+from arm_hyp.tui.keys import ACTIONS, shown_key
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.view import View
 
@@ -16,8 +16,9 @@ def keys_line(look: Look, width: int) -> Text:
     """Return the keys to begin with, as many as fit."""
     line = Text()
     for action in ACTIONS:
-        if action.label and line.cell_len + len(action.shown) + len(action.label) + 3 <= width:
-            line.append(f" {action.shown}", look.style("key", press=action.name))
+        shown = shown_key(action, is_ascii=look.glyphs.is_ascii)
+        if action.label and line.cell_len + len(shown) + len(action.label) + 3 <= width:
+            line.append(f" {shown}", look.style("key", press=action.name))
             line.append(f" {action.label} ", look.style("bar", press=action.name))
     return line
 

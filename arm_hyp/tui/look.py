@@ -136,6 +136,11 @@ class Glyphs:
     box_focus: str = "┏━┓┃┗┛"
     tree: tuple[str, str, str] = ("├─ ", "└─ ", "│  ")
 
+    @property
+    def is_ascii(self) -> bool:
+        """Whether nothing but ASCII is drawn."""
+        return self.line.isascii()
+
 
 UNICODE: Final = Glyphs()
 ASCII: Final = Glyphs(
