@@ -79,7 +79,7 @@ class RecordedHandlers(NamedTuple):
         """Return the handlers, which have no functions. Raises: UserError if they are damaged."""
         try:
             return self._handlers()
-        except (Malformed, ValueError, TypeError) as error:
+        except (Malformed, ValueError, TypeError, IndexError) as error:
             raise UserError("the recorded handlers", f"are damaged: {error}") from None
 
     def _handlers(self) -> Handlers:

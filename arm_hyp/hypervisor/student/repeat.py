@@ -35,6 +35,8 @@ def repeat(watch: Watch, registered: Registered, what: Any, below: Below, files:
         raise Differs(str(error)) from None
     if call.failing is not None:
         raise files.problem(call.failing)
+    if call.refused is not None and not registered.decorator.startswith("@mmio"):
+        raise Differs(f"{registered.decorator} is no device that refuses an access")
     if call.refused is not None:
         raise BusError(call.refused)
     return answer

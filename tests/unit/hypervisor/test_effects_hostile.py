@@ -104,6 +104,9 @@ def test_a_record_of_another_exit_is_named(recording: tuple[Any, list[Any]]) -> 
     effects[0][CALLS][0][0] = "@handler(EC.BRK)"
     assert "@handler(EC.WFX) was not asked then" in str(replay(registrations, effects).run().end)
     registrations, effects = deepcopy(recording)
+    effects[0][CALLS][0][3] = "refused"
+    assert "@handler(EC.WFX) is no device that refuses an access" in str(replay(registrations, effects).run().end)
+    registrations, effects = deepcopy(recording)
     effects[0][CALLS] *= 2
     assert "more handlers were asked then" in str(replay(registrations, effects).run().end)
 
@@ -122,6 +125,7 @@ def test_changes_of_what_is_not_there_are_named(recording: tuple[Any, list[Any]]
 
 REGISTRATIONS = [
     {"classes": [[[99], "@handler", False, "h.py", 1, "f"]]},
+    {"hypercalls": [[[], "@hypercall", False, "h.py", 1, "f"]]},
     {"sysregs": [[[1], "@sysreg", False, "h.py", 1, "f"]]},
     {"mmio": [[[5, 1], "@mmio", False, "h.py", 1, "f"]]},
     {"mmio": [[[0], "@mmio", False, "h.py", 1, "f"]]},
