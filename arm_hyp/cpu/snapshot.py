@@ -16,6 +16,7 @@ from unicorn import arm64_const as a64
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.sysregs import Encoding
+from arm_hyp.cpu import debug_points
 from arm_hyp.cpu.batch import Vectors
 from arm_hyp.cpu.controls import ENCODINGS
 from arm_hyp.cpu.core import X_REGISTERS, Core
@@ -65,6 +66,8 @@ class _Registers:
         self.system_names = tuple(encoding.generic_name for encoding in held)
         self.system, self.general = core.native.batch(held), core.native.batch(list(_GENERAL.values()))
         self.vectors = Vectors(core.native.handle)
+        self.point_names = debug_points.in_order(held)
+        self.points = core.native.batch(list(self.point_names))
 
 
 _prepared: Final[WeakKeyDictionary[Core, _Registers]] = WeakKeyDictionary()
@@ -101,8 +104,9 @@ def restore(core: Core, state: Mapping[str, Any], *, keeps_translations: bool = 
     if (state["version"], state["model"]) != (VERSION, core.model):
         raise ValueError(f"a snapshot of version {state['version']}, {state['model']}; wanted {VERSION}, {core.model}")
     e2h = core.controls.values.hcr_el2 & _HCR_E2H
-    core.native.write(a64.UC_ARM64_REG_PSTATE, state["pstate"])
     held = _registers(core)
+    _restore_debug_points(core, held, state["system"])
+    core.native.write(a64.UC_ARM64_REG_PSTATE, state["pstate"])
     held.system.write(*map(state["system"].__getitem__, held.system_names))
     held.vectors.write(*map(state["vector"].__getitem__, _VECTOR))
     held.general.write(*map(state["general"].__getitem__, _GENERAL))
@@ -114,6 +118,15 @@ def restore(core: Core, state: Mapping[str, Any], *, keeps_translations: bool = 
     core.native.flush_tlb()
     if not keeps_translations or e2h != core.controls.values.hcr_el2 & _HCR_E2H:
         core.maintenance.drop_all()
+
+
+def _restore_debug_points(core: Core, held: _Registers, wanted: Mapping[str, int]) -> None:
+    """Have the core act on the breakpoints and watchpoints of a state. What else this changes is restored after it."""
+    now = dict(zip(held.point_names, held.points.read(), strict=True))
+    new = {name: value for name in held.point_names if now[name] != (value := wanted[name.generic_name])}
+    if new:
+        debug_points.write(core, new)
+        core.maintenance.drop_all()  # breakpoints are in translations
 
 
 def reset(core: Core) -> None:
