@@ -14,7 +14,6 @@ import typer
 
 from arm_hyp.cli import lesson_lines as lines
 from arm_hyp.cli.explain_input import JsonOption
-from arm_hyp.cli.explain_trap import print_json
 from arm_hyp.cli.lesson_authors import lint_, new
 from arm_hyp.course.classroom import Classroom, open_classroom
 from arm_hyp.course.manifest import Lesson, Task
@@ -49,7 +48,7 @@ def list_(folder: DirOption = ".", lessons: LessonsOption = None, as_json: JsonO
     """List the lessons, and how far you are in each."""
     standings = open_classroom(Path(folder), lessons).standings()
     if as_json:
-        print_json([standing._asdict() | {"is_passed": standing.is_passed} for standing in standings])
+        lines.print_json([standing._asdict() | {"is_passed": standing.is_passed} for standing in standings])
     else:
         lines.print_lines(lines.standings(standings))
 
@@ -124,7 +123,7 @@ def check(
         classroom.begin(chosen)
     result = classroom.check(chosen, seed=_drawn(seed), tasks=names or None)
     if as_json:
-        print_json(lines.plain(result))
+        lines.print_json(lines.plain(result))
     else:
         lines.print_lines(lines.result(classroom, chosen, result))
     raise typer.Exit(EXIT[result.status])

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from typer.main import get_group
 
 from arm_hyp.cli.explain_input import JsonOption
-from arm_hyp.cli.explain_trap import print_json
+from arm_hyp.cli.lesson_lines import print_json
 from arm_hyp.course.catalogue import Catalogue, open_catalogue
-from arm_hyp.course.lint import Known, lint
 from arm_hyp.course.new import make_lesson
 from arm_hyp.errors import UserError
+
+if TYPE_CHECKING:
+    from arm_hyp.course.lint import Known
 
 FAILED: Final = 1
 
@@ -33,6 +35,8 @@ def lint_(
 
     LESSON is a name in the course, or a folder. Exit status: 0 if nothing is wrong, 1 if something is.
     """
+    from arm_hyp.course.lint import lint  # here: it runs machines, and other commands of the group start without
+
     found = {str(folder): [*lint(folder, known(), order)] for folder, order in _chosen(names or [], lessons)}
     if as_json:
         print_json(found)
@@ -59,6 +63,7 @@ def _chosen(names: list[str], lessons: str | None) -> list[tuple[Path, tuple[str
 def known() -> Known:
     """Return the keys, panels and commands of this program."""
     from arm_hyp.cli.main import COMMANDS  # here: it imports this module by name
+    from arm_hyp.course.lint import Known
     from arm_hyp.tui.keys import known_keys  # here: only lint needs these two
     from arm_hyp.tui.panels.catalogue import NAMES
 

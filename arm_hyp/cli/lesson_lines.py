@@ -9,16 +9,17 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from arm_hyp.cli.lines import print_folded
 from arm_hyp.course.classroom import Classroom, Standing
-from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.manifest import Lesson, Task
 from arm_hyp.course.text import Step
-from arm_hyp.course.verdict import Feedback, LessonResult, TaskResult
+
+if TYPE_CHECKING:
+    from arm_hyp.course.verdict import Feedback, LessonResult, TaskResult
 
 _BAR: Final = 20
 _INDENT: Final = "    "
@@ -30,6 +31,13 @@ def print_lines(lines: Iterable[str]) -> None:
     """Print lines, at a terminal folded under their beginnings."""
     for line in lines:
         print_folded(line, " " * (len(line) - len(line.lstrip()) + 2))
+
+
+def print_json(plain: Any) -> None:
+    """Print plain data as the other commands do."""
+    from arm_hyp.cli import explain_trap  # here: it brings all that explaining a trap needs
+
+    explain_trap.print_json(plain)
 
 
 def bar(passed: int, of: int) -> str:
@@ -83,6 +91,8 @@ def _print_markdown(text: str) -> None:
 
 def asked(task: Task) -> Iterator[str]:
     """Say what a task asks, and how it is answered."""
+    from arm_hyp.course.kinds.table import KINDS  # here: a list of lessons needs none
+
     kind = KINDS[task.kind]
     yield f"[{task.name}] {task.title} ({task.points} point{'s' * (task.points != 1)})"
     yield from (_INDENT + line for line in kind.asks(task))

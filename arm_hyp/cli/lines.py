@@ -8,9 +8,10 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from arm_hyp.timeline.place import Place
+if TYPE_CHECKING:
+    from arm_hyp.timeline.place import Place
 
 _INDENT: Final = " " * 14
 _NARROWEST: Final = 40

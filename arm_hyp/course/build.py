@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from arm_hyp.course.files import read_inside
-from arm_hyp.course.manifest import Lesson, Task
+from arm_hyp.course.manifest import MACHINE, Lesson, Task
 from arm_hyp.resources import guests_directory
 
-MACHINE: Final = "machine"
-"""The folder of a lesson's own guest and what it includes."""
 SEED_FILE: Final = "seed.inc"
 INCLUDE: Final = "include"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,12 +15,10 @@ from arm_hyp.course.checks import Check, checks_of, read_checks
 from arm_hyp.course.divergence import located
 from arm_hyp.course.judge import Judge
 from arm_hyp.course.judged_run import CheckFailed, NotGraded
-from arm_hyp.course.manifest import Lesson, Task
+from arm_hyp.course.manifest import DEFAULT_SEED, Lesson, Task
 from arm_hyp.course.sandbox import Limits
 from arm_hyp.course.verdict import CheckResult, Feedback, LessonResult, TaskResult
 from arm_hyp.errors import UserError
-
-DEFAULT_SEED: Final = 0
 
 
 def check_lesson(

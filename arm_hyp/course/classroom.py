@@ -8,21 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from arm_hyp.course.answers import Value, read_answers, write_answer
 from arm_hyp.course.catalogue import Catalogue, open_catalogue
-from arm_hyp.course.checking import DEFAULT_SEED, check_lesson
-from arm_hyp.course.configured import configured, is_answered_by_value
-from arm_hyp.course.divergence import save_run
-from arm_hyp.course.judge import SOLUTION, Judge
-from arm_hyp.course.kinds.table import KINDS
-from arm_hyp.course.manifest import Lesson, Task
-from arm_hyp.course.sandbox import Limits
-from arm_hyp.course.verdict import LessonResult
+from arm_hyp.course.manifest import DEFAULT_SEED, SOLUTION, Lesson, Task
 from arm_hyp.course.workspace import Workspace
 from arm_hyp.errors import UserError
-from arm_hyp.runner.configuration import Configuration
+
+if TYPE_CHECKING:  # what runs machines is imported where one runs: listing lessons and giving hints start at once
+    from arm_hyp.course.sandbox import Limits
+    from arm_hyp.course.verdict import LessonResult
+    from arm_hyp.runner.configuration import Configuration
 
 ASKS_FOR_SOLUTION: Final = 2
 """So often is the solution asked for before it is shown, where the lesson is not passed."""
@@ -115,9 +112,12 @@ class Classroom:
     def _record_bugs(self, lesson: Lesson) -> list[str]:
         """Record the runs in which a mistake is to be found, as TASK.hyp, where they are not there yet."""
         folder, made = self.workspace.of(lesson), []
-        for task in lesson.tasks:
+        for task in (task for task in lesson.tasks if task.kind == "bug"):
+            from arm_hyp.course.divergence import save_run
+            from arm_hyp.course.judge import Judge
+
             path = folder / f"{task.name}.hyp"
-            if task.kind == "bug" and not path.exists():
+            if not path.exists():
                 with Judge(lesson, task, lesson.folder / SOLUTION, DEFAULT_SEED, is_trusted=True) as judge:
                     save_run(judge, judge.run(), path)
                 made.append(path.name)
@@ -125,6 +125,8 @@ class Classroom:
 
     def machine(self, lesson: Lesson, task: Task) -> Configuration:
         """Return the machine of a task with the student's files and answer, to be looked at. Raises: UserError."""
+        from arm_hyp.course.configured import configured, is_answered_by_value
+
         answer = self.answers(lesson).get(task.name) if is_answered_by_value(task) else None
         return configured(lesson, task, self.workspace.of(lesson), answer)
 
@@ -133,6 +135,8 @@ class Classroom:
         limits: Limits | None = None,
     ) -> LessonResult:  # fmt: skip
         """Check the student's work, and remember what passed. Raises: UserError."""
+        from arm_hyp.course.checking import check_lesson
+
         folder = self.workspace.of(lesson)
         if not folder.is_dir():
             raise UserError(str(folder), "is not there", f"begin the lesson: arm-hyp lesson start {lesson.name}")
@@ -154,6 +158,8 @@ class Classroom:
 
     def answer(self, lesson: Lesson, task: Task, words: Sequence[str]) -> Value:
         """Write an answer down and return it. Raises: UserError."""
+        from arm_hyp.course.kinds.table import KINDS
+
         value = KINDS[task.kind].read(task, words)
         self.workspace.begin(lesson)
         write_answer(self.workspace.of(lesson), task.name, value)

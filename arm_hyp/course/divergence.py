@@ -26,20 +26,29 @@ _STANDING: Final = ("PC", "PSTATE")
 
 
 def located(judge: Judge, failed: CheckFailed, folder: Path) -> Feedback:
-    """Return the feedback with the first divergence; the run is saved in the folder, as TASK.hyp."""
+    """Return the feedback with the first divergence; the run is saved in the folder, as TASK.hyp.
+
+    Several checks may fail by one run: where that parts is looked for once, and the first failure has the mark.
+    """
     run, feedback = failed.run, failed.feedback
     if run is None or run not in judge.recorders:
         return feedback
-    parted = _difference(judge, run)
-    timeline = run.timeline
-    if feedback.at is not None:
-        timeline.marks[FAILED_MARK] = feedback.at
-    if parted is not None:
-        feedback = replace(feedback, divergence=_lines(run, parted[1], parted[0]), mark=MARK)
-        timeline.marks[MARK] = parted[0].positions[0]
     path = folder / f"{judge.task.name}.hyp"
+    if run not in judge.divergences:
+        judge.divergences[run] = _divergence(judge, run, feedback.at, path)
+    told = judge.divergences[run]
+    return replace(feedback, divergence=told, recording=path.name, mark=MARK if told else FAILED_MARK)
+
+
+def _divergence(judge: Judge, run: JudgedRun, at: Position | None, path: Path) -> tuple[str, ...]:
+    """Say where a run parts from the solution's, and save it with marks."""
+    parted, marks = _difference(judge, run), run.timeline.marks
+    if at is not None:
+        marks[FAILED_MARK] = at
+    if parted is not None:
+        marks[MARK] = parted[0].positions[0]
     save_run(judge, run, path)
-    return replace(feedback, recording=path.name, mark=feedback.mark or FAILED_MARK)
+    return () if parted is None else _lines(run, parted[1], parted[0])
 
 
 def save_run(judge: Judge, run: JudgedRun, path: Path) -> None:

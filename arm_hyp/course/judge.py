@@ -20,7 +20,7 @@ from arm_hyp.course.configured import configured, is_answered_by_value
 from arm_hyp.course.judged_run import BoundedSink, CheckFailed, JudgedRun, NotGraded
 from arm_hyp.course.kinds.answered import wrong_answer
 from arm_hyp.course.kinds.table import KINDS
-from arm_hyp.course.manifest import Lesson, Task
+from arm_hyp.course.manifest import SOLUTION, Lesson, Task
 from arm_hyp.course.sandbox import Job, Limits, run_student
 from arm_hyp.course.verdict import Feedback
 from arm_hyp.errors import UserError
@@ -31,7 +31,6 @@ from arm_hyp.timeline.timeline import Timeline
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
 
-SOLUTION: Final = "solution"
 _UNREPEATABLE: Final = ("the recording is not of this run", "the recording ends here")
 
 
@@ -60,6 +59,7 @@ class Judge:
         self.printed = ""
         self.confinement: tuple[str, ...] = ()
         self.recorders: dict[JudgedRun, Recorder] = {}
+        self.divergences: dict[JudgedRun, tuple[str, ...]] = {}
         self._is_trusted, self._limits = is_trusted, limits or Limits()
         self._runs: dict[Options, JudgedRun | CheckFailed | NotGraded] = {}
 

@@ -165,6 +165,7 @@ class JudgedRun:
     def _fail_without_trap(self, ec: EC, at: str | int | None, found: int, wanted: str, why: str) -> NoReturn:
         waits = [event for event in self.events if isinstance(event, Waited | NotWaited)] if ec == EC.WFX else []
         if waits and not found:
+            self.timeline.seek(Position(waits[0].n, waits[0].seq))
             controls = self.timeline.runner.machine.core.controls.snapshot()
             self.fail(why_not(waits[0], controls, *self._model), wanted, why, event=waits[0])
         told = f"there are {found}" if found else "there is none"

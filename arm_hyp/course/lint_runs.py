@@ -14,25 +14,24 @@ from typing import Final
 from arm_hyp.course.checking import check_lesson
 from arm_hyp.course.configured import has_machine
 from arm_hyp.course.files import read_text
-from arm_hyp.course.judge import SOLUTION, Judge
+from arm_hyp.course.judge import Judge
 from arm_hyp.course.judged_run import CheckFailed, NotGraded
-from arm_hyp.course.manifest import Lesson
+from arm_hyp.course.manifest import SOLUTION, START, Lesson
 from arm_hyp.course.text import Step
 from arm_hyp.course.verdict import LessonResult, TaskResult
 from arm_hyp.errors import UserError
 from arm_hyp.timeline.conditions import parse_condition
-from arm_hyp.timeline.position import START, parse_position
+from arm_hyp.timeline.position import Position, parse_position
 from arm_hyp.timeline.search import Search
 
 LEAST_MUTANTS: Final = 3
-START_FOLDER: Final = "start"
 WRONG: Final = "wrong"
 FEEDBACK: Final = "feedback.txt"
 
 
 def run_problems(lesson: Lesson, steps: Iterable[Step], seeds: Sequence[int]) -> Iterator[str]:
     """Give what is wrong with how a lesson's start, solution and mutants are judged, and with places in its text."""
-    result = _checked(lesson, seeds[0], START_FOLDER)
+    result = _checked(lesson, seeds[0], START)
     yield from (f"start: passes {task.task}" for task in result.tasks if task.status == "passed")
     for seed in seeds:
         for task in _checked(lesson, seed, SOLUTION).tasks:
@@ -96,5 +95,5 @@ def _is_reached(judge: Judge, place: str) -> bool:
     try:
         return timeline.frontier >= parse_position(place)
     except UserError:
-        timeline.seek(START)
+        timeline.seek(Position(0))
         return Search(timeline).forward_to([parse_condition(place)], timeline.frontier.n) is not None

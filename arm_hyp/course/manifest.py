@@ -19,6 +19,11 @@ from arm_hyp.errors import UserError
 KindName = Literal["predict", "configure", "handler", "guest", "tables", "bug", "quiz"]
 MANIFEST: Final = "lesson.toml"
 ANSWERS: Final = "answers.toml"
+START: Final = "start"
+SOLUTION: Final = "solution"
+MACHINE: Final = "machine"
+"""The folder of a lesson's own guest and what it includes."""
+DEFAULT_SEED: Final = 0
 DEFAULT_LIMIT: Final = 1_000_000
 _FOLDER: Final = re.compile(r"[0-9]{2}-[a-z0-9]+(-[a-z0-9]+)*")
 _TASK: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -10,15 +10,13 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from arm_hyp.course.build import INCLUDE, MACHINE, SEED_FILE, drawn, seed_text
-from arm_hyp.course.checking import DEFAULT_SEED
+from arm_hyp.course.build import INCLUDE, SEED_FILE, drawn, seed_text
 from arm_hyp.course.files import put
-from arm_hyp.course.manifest import Lesson
+from arm_hyp.course.manifest import DEFAULT_SEED, MACHINE, START, Lesson
 from arm_hyp.course.progress import PROGRESS, Progress, read_progress, write_progress
 from arm_hyp.errors import UserError
 from arm_hyp.resources import guests_directory
 
-START: Final = "start"
 RUNS: Final = "runs"
 """Where recordings of failed checks are, in a lesson's folder."""
 _IGNORED: Final = ("__pycache__",)
