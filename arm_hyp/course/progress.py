@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from arm_hyp.course.files import put, read_text, write_whole
+from arm_hyp.course.files import put, write_whole
 from arm_hyp.errors import UserError
 
 PROGRESS: Final = "arm-hyp-course.json"
@@ -37,10 +37,12 @@ class Progress(msgspec.Struct, kw_only=True):
 def read_progress(folder: Path) -> Progress:
     """Return what was done. A file that is damaged is kept, and a new one begins. Raises: UserError."""
     path = folder / PROGRESS
-    text = read_text(path, "arm-hyp init DIR makes a folder for your work")
     try:
-        made = msgspec.json.decode(text, type=Progress)
-    except (msgspec.MsgspecError, RecursionError):
+        made = msgspec.json.decode(path.read_bytes(), type=Progress)
+    except OSError as error:
+        cause = (error.strerror or "cannot be read").lower()
+        raise UserError(str(path), cause, "arm-hyp init DIR makes a folder for your work") from None
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         put(path, msgspec.json.encode(Progress()))
         return Progress()
     if made.version > _VERSION:

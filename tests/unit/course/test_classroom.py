@@ -111,6 +111,8 @@ def test_a_damaged_progress_is_kept_and_a_new_one_begins(tmp_path: Path):
     path.write_text('{"passed": [')
     assert read_progress(made.workspace.folder).current == ""
     assert path.with_name(f"{PROGRESS}.kept-1").read_text() == '{"passed": ['
+    path.write_bytes(bytes(100))
+    assert read_progress(made.workspace.folder).passed == {}
     path.write_text('{"version": 99}')
     with pytest.raises(UserError, match="is of a later arm-hyp"):
         read_progress(made.workspace.folder)
