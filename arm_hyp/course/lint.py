@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from arm_hyp.arch import sysregs
 from arm_hyp.course.checks import read_checks
 from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.lint_runs import run_problems
@@ -21,7 +22,10 @@ from arm_hyp.timeline.position import parse_position
 
 LEAST_HINTS: Final = 3
 WORDS: Final = range(300, 901)
-_REFERENCE: Final = re.compile(r"(DDI|IHI|DEN|DUI|SMCCC) ?[0-9]{4}[A-Z.a-z]*, ([A-Z]?[0-9]+(\.[0-9]+)*): \S.*")
+_REFERENCE: Final = re.compile(
+    r"(DDI|IHI|DEN|DUI) ?[0-9]{4}[A-Z.a-z]*, ([A-Z]?[0-9]+(?:\.[0-9]+)*|[A-Z][A-Z0-9_]*): \S.*"
+)
+_REGISTER: Final = re.compile(r"[A-Z0-9_]+_EL[0-3]")
 _TEACHING: Final = ("predict", "quiz")
 
 
@@ -57,14 +61,30 @@ def _head(lesson: Lesson, names: Sequence[str]) -> Iterator[str]:
     if not lesson.head.references:
         yield "references: names no section of an Arm document"
     for reference in lesson.head.references:
-        if not _REFERENCE.fullmatch(reference):
-            yield f"references: {reference!r} is not as 'DDI 0487, D19.2.48: HCR_EL2'"
+        yield from _reference(reference)
     before = names[: names.index(lesson.name)] if lesson.name in names else ()
     for needed in lesson.head.needs:
         if needed not in before:
             yield f"needs: {needed} is no lesson before this one"
     if len({task.kind for task in lesson.tasks}) == 1:
         yield "all tasks are of one kind; mix two"
+
+
+def _reference(text: str) -> Iterator[str]:
+    """Give what is wrong with a reference: its form, or a register that there is not."""
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        yield f"references: {text!r} is not as 'DDI 0487, HCR_EL2: TITLE' or 'DDI 0487, D1.3: TITLE'"
+    elif _REGISTER.fullmatch(match[2]) and not _is_register(match[2]):
+        yield f"references: there is no register {match[2]}"
+
+
+def _is_register(name: str) -> bool:
+    try:
+        sysregs.by_name(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _task(task: Task) -> Iterator[str]:

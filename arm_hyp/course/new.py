@@ -21,7 +21,7 @@ goal = "What a student knows behind it."
 version = 1
 requires = "0.1.0"
 needs = []
-references = ["DDI 0487, D1.2.3: TITLE OF THE SECTION"]
+references = ["DDI 0487, HVC: Hypervisor Call"]
 
 [[task]]
 name = "call"
