@@ -190,6 +190,7 @@ class Judge:
             limit=options.limit,
             until=options.until,
             typed=options.typed,
+            also=self.task.allows,
         )
         outcome = run_student(job, self._limits)
         self.printed, self.confinement = self._build.shown(outcome.output).strip(), outcome.confinement

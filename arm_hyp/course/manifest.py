@@ -35,7 +35,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
 
     `choices` are what can be answered, by letter, and `why` says of wrong ones what is wrong with them. `bits` are the
     fields to configure. `base` is where the table that a student builds by values lies. `seed` gives ranges, both ends
-    included, from which the values of symbols are drawn for each check.
+    included, from which the values of symbols are drawn for each check. `allows` names what handlers may do beside the
+    usual: `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace themselves.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
     limit: int = DEFAULT_LIMIT
     machine: dict[str, Any] = {}
     seed: dict[str, tuple[int, int]] = {}
+    allows: tuple[str, ...] = ()
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):

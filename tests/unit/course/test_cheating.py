@@ -233,6 +233,17 @@ def test_cheating_earns_nothing_and_says_why(lesson: Path, tmp_path: Path, name:
     assert {path: path.read_bytes() for path in lesson.rglob("*") if path.is_file()} == before
 
 
+def test_a_task_can_allow_what_others_may_not(lesson: Path, tmp_path: Path) -> None:
+    allowing = make_lesson(tmp_path / "lessons")
+    manifest = allowing / "lesson.toml"
+    manifest.write_text(manifest.read_text().replace("limit =", 'allows = ["VmDevices.put"]\nlimit ='))
+    (tmp_path / "work").mkdir()
+    text = SOLUTION.replace("    return", "    vcpu.vm.devices.put('pl011', b'')\n    return")
+    (tmp_path / "work" / "handlers.py").write_text(text)
+    assert judged(allowing, tmp_path / "work").status == "passed"
+    assert judged(lesson, tmp_path / "work").status == "failed"
+
+
 def test_what_else_lies_in_the_folder_decides_nothing(lesson: Path, tmp_path: Path) -> None:
     (tmp_path / "handlers.py").write_text(body("pass"))
     (tmp_path / "arm-hyp-course.json").write_text('{"version": 1, "passed": {"01-sum": ["sum"]}}')
