@@ -100,6 +100,15 @@ class Classroom:
     def _is_passed(self, name: str) -> bool:
         return self._standing(name).is_passed
 
+    def step(self, lesson: Lesson) -> int:
+        """Return the index of the step of its text at which the student was last."""
+        return self.workspace.progress.step.get(lesson.name, 0)
+
+    def remember_step(self, lesson: Lesson, index: int) -> None:
+        """Remember at which step of its text the student is. Raises: OSError."""
+        self.workspace.progress.step[lesson.name] = index
+        self.workspace.save()
+
     # --- what one can do ----------------------------------------------------------------------------------------------
 
     def begin(self, lesson: Lesson) -> list[str]:

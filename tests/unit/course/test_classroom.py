@@ -73,6 +73,13 @@ def test_the_current_lesson_is_where_one_was_or_where_one_stands(tmp_path: Path)
     assert made.next_lesson(following) is None
 
 
+def test_the_step_of_a_text_is_remembered(tmp_path: Path):
+    made = classroom(tmp_path)
+    assert made.step(made.current) == 0
+    made.remember_step(made.current, 2)
+    assert again(made).step(made.current) == 2
+
+
 def test_hints_get_plainer_and_the_last_one_stays(tmp_path: Path):
     made = classroom(tmp_path)
     task = made.current.task("quiz")
