@@ -108,7 +108,7 @@ def _folder(option: str, name: str) -> str:
 
 def _orders(names: list[str]) -> list[Order]:
     """Return what is to be done, under names that differ."""
-    paths = [Path(name).absolute() for name in names]
+    paths = [Path(os.path.abspath(name)) for name in names]
     plain = [path.name if path.is_dir() else path.stem for path in paths]
     unique = [short if plain.count(short) == 1 else name for short, name in zip(plain, names, strict=True)]
     for name in unique:

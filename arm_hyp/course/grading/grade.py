@@ -93,7 +93,7 @@ class Grader:
                 folder,
                 seed=self.settings.seed,
                 points=self.catalogue.points(lesson),
-                recordings=Path(recordings) / name / lesson.name if recordings else None,
+                recordings=Path(recordings, _as_folder(name), lesson.name) if recordings else None,
                 limits=self.settings.limits,
                 extra=self.hidden.get(lesson.name),
             )
@@ -125,3 +125,8 @@ class Grader:
         """Return the result of a submission that nobody could judge."""
         lessons = tuple(self.ungraded(lesson, why) for lesson in self.lessons)
         return SubmissionResult(name=name, points=self.points, lessons=lessons)
+
+
+def _as_folder(name: str) -> str:
+    """Return a name of a submission, which may be a path, as the name of one folder."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).strip(".") or "_"

@@ -98,6 +98,13 @@ def test_hidden_checks_give_partial_credit_and_are_marked(
     assert "X20 is 0x0" in right["output"]
 
 
+def test_runs_that_fail_are_kept_apart_by_submission(lessons: Path, work: dict[str, str], tmp_path: Path) -> None:
+    kept, (anna, bert) = tmp_path / "kept", (Path(work["anna"]) / NAME, Path(work["bert"]).with_suffix("") / NAME)
+    assert grade(lessons, str(anna), str(bert), "--recordings", str(kept), "--output", os.devnull) == 0
+    (found,) = kept.rglob("*.hyp")
+    assert found.relative_to(kept).parts == (str(bert).replace("/", "_"), NAME, "sum.hyp")
+
+
 def test_the_status_says_whether_all_is_passed(lessons: Path, work: dict[str, str]) -> None:
     assert grade(lessons, work["anna"], "--must-pass", "--output", os.devnull) == 0
     assert grade(lessons, work["anna"], work["bert"], "--must-pass", "--output", os.devnull) == 1
