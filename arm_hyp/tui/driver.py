@@ -34,9 +34,10 @@ from arm_hyp.timeline.process.answers import (
 from arm_hyp.timeline.process.messages import CPU0, Motion, Whose
 from arm_hyp.tui.gather import NotAnswered, gather, read_subject
 from arm_hyp.tui.link import Link
+from arm_hyp.tui.panels.bits import GROUPS, holder
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.places import Relative, Sought, parse_place
-from arm_hyp.tui.view import Subject, View
+from arm_hyp.tui.view import Subject, View, registers_of
 
 FAR: Final = 1 << 62
 """So many instructions mean: to the end."""
@@ -148,7 +149,8 @@ class Driver:
 
     async def next_trap(self) -> str:
         """Go on to the next exception."""
-        return await self._moved(ask.Next("exception"), "no exception follows")
+        note = await self._moved(ask.Next("exception"), "no exception follows")
+        return f"{note}: {self._ending()}" if note and self._ending() else note
 
     async def previous_trap(self) -> str:
         """Go back to the last exception before here."""
@@ -252,8 +254,7 @@ class Driver:
         return f"branch {self.now.status.branch}: {register}.{name} is {new} here; Backspace goes back to {parent}"
 
     async def _value(self, register: str) -> int:
-        group = "el2" if register.endswith("_EL2") else "el0" if register.endswith("_EL0") else "el1"
-        answer = await self.ask(ask.Registers(self.whose, (group,)))
+        answer = await self.ask(registers_of(GROUPS.get(register, "el1"), holder(register, self.now)))
         values = answer.groups[0].values if isinstance(answer, RegistersAnswer) else {}
         value = values.get(register)
         if not isinstance(value, int):

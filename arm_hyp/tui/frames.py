@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from arm_hyp.tui.look import Look
+from arm_hyp.tui.look import ASCII, Look
 
 
 def fitted(line: Text, width: int, look: Look) -> Text:
@@ -45,7 +45,8 @@ def framed(
     head = Text.assemble((upper_left, style), (level, style))
     if digit:
         head.append(f" {digit}", look.style("key", press=f"panel_{digit}"))
-    head.append(f" {title} ", look.style("focus" if has_focus else "title"))
+    shown = _ascii(title) if look.glyphs is ASCII else title
+    head.append(f" {shown} ", look.style("focus" if has_focus else "title"))
     tail = f" {note} " if note else ""
     room = width - head.cell_len - cell_len(tail) - 1
     if room < 1:
@@ -60,3 +61,8 @@ def framed(
         rows.append(Text.assemble(edge, fitted(line, inside, look), edge))
     rows.append(Text.assemble((lower_left, style), (level * inside, style), (lower_right, style)))
     return rows[:height]
+
+
+def _ascii(title: str) -> str:
+    """Return a title in ASCII alone: what is between its parts is a dash, what is in them a question mark."""
+    return title.replace("\u00b7", "-").encode("ascii", "replace").decode()

@@ -149,8 +149,10 @@ class PanelWidget(Widget, can_focus=True):
     def _follow(self, height: int) -> None:
         """Bring what the cursor is about into sight, if the cursor has moved; never scroll beyond the end."""
         assert self.view is not None and self.panel is not None
-        key = self.view.position, self.view.status.branch
-        anchor = self.panel.anchor(self.view) if key != self._seen else None
+        anchor = self.panel.anchor(self.view)
+        key = self.view.position, self.view.status.branch, anchor
+        if key == self._seen:
+            anchor = None
         self._seen = key
         self.top = top_line(len(self._lines), height, self.top, anchor)
 

@@ -64,15 +64,6 @@ class Grid:
         """Return how many cells a field takes."""
         return min(_needed(shown, self.cell), self.columns)
 
-    def neighbour(self, name: str, distance: int) -> str:
-        """Return the field that many rows below (above, if negative), in about the same column; else the same."""
-        for index, row in enumerate(self.rows):
-            column = _column_of(row, name, self.cell)
-            if column is not None:
-                other = self.rows[min(max(index + distance, 0), len(self.rows) - 1)]
-                return _at_column(other, column, self.cell)
-        return name
-
 
 def layout(fields: Sequence[Shown], width: int, height: int) -> Grid:
     """Return the grid of the fields that fit into a place, the most important ones, in their order."""
@@ -105,21 +96,3 @@ def _packed(fields: Iterable[Shown], width: int, hidden: int) -> Grid:
 
 def _needed(shown: Shown, cell: int) -> int:
     return -(-(len(shown.text) + _FRAME_CELLS) // cell)
-
-
-def _column_of(row: Iterable[Shown], name: str, cell: int) -> int | None:
-    column = 0
-    for one in row:
-        if one.field.name == name:
-            return column
-        column += _needed(one, cell)
-    return None
-
-
-def _at_column(row: Sequence[Shown], column: int, cell: int) -> str:
-    passed = 0
-    for one in row:
-        passed += _needed(one, cell)
-        if passed > column:
-            return one.field.name
-    return row[-1].field.name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from rich.text import Text
 
@@ -64,10 +64,8 @@ class BitsPanel(Panel):
     keys: ClassVar[tuple[PanelKey, ...]] = (
         PanelKey("[", "previous_register", "the register before"),
         PanelKey("]", "next_register", "the register behind"),
-        PanelKey("left", "left", "choose the bit to the left"),
-        PanelKey("right", "right", "choose the bit to the right"),
-        PanelKey("up", "up", "choose the bit above"),
-        PanelKey("down", "down", "choose the bit below"),
+        PanelKey("up", "up", "choose the field before"),
+        PanelKey("down", "down", "choose the field behind"),
     )
 
     def __init__(self) -> None:
@@ -98,32 +96,27 @@ class BitsPanel(Panel):
         self._register = names[(names.index(self.register(view)) + distance) % len(names)]
         self._chosen_at = view.position
 
-    def left(self, view: View) -> None:
-        """Choose the bit to the left."""
+    def up(self, view: View) -> None:
+        """Choose the field before."""
         self._move(view, -1)
 
-    def right(self, view: View) -> None:
-        """Choose the bit to the right."""
+    def down(self, view: View) -> None:
+        """Choose the field behind."""
         self._move(view, 1)
 
-    def up(self, view: View) -> None:
-        """Choose the bit above."""
-        self._move_rows(view, -1)
-
-    def down(self, view: View) -> None:
-        """Choose the bit below."""
-        self._move_rows(view, 1)
+    def click(self, meta: dict[str, Any], view: View) -> bool:
+        """Choose the field that was clicked on: `w` flips it then."""
+        register, _, field = str(meta.get("flip", "")).partition(".")
+        if register not in GROUPS or not field:
+            return False
+        self._choose(view, register, field)
+        return True
 
     def _move(self, view: View, distance: int) -> None:
         found = self._reading(view)
         if found is not None:
             names = [field.name for field in found.fields]
             self._choose(view, found.name, names[(names.index(self.field(view, found)) + distance) % len(names)])
-
-    def _move_rows(self, view: View, distance: int) -> None:
-        found = self._reading(view)
-        if found is not None:
-            self._choose(view, found.name, self._grid.neighbour(self.field(view, found), distance))
 
     def _choose(self, view: View, register: str, field: str) -> None:
         self._register, self._chosen_at = register, view.position
@@ -151,9 +144,9 @@ class BitsPanel(Panel):
 
     def wants(self, view: View) -> Iterable[ask.OneReading]:
         """Ask for the register's group, and for HCR_EL2, whose E2H changes layouts."""
-        yield registers_of("el2", _holder("HCR_EL2", view))
+        yield registers_of("el2", holder("HCR_EL2", view))
         name = self.register(view)
-        yield registers_of(GROUPS[name], _holder(name, view))
+        yield registers_of(GROUPS[name], holder(name, view))
         found = self._reading(view)
         self.chosen_bit = None if found is None else f"{found.name}.{self.field(view, found)}"
 
@@ -163,7 +156,7 @@ class BitsPanel(Panel):
         form = layout_of(name, e2h=bool((_value("HCR_EL2", view) or 0) & HCR_E2H))
         if value is None or form is None:
             return None
-        before = view.registers_before(GROUPS[name], _holder(name, view)).get(name, value)
+        before = view.registers_before(GROUPS[name], holder(name, view)).get(name, value)
         own = implemented_hcr(view.subject.model, view.subject.gic) if name == "HCR_EL2" else (1 << 64) - 1
         fields = tuple(field for field in form.FIELDS if field.mask & (own | value))
         return Reading(name, value, int(before), fields) if fields else None
@@ -190,7 +183,7 @@ class BitsPanel(Panel):
 
     def _why_empty(self, view: View, width: int, look: Look) -> list[Text]:
         name = self.register(view)
-        message = registers_of(GROUPS[name], _holder(name, view))
+        message = registers_of(GROUPS[name], holder(name, view))
         return failed(view, message, width, look) or nothing(
             f"{name} is not there: this machine's CPU or GIC does not have it. ] shows the next register.", width, look
         )
@@ -203,7 +196,7 @@ def implemented_hcr(model: str, gic: int) -> int:
     return HCR_BITS | sum(bits for name, bits in HCR_FEATURE_BITS.items() if name in features)
 
 
-def _holder(name: str, view: View) -> Whose:
+def holder(name: str, view: View) -> Whose:
     """Return who has a register: a vCPU those of EL1 and EL0, its HCR_EL2 and CPTR_EL2; its CPU all others."""
     is_of_vcpu = not name.endswith("_EL2") or name in ("HCR_EL2", "CPTR_EL2")
     return view.whose if is_of_vcpu and not name.startswith("IC") else Whose(view.cpu)
@@ -211,7 +204,7 @@ def _holder(name: str, view: View) -> Whose:
 
 def _value(name: str, view: View) -> int | None:
     """Return a register as it is, or as it was recorded with the trap at the cursor."""
-    value = view.registers(GROUPS[name], _holder(name, view)).get(name)
+    value = view.registers(GROUPS[name], holder(name, view)).get(name)
     if value is None and view.is_at_trap and view.trap is not None:
         value = view.trap.controls.get(name.lower())
     return None if value is None else int(value)

@@ -65,12 +65,12 @@ class CodePanel(Panel):
     keys: ClassVar[tuple[PanelKey, ...]] = (
         PanelKey("up", "up", "select the instruction above"),
         PanelKey("down", "down", "select the instruction below"),
-        PanelKey("o", "toggle_origin", "where the exception came from, or where the CPU is"),
+        PanelKey("o", "toggle_origin", "at a trap: the vector that was entered, or what trapped"),
         PanelKey("s", "toggle_source", "lines of source between the instructions"),
     )
 
     def __init__(self) -> None:
-        self.wants_origin = self.shows_source = False
+        self.wants_origin, self.shows_source = True, False
         self.chosen_address: int | None = None
         """What a breakpoint would be set at: the line that is selected, or that of the PC."""
         self._selected: tuple[int, Focus] | None = None
@@ -167,7 +167,7 @@ class CodePanel(Panel):
             return self.title
         place = place_name(view.subject.symbols, focus.address) or _address_text(focus.address)
         if has_origin(view, wants_origin=self.wants_origin):
-            return f"code: {place}, where the exception came from"
+            return f"code: {place}, what trapped"
         is_vector = view.is_at_trap and view.trap is not None and view.trap.vector == focus.address
         return f"code: {place}, {vector_words(focus.address)}" if is_vector else f"code: {place}"
 

@@ -65,16 +65,20 @@ def test_arrow_keys_choose_a_bit_that_can_be_flipped():
     view = at(panel, AT_TRAP)
     panel.lines(view, 60, 12, LOOK)
     assert panel.chosen_bit == panel.chosen_word == "HCR_EL2.TWI"
-    panel.right(view)
-    assert panel.chosen_bit == "HCR_EL2.DC"
-    panel.left(view)
-    panel.left(view)
-    assert panel.chosen_bit == "HCR_EL2.TWE"
-    panel.up(view)
-    assert panel.chosen_bit == "HCR_EL2.TACR"
     panel.down(view)
+    assert panel.chosen_bit == "HCR_EL2.DC"
+    panel.up(view)
+    panel.up(view)
     assert panel.chosen_bit == "HCR_EL2.TWE"
     assert "Trap WFE that would wait. It decides about WFE, WFET." in text_of(panel, view, 60, 12)
+
+
+def test_a_click_chooses_a_bit_and_flips_nothing():
+    panel = BitsPanel()
+    view = at(panel, AT_TRAP)
+    assert panel.click({"flip": "HCR_EL2.TVM", "explain": "HCR_EL2.TVM"}, view)
+    assert panel.chosen_bit == "HCR_EL2.TVM"
+    assert not panel.click({"go": (1, 0)}, view)
 
 
 def test_cells_say_what_they_stand_for():

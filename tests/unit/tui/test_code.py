@@ -42,21 +42,21 @@ def test_lines_of_source_between_the_instructions(regenerate: bool):
     check_text("code/source-60x12", seen(panel, view, 60, 12), regenerate)
 
 
-def test_at_an_exception_the_vector_is_shown_and_on_demand_where_it_came_from():
+def test_at_an_exception_what_trapped_is_shown_and_on_demand_the_vector():
     panel = CodePanel()
+    view = view_at("02-wfi.s", AT_TRAP, [panel], TWI)
+    assert panel.heading(view) == "code: el1, what trapped"
+    assert f" {LOOK.glyphs.up}4008_0028  wfi" in seen(panel, view, 60, 12)
+    panel.toggle_origin(view)
     view = view_at("02-wfi.s", AT_TRAP, [panel], TWI)
     assert panel.heading(view) == "code: el2_vectors+0x400, synchronous from a lower level"
     assert f"b      at_el2 {LOOK.glyphs.here}" in seen(panel, view, 60, 12)
-    panel.toggle_origin(view)
-    view = view_at("02-wfi.s", AT_TRAP, [panel], TWI)
-    assert panel.heading(view) == "code: el1, where the exception came from"
-    assert f" {LOOK.glyphs.up}4008_0028  wfi" in seen(panel, view, 60, 12)
 
 
 def test_with_python_at_el2_the_place_the_exception_came_from_is_shown():
     panel = CodePanel()
     view = view_at("25-demand-paging.s", (4, 1), [panel], hypervisor="")
-    assert "where the exception came from" in panel.heading(view)
+    assert "what trapped" in panel.heading(view)
     shown = seen(panel, view, 60, 12)
     assert f"{LOOK.glyphs.up}4008_0010  str    x0, [x19, #8]" in shown
     assert LOOK.glyphs.here not in shown  # the CPU is not in this code
