@@ -185,7 +185,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
             else:
                 widget.place(place, self.panels[place.panel])
         if self.screen_stack[0].focused is None and self.widgets:  # it was too small for panels
-            self.widgets[0].focus()
+            self.give_keys(self.widgets[0])
         self.show()
 
     def wear(self, look: Look) -> None:
@@ -264,7 +264,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
         """Do what an action of the table says."""
         from arm_hyp.tui.actions import DO  # here: it needs this class
 
-        self.note = ""
+        self.say("")
         DO[name](self)
 
     def action_panel(self, digit: str) -> None:
@@ -281,7 +281,11 @@ class ArmHypApp(App[None], inherit_bindings=False):
         if widget is None:
             self.put(name, self.slot_to_use())
         else:
-            widget.focus()
+            self.give_keys(widget)
+
+    def give_keys(self, widget: PanelWidget) -> None:
+        """Give a panel the focus now: the next key may be waiting for it."""
+        self.screen_stack[0].set_focus(widget)
 
     def slot_to_use(self) -> PanelWidget:
         """Return the slot for another panel: the one that has the focus, but the ladder keeps its own."""
@@ -295,17 +299,18 @@ class ArmHypApp(App[None], inherit_bindings=False):
         self.zoomed = None
         self.chosen[widget.slot] = name
         self.arrange()
-        widget.focus()
+        self.give_keys(widget)
         self.look_soon()
 
     def zoom(self, name: str | None) -> None:
         """Show one panel alone; None: all of them."""
+        wanted = self.panels.get(name or self.zoomed or "")
         self.zoomed = name
         self.arrange()
         self.look_soon()
-        first = next((one for one in self.widgets if name is None or one.panel is self.panels[name]), None)
-        if first is not None and not (name is None and self.focused_panel in self.seen_panels()):
-            first.focus()
+        widget = next((one for one in self.widgets if one.panel is wanted), None)
+        if widget is not None:
+            self.give_keys(widget)
 
     def word_here(self) -> str | None:
         """Return the word under the mouse that can be explained, or the one that the panel has chosen."""
@@ -321,7 +326,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
         """Show what a word means."""
         from arm_hyp.tui.words import explain_word  # here: a first picture needs none
 
-        self.push_screen(TextScreen(word, explain_word(word, self.driver.now), self.look))
+        self.push_screen(TextScreen(word, explain_word(word, self.driver.now, self.look), self.look))
         return ""
 
     def toggle_text(self) -> None:
