@@ -14,7 +14,7 @@ import typer
 
 from arm_hyp.cli import lesson_lines as lines
 from arm_hyp.cli.explain_input import JsonOption
-from arm_hyp.cli.lesson_authors import lint_, new
+from arm_hyp.cli.lesson_authors import handout, lint_, new
 from arm_hyp.course.classroom import Classroom, open_classroom
 from arm_hyp.course.manifest import Lesson, Task
 from arm_hyp.course.text import read_steps
@@ -23,6 +23,7 @@ from arm_hyp.errors import UserError
 app = typer.Typer(add_completion=False)
 app.command("lint")(lint_)
 app.command("new")(new)
+app.command("handout")(handout)
 
 EXIT: Final = {"passed": 0, "failed": 1, "not graded": 3}
 DirOption = Annotated[

@@ -1,6 +1,6 @@
-"""`arm-hyp lesson lint` and `arm-hyp lesson new`: for those who write lessons.
+"""`arm-hyp lesson lint`, `new` and `handout`: for those who write lessons, and teach with them.
 
-Read `course/lint.py` and `course/new.py` before this file.
+Read `course/lint.py`, `course/new.py` and `course/handout.py` before this file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typer.main import get_group
 from arm_hyp.cli.explain_input import JsonOption
 from arm_hyp.cli.lesson_lines import print_json
 from arm_hyp.course.catalogue import Catalogue, open_catalogue
+from arm_hyp.course.files import put
 from arm_hyp.course.new import make_lesson
 from arm_hyp.errors import UserError
 
@@ -74,6 +75,24 @@ def known() -> Known:
         for name, command in COMMANDS.items()
     }
     return Known(keys=known_keys(), panels=frozenset(NAMES), commands=below)
+
+
+def handout(
+    name: Annotated[str, typer.Argument(metavar="LESSON", help="Its name or number.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The page. [default: LESSON.html]")
+    ] = "",
+    lessons: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Your lessons. [default: those that ship with arm-hyp]")
+    ] = None,
+) -> None:
+    """Write a lesson as a page to print, in HTML: its text and tasks, without hints and answers."""
+    from arm_hyp.course.handout import handout as page_of  # here: nothing else makes pages
+
+    chosen = open_catalogue(lessons).lesson(name)
+    path = Path(output or f"{chosen.name}.html")
+    put(path, page_of(chosen).encode())
+    print(path)
 
 
 def new(
