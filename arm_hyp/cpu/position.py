@@ -24,10 +24,11 @@ class Position:
 
     An observer may set `journal`, which is then told every exception and return, far cheaper than by a sink; `turned`,
     told at each turn of a CPU, and where it goes on, the count there; and `stop_at`, the position behind which no
-    instruction shall run. `is_reached` says that it has come.
+    instruction shall run, or `stops_on_grid`, to stop at exits where the hypervisor empties the TLBs. `is_reached` says
+    that such a place has come.
     """
 
-    __slots__ = ("is_reached", "journal", "last_n", "others", "running", "seq", "stop_at", "turned")
+    __slots__ = ("is_reached", "journal", "last_n", "others", "running", "seq", "stop_at", "stops_on_grid", "turned")
 
     def __init__(self) -> None:
         self.running: Core | None = None
@@ -35,7 +36,7 @@ class Position:
         self.journal: Callable[[Told], None] | None = None
         self.turned: Callable[[Core, int], None] | None = None
         self.stop_at: tuple[int, int] | None = None
-        self.is_reached = False
+        self.stops_on_grid = self.is_reached = False
 
     def turn(self, core: Core) -> None:
         """Give the turn to a CPU."""
@@ -60,7 +61,16 @@ class Position:
         if n != self.last_n:
             self.last_n, self.seq = n, 0
         self.seq += 1
-        if self.stop_at is not None and (n, self.seq) >= self.stop_at and self.running is not None:
+        if self.stop_at is not None and (n, self.seq) >= self.stop_at:
+            self._reach()
+        return n, self.seq
+
+    def come_to_grid(self) -> None:
+        """Stop here if an observer wants to at such places."""
+        if self.stops_on_grid:
+            self._reach()
+
+    def _reach(self) -> None:
+        if self.running is not None:
             self.is_reached = True
             self.running.request_stop()
-        return n, self.seq

@@ -33,13 +33,26 @@ from arm_hyp.hypervisor.vm_devices import VmInputs
 from arm_hyp.kvm_events import KvmEntry, KvmExit, KvmVcpuWakeup, VcpuBlocked, VcpuPreempted, VcpuRunning
 from arm_hyp.machine import board
 from arm_hyp.machine.clock import NS_PER_TICK
-from arm_hyp.machine.machine import RAM_BASE, Machine
+from arm_hyp.machine.machine import RAM_BASE, TLB_GRID, Machine
 
 KICK_SGI: Final = 0
 """The SGI that makes another CPU leave its guest: something changed for the vCPU there."""
 _FIRST_SPECIAL: Final = 1020
 _RETS: Final = {Kind.SYNC: "TRAP", Kind.IRQ: "IRQ", Kind.FIQ: "IRQ", Kind.SERROR: "SERROR"}
 Dispatch = Callable[[Vcpu, SyncExit], None]
+_EXIT_GRID: Final = 4
+"""One in so many exits empties the TLBs while there were few, and the very first one, behind all initialization."""
+_EXIT_GRIDS_BITS: Final = 5
+"""Later the grid is a 16th to a 32nd of the exits so far, a power of two."""
+
+
+def is_on_exit_grid(count: int, retired: int) -> bool:
+    """Tell whether every TLB is emptied at the `count`th exit of a machine, so that a run can be resumed there exactly.
+
+    An exit takes as long as thousands of instructions, so the grid that counts these is too wide for short runs.
+    """
+    grid = max(_EXIT_GRID, 1 << count.bit_length() >> _EXIT_GRIDS_BITS)
+    return retired < TLB_GRID and (count % grid == 0 or count == 1)
 
 
 class Hypervisor:
@@ -53,6 +66,7 @@ class Hypervisor:
         self.scheduler = Scheduler()
         self.cpus = [self._take_over(core) for core in machine.cpus.cores]
         self._active: HostCpu | None = None  # the CPU on which Python runs now
+        self.exits = 0
         self._interrupts: dict[int, Callable[[HostCpu], bool]] = {
             board.INTID_HYP_TIMER: self._host_timer,
             board.INTID_VIRTUAL_TIMER: self._virtual_timer,
@@ -91,6 +105,7 @@ class Hypervisor:
 
         An observer may have the machine stop right here, before any of it is handled.
         """
+        self._count_exit()
         if self.machine.cpus.where.is_reached:
             self.cpus[core.index].is_entered = core.in_python = True
             return
@@ -109,6 +124,18 @@ class Hypervisor:
             self._enter(cpu)
         finally:
             self._active = None
+
+    def _count_exit(self) -> None:
+        self.exits += 1
+        if is_on_exit_grid(self.exits, self.machine.retired):
+            self.machine.cpus.flush_tlbs()
+            self.machine.cpus.where.come_to_grid()
+
+    @property
+    def is_on_grid(self) -> bool:
+        """Whether the machine was stopped at an exit that has emptied every TLB, before any of it was handled."""
+        current = self.cpus[self.machine.cpus.current.index]
+        return current.is_entered and is_on_exit_grid(self.exits, self.machine.retired)
 
     def _exit(self, cpu: HostCpu) -> None:
         """Find out why the guest was left, and handle it."""
@@ -333,7 +360,8 @@ class Hypervisor:
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data, beside the machine's."""
         return {
-            "version": 1,
+            "version": 2,
+            "exits": self.exits,
             "allocator": self.allocator.snapshot(),
             "vmids": self.vmids.snapshot(),
             "scheduler": self.scheduler.snapshot(),
@@ -343,8 +371,9 @@ class Hypervisor:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back, after the machine has. Raises: ValueError if it is of another version."""
-        if state["version"] != 1:
-            raise ValueError(f"a hypervisor's snapshot of version {state['version']}; wanted 1")
+        if state["version"] != 2:
+            raise ValueError(f"a hypervisor's snapshot of version {state['version']}; wanted 2")
+        self.exits = state["exits"]
         self.allocator.restore(state["allocator"])
         self.vmids.restore(state["vmids"])
         self.scheduler.restore(state["scheduler"])

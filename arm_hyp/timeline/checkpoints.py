@@ -1,14 +1,16 @@
 """States of a run to go back to, under a budget of memory: dense where the cursor is, thin far away.
 
 Read `timeline/page_versions.py` before this file, `timeline/history.py` after it. A checkpoint is taken where every TLB
-is empty (`machine.is_on_grid`): only there is a machine that is restored the same as one that ran through.
+is empty (`machine.is_on_grid`, `hypervisor.is_on_exit_grid`): only there is a machine that is restored the same as one
+that ran through.
 """
 
 from __future__ import annotations
 
 import pickle
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from arm_hyp.machine.dirty_pages import Run
@@ -22,7 +24,7 @@ FORWARD_STEP: Final = 4 * TLB_GRID
 
 
 class Checkpoint(NamedTuple):
-    """A state without RAM, packed, where `position.n` instructions have retired."""
+    """A state without RAM, packed."""
 
     position: Position
     packed: bytes
@@ -56,35 +58,39 @@ class Checkpoints:
         self.budget_bytes = budget_bytes
         self.pages = PageVersions()
         self._kept: list[Checkpoint] = []
-        self._compressed: set[int] = set()
+        self._compressed: set[Position] = set()
 
     def __len__(self) -> int:
         return len(self._kept)
 
     @property
-    def counts(self) -> list[int]:
-        """The positions of the checkpoints, in instructions, ascending."""
-        return [checkpoint.n for checkpoint in self._kept]
+    def positions(self) -> list[Position]:
+        """Where the checkpoints are, ascending."""
+        return [checkpoint.position for checkpoint in self._kept]
 
     @property
     def stored_bytes(self) -> int:
         """What all of them take."""
         return self.pages.stored_bytes + sum(len(checkpoint.packed) for checkpoint in self._kept)
 
-    def has(self, n: int) -> bool:
-        """Tell whether there is one at a count."""
-        index = bisect_right(self.counts, n)
-        return index > 0 and self._kept[index - 1].n == n
+    def has(self, position: Position) -> bool:
+        """Tell whether there is one at a position."""
+        return self.at_or_before(position).position == position
+
+    def has_count(self, n: int) -> bool:
+        """Tell whether there is one where so many instructions have retired."""
+        index = bisect_left(self._kept, n, key=attrgetter("n"))
+        return index < len(self._kept) and self._kept[index].n == n
 
     def at_or_before(self, position: Position) -> Checkpoint:
         """Return the last checkpoint that is not behind a position."""
-        index = bisect_right(self._kept, position, key=lambda checkpoint: checkpoint.position)
+        index = bisect_right(self._kept, position, key=attrgetter("position"))
         return self._kept[max(index - 1, 0)]
 
     def add(self, checkpoint: Checkpoint, changed: Sequence[Run]) -> None:
         """Keep a checkpoint, with the pages that changed since the one before it; then keep to the budget."""
-        self.pages.add(checkpoint.n, changed)
-        index = bisect_right(self.counts, checkpoint.n)
+        self.pages.add(checkpoint.position, changed)
+        index = bisect_right(self._kept, checkpoint.position, key=attrgetter("position"))
         self._kept.insert(index, checkpoint)
         self._keep_to_budget(checkpoint.n)
 
@@ -92,7 +98,7 @@ class Checkpoints:
         """Return those up to a position, for another branch: contents are shared."""
         made = Checkpoints(self.budget_bytes)
         made._kept = [checkpoint for checkpoint in self._kept if checkpoint.position <= position]
-        made.pages = self.pages.until(made._kept[-1].n)
+        made.pages = self.pages.until(made._kept[-1].position)
         return made
 
     def keep_to(self, budget_bytes: int, near: int) -> None:
@@ -106,9 +112,9 @@ class Checkpoints:
         """Compress what is far from the cursor, then drop checkpoints there, until the rest fits."""
         if self.stored_bytes <= self.budget_bytes:
             return
-        for n in sorted(set(self.counts) - self._compressed, key=lambda n: -abs(n - near)):
-            self.pages.pack(n)
-            self._compressed.add(n)
+        for position in sorted(set(self.positions) - self._compressed, key=lambda position: -abs(position.n - near)):
+            self.pages.pack(position)
+            self._compressed.add(position)
             if self.stored_bytes <= self.budget_bytes * 7 // 8:
                 return
         while self.stored_bytes > self.budget_bytes * 7 // 8 and len(self._kept) > 2:
@@ -126,5 +132,6 @@ class Checkpoints:
 
     def _drop(self, index: int) -> None:
         dropped = self._kept.pop(index)
-        self.pages.forget(dropped.n, self._kept[index].n)
-        self._compressed -= {dropped.n, self._kept[index].n}  # that one has others' pages now
+        following = self._kept[index].position
+        self.pages.forget(dropped.position, following)
+        self._compressed -= {dropped.position, following}  # that one has others' pages now

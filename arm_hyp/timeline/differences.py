@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from arm_hyp.timeline.journal import ENTRY_BYTES, Journal
 from arm_hyp.timeline.position import START, Position
@@ -24,6 +24,7 @@ from arm_hyp.timeline.timeline import Timeline
 
 NO_MORE: Final = "nothing more"
 _COMPARED_ENTRIES: Final = 1 << 12
+_Place = TypeVar("_Place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ class Branch:
         """Return the state at the next place behind a position."""
         return self.at(Position(position.n, position.seq + 1))
 
-    def at_checkpoint(self, n: int) -> RunState:
+    def at_checkpoint(self, position: Position) -> RunState:
         """Return the state at a checkpoint, without going there."""
-        return RunState.at_checkpoint(self.take_up(), n)
+        return RunState.at_checkpoint(self.take_up(), position)
 
 
 Pair = tuple[Branch, Branch]
@@ -149,19 +150,19 @@ def _parting(pair: Pair, limit: Position) -> tuple[Position | None, tuple[RunSta
         begin = pair[0].at(START), pair[1].at(START)
         return (limit, states) if begin[0].is_same(begin[1]) else (None, begin)
     first, second = (set(side.take_up().checkpoints()) for side in pair)
-    common = [n for n in sorted(first & second) if Position(n) <= limit]
-    known = _last(common, lambda n: pair[0].at_checkpoint(n).is_same(pair[1].at_checkpoint(n)))
+    common = [place for place in sorted(first & second) if place <= limit]
+    known = _last(common, lambda place: pair[0].at_checkpoint(place).is_same(pair[1].at_checkpoint(place)))
     if known is None:
         return None, (pair[0].at(START), pair[1].at(START))
-    until = next((n for n in common if n > known), limit.n + 1)
-    between = range(known, min(until, limit.n + 1))
-    same = _last(between, lambda n: n == known or pair[0].at(Position(n)).is_same(pair[1].at(Position(n))))
-    return _step_by_step(pair, Position(known if same is None else same))
+    until = next((place.n for place in common if place > known), limit.n + 1)
+    between = range(known.n + 1, min(until, limit.n + 1))
+    same = _last(between, lambda n: pair[0].at(Position(n)).is_same(pair[1].at(Position(n))))
+    return _step_by_step(pair, known if same is None else Position(same))
 
 
-def _last(places: Sequence[int], is_same: Callable[[int], bool]) -> int | None:
+def _last(places: Sequence[_Place], is_same: Callable[[_Place], bool]) -> _Place | None:
     """Return the last place of those at the front that are all the same; None if not even the first one is."""
-    index = bisect_left(places, True, key=lambda n: not is_same(n))
+    index = bisect_left(places, True, key=lambda place: not is_same(place))
     return places[index - 1] if index else None
 
 

@@ -1,7 +1,7 @@
 """What each page of RAM held at each checkpoint: contents are kept where they changed.
 
-Read `machine/dirty_pages.py` before this file, `timeline/checkpoints.py` after it. A checkpoint is named by how many
-instructions have retired. Contents are shared between branches, and compressed when memory becomes scarce.
+Read `machine/dirty_pages.py` before this file, `timeline/checkpoints.py` after it. A checkpoint is named by its
+position. Contents are shared between branches, and compressed when memory becomes scarce.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from arm_hyp.machine.dirty_pages import PAGE_BYTES, Run
+from arm_hyp.timeline.position import Position
 
 _EMPTY: Final = bytes(PAGE_BYTES)
 _FASTEST: Final = 1
@@ -57,76 +58,76 @@ class PageVersions:
     """The contents of RAM at checkpoints. `stored_bytes` is what they take."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, list[int]] = {}  # of each page: the checkpoints that it has contents for
-        self._pages: dict[tuple[int, int], Page] = {}  # (page, checkpoint)
-        self._of_checkpoint: dict[int, array[int]] = {}
+        self._changes: dict[int, list[Position]] = {}  # of each page: the checkpoints that it has contents for
+        self._pages: dict[tuple[int, Position], Page] = {}  # (page, checkpoint)
+        self._of_checkpoint: dict[Position, array[int]] = {}
         self.stored_bytes = 0
 
-    def add(self, n: int, runs: Iterable[Run]) -> None:
+    def add(self, checkpoint: Position, runs: Iterable[Run]) -> None:
         """Keep the pages that changed between the checkpoint before and this one."""
-        changed = self._of_checkpoint.setdefault(n, array("I"))
+        changed = self._of_checkpoint.setdefault(checkpoint, array("I"))
         for offset, data in runs:
             first = offset // PAGE_BYTES
             for index in range(len(data) // PAGE_BYTES):
                 content = data[index * PAGE_BYTES : (index + 1) * PAGE_BYTES]
-                self._put(first + index, n, _EMPTY_PAGE if content == _EMPTY else Page(content))
+                self._put(first + index, checkpoint, _EMPTY_PAGE if content == _EMPTY else Page(content))
                 changed.append(first + index)
 
-    def _put(self, page: int, n: int, content: Page) -> None:
-        if (page, n) not in self._pages:
-            insort(self._counts.setdefault(page, []), n)
+    def _put(self, page: int, checkpoint: Position, content: Page) -> None:
+        if (page, checkpoint) not in self._pages:
+            insort(self._changes.setdefault(page, []), checkpoint)
             self.stored_bytes += content.size_bytes
-        self._pages[page, n] = content
+        self._pages[page, checkpoint] = content
 
-    def at(self, page: int, n: int) -> bytes:
+    def at(self, page: int, checkpoint: Position) -> bytes:
         """Return the contents of a page at a checkpoint."""
-        counts = self._counts.get(page, ())
-        index = bisect_right(counts, n)
-        return self._pages[page, counts[index - 1]].data if index else _EMPTY
+        changes = self._changes.get(page, ())
+        index = bisect_right(changes, checkpoint)
+        return self._pages[page, changes[index - 1]].data if index else _EMPTY
 
-    def has_changed(self, page: int, after: int, until: int) -> bool:
+    def has_changed(self, page: int, after: Position, until: Position) -> bool:
         """Tell whether a page may have changed behind one checkpoint, up to another."""
-        counts = self._counts.get(page, ())
-        return bisect_right(counts, after) < bisect_right(counts, until)
+        changes = self._changes.get(page, ())
+        return bisect_right(changes, after) < bisect_right(changes, until)
 
     @property
     def numbers(self) -> set[int]:
         """Every page that has contents at any checkpoint; the others are empty at all of them."""
-        return set(self._counts)
+        return set(self._changes)
 
-    def changes(self, page: int) -> list[int]:
+    def changes(self, page: int) -> list[Position]:
         """Return the checkpoints before which a page may have changed: since the one before each."""
-        return list(self._counts.get(page, ()))
+        return list(self._changes.get(page, ()))
 
-    def changed_between(self, first: int, last: int) -> set[int]:
+    def changed_between(self, first: Position, last: Position) -> set[int]:
         """Return the pages that may differ between two checkpoints, of which one may have been dropped."""
         low, high = min(first, last), max(first, last)
-        high = min((n for n in self._of_checkpoint if n >= high), default=high)
-        return {page for n, pages in self._of_checkpoint.items() if low < n <= high for page in pages}
+        high = min((checkpoint for checkpoint in self._of_checkpoint if checkpoint >= high), default=high)
+        return {page for at, pages in self._of_checkpoint.items() if low < at <= high for page in pages}
 
-    def forget(self, n: int, following: int) -> None:
+    def forget(self, checkpoint: Position, following: Position) -> None:
         """Drop a checkpoint: what it alone holds belongs to the following one from now on."""
-        moved = self._of_checkpoint.pop(n, array("I"))
+        moved = self._of_checkpoint.pop(checkpoint, array("I"))
         kept = self._of_checkpoint.setdefault(following, array("I"))
         for page in moved:
-            content = self._pages.pop((page, n))
-            counts = self._counts[page]
-            del counts[bisect_left(counts, n)]
+            content = self._pages.pop((page, checkpoint))
+            changes = self._changes[page]
+            del changes[bisect_left(changes, checkpoint)]
             self.stored_bytes -= content.size_bytes
             if (page, following) not in self._pages:
                 self._put(page, following, content)
                 kept.append(page)
 
-    def pack(self, n: int) -> None:
+    def pack(self, checkpoint: Position) -> None:
         """Compress the pages of a checkpoint."""
-        for page in self._of_checkpoint.get(n, ()):
-            self.stored_bytes -= self._pages[page, n].pack()
+        for page in self._of_checkpoint.get(checkpoint, ()):
+            self.stored_bytes -= self._pages[page, checkpoint].pack()
 
-    def until(self, n: int) -> PageVersions:
+    def until(self, last: Position) -> PageVersions:
         """Return the contents up to a checkpoint, for another branch: they are shared."""
         made = PageVersions()
         for checkpoint in sorted(self._of_checkpoint):
-            if checkpoint <= n:
+            if checkpoint <= last:
                 pages = made._of_checkpoint[checkpoint] = array("I", self._of_checkpoint[checkpoint])
                 for page in pages:
                     made._put(page, checkpoint, self._pages[page, checkpoint])

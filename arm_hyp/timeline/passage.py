@@ -105,28 +105,27 @@ class Passage:
     def _pieces(self, target: Position, step: int) -> Outcome:
         """Run to a position, or to the end if that comes first; keep checkpoints on the way."""
         outcome = limit_reached(target.n)
-        while outcome.reason == "limit" and self.position < target:
-            end = min(target.n, next_checkpoint(self._machine.retired, step))
-            if self._machine.retired < end:
-                outcome = self._up_to(end, target)
-                if self._is_new:
-                    self.history.journal.settle()
-                self._states.keep(self.history.checkpoints, self.position)
-            else:
-                outcome = self._up_to(target.n + 1, target)
+        while outcome.reason in GOING_ON and self.position < target:
+            before = self._machine.retired
+            end = min(target.n, next_checkpoint(before, step))
+            outcome = self._up_to(end if before < end else target.n + 1, target)
+            if self._is_new:
+                self.history.journal.settle()
+            self._states.keep(self.history.checkpoints, self.position, has_advanced=before < end)
         return outcome
 
     def _up_to(self, end: int, target: Position) -> Outcome:
         """Run to a count of instructions, but not past the first numbered event at or behind the target.
 
-        An instruction that completes with an exception, such as HVC, is both.
+        It may stop before that at an exit where a checkpoint can be kept. An instruction that completes with an
+        exception, such as HVC, is both.
         """
         where = self._machine.cpus.where
-        where.stop_at = target
+        where.stop_at, where.stops_on_grid = target, True
         try:
             return self.runner.outcome_of(lambda: self._machine.advance(end))
         finally:
-            where.stop_at, where.is_reached = None, False
+            where.stop_at, where.stops_on_grid, where.is_reached = None, False, False
 
     def _through_edits(self, target: Position, step: int) -> Outcome:
         """Run to a position; on the way, make the user's edits where they were made."""

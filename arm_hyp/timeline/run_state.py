@@ -71,11 +71,11 @@ class RunState:
         return cls(timeline.position, timeline.runner.snapshot(with_ram=False), pages)
 
     @classmethod
-    def at_checkpoint(cls, timeline: Timeline, n: int) -> RunState:
+    def at_checkpoint(cls, timeline: Timeline, position: Position) -> RunState:
         """Take it from a checkpoint that was kept."""
         checkpoints = timeline.history.checkpoints
-        checkpoint = checkpoints.at_or_before(Position(n))
-        contents = ((page, checkpoints.pages.at(page, n)) for page in checkpoints.pages.numbers)
+        checkpoint = checkpoints.at_or_before(position)
+        contents = ((page, checkpoints.pages.at(page, position)) for page in checkpoints.pages.numbers)
         pages = {page: content for page, content in contents if content != _EMPTY}
         return cls(checkpoint.position, checkpoint.state(), pages)
 

@@ -149,10 +149,9 @@ class Search:
         """Yield stretches that end where the one before began, from `end` to the start of the run."""
         size = FIRST_STRETCH
         while end > START:
-            n = max(end.n - size, 0)
+            start = Position(max(end.n - size, 0))
             if size > _CHECKPOINTED:
-                n = max((count for count in self.timeline.checkpoints() if count <= n), default=0)
-            start = Position(n)
+                start = max((place for place in self.timeline.checkpoints() if place <= start), default=START)
             yield start, end
             end, size = start, size * _GROWTH
 

@@ -82,9 +82,9 @@ def _stretches(search: Search, target: Target, here: Position) -> Iterator[tuple
 
 def _touched(timeline: Timeline, pa: int, size_bytes: int, here: Position) -> Iterator[tuple[Position, Position]]:
     """Yield the stretches in which the pages of a range were touched, last first; several at once if they are many."""
-    checkpoints = [n for n in timeline.checkpoints() if Position(n) <= here] or [START.n]
-    if Position(checkpoints[-1]) < here:
-        yield Position(checkpoints[-1]), here
+    checkpoints = [place for place in timeline.checkpoints() if place <= here] or [START]
+    if checkpoints[-1] < here:
+        yield checkpoints[-1], here
     pages = range(pa & -PAGE_BYTES, pa + size_bytes, PAGE_BYTES)
     pairs = list(pairwise(checkpoints))
     touched = [pair for pair in pairs if any(timeline.page_changed(page, *pair) for page in pages)]
@@ -94,7 +94,7 @@ def _touched(timeline: Timeline, pa: int, size_bytes: int, here: Position) -> It
         for _ in range(at_once - 1):
             if touched and touched[-1][1] == start:
                 start = touched.pop()[0]
-        yield Position(start), Position(end)
+        yield start, end
         at_once *= 2
 
 

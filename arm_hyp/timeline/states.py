@@ -19,24 +19,33 @@ class States:
 
     def __init__(self, runner: Runner, checkpoints: Checkpoints, start: Position) -> None:
         self._runner, self._ram = runner, runner.machine.ram_device
-        self._base_n = start.n
+        self._base = start
         checkpoints.add(self._checkpoint(start), self._ram.take_changes())
 
     def _checkpoint(self, position: Position) -> Checkpoint:
         return Checkpoint.of(position, self._runner.snapshot(with_ram=False))
 
-    def keep(self, checkpoints: Checkpoints, position: Position) -> None:
-        """Keep a checkpoint here, if this is a place for one and there is none. Call it on arrival, before all else."""
-        if not is_on_grid(position.n) or checkpoints.has(position.n):
+    def keep(self, checkpoints: Checkpoints, position: Position, *, has_advanced: bool) -> None:
+        """Keep a checkpoint here, if this is a place for one and there is none. Call it on arrival, before all else.
+
+        `has_advanced` tells that this is the first stop since the instruction before has retired.
+        """
+        is_at_count = has_advanced and is_on_grid(position.n) and not checkpoints.has_count(position.n)
+        if not is_at_count and (not self._is_at_exit or checkpoints.has(position)):
             return
         changed = self._ram.take_changes()
-        base, self._base_n = self._base_n, position.n
-        before = checkpoints.at_or_before(position).n
+        base, self._base = self._base, position
+        before = checkpoints.at_or_before(position).position
         if base > before:  # the base was dropped: what changed before it belongs here too
             known = {run.offset // PAGE_BYTES + i for run in changed for i in range(len(run.data) // PAGE_BYTES)}
             earlier = checkpoints.pages.changed_between(before, base) - known
             changed += [self._page(page) for page in sorted(earlier)]
         checkpoints.add(self._checkpoint(position), changed)
+
+    @property
+    def _is_at_exit(self) -> bool:
+        """Whether the hypervisor has emptied the TLBs at an exit right here."""
+        return self._runner.hypervisor is not None and self._runner.hypervisor.is_on_grid
 
     def _page(self, page: int) -> Run:
         offset = page * PAGE_BYTES
@@ -46,17 +55,17 @@ class States:
         """Put everything back as it was at a checkpoint of the branch that the run is on."""
         pages = checkpoints.pages
         changed = {page for row in self._ram.changed_pages() for page in row}
-        changed |= pages.changed_between(self._base_n, checkpoint.n)
-        self._ram.put_back(_in_rows(sorted(changed), lambda page: pages.at(page, checkpoint.n)))
-        self._base_n = checkpoint.n
+        changed |= pages.changed_between(self._base, checkpoint.position)
+        self._ram.put_back(_in_rows(sorted(changed), lambda page: pages.at(page, checkpoint.position)))
+        self._base = checkpoint.position
         self._runner.restore(checkpoint.state())
 
 
-def memory_at(checkpoints: Checkpoints, n: int, pa: int, size_bytes: int) -> bytes:
+def memory_at(checkpoints: Checkpoints, position: Position, pa: int, size_bytes: int) -> bytes:
     """Return RAM as it was at a checkpoint; the range lies in RAM."""
     offset = pa - RAM_BASE
     first, last = offset // PAGE_BYTES, (offset + size_bytes - 1) // PAGE_BYTES
-    data = b"".join(checkpoints.pages.at(page, n) for page in range(first, last + 1))
+    data = b"".join(checkpoints.pages.at(page, position) for page in range(first, last + 1))
     return data[offset - first * PAGE_BYTES :][:size_bytes]
 
 

@@ -84,18 +84,18 @@ class Timeline(Passage):
         self.history.journal.settle()
         return self.history.journal
 
-    def checkpoints(self) -> list[int]:
-        """Return the positions of the checkpoints of this branch, in instructions, ascending."""
-        return self.history.checkpoints.counts
+    def checkpoints(self) -> list[Position]:
+        """Return where the checkpoints of this branch are, ascending."""
+        return self.history.checkpoints.positions
 
-    def memory_at(self, checkpoint_n: int, pa: int, size_bytes: int) -> bytes:
+    def memory_at(self, checkpoint: Position, pa: int, size_bytes: int) -> bytes:
         """Return RAM as it was at a checkpoint. The cursor stays. Raises: ValueError outside RAM."""
         self._machine.read_memory(pa, size_bytes)
-        return memory_at(self.history.checkpoints, checkpoint_n, pa, size_bytes)
+        return memory_at(self.history.checkpoints, checkpoint, pa, size_bytes)
 
-    def page_changed(self, pa: int, after_n: int, until_n: int) -> bool:
+    def page_changed(self, pa: int, after: Position, until: Position) -> bool:
         """Tell whether the page at `pa` may have changed behind one checkpoint, up to another."""
-        return self.history.checkpoints.pages.has_changed((pa - RAM_BASE) // PAGE_BYTES, after_n, until_n)
+        return self.history.checkpoints.pages.has_changed((pa - RAM_BASE) // PAGE_BYTES, after, until)
 
     # --- forward -----------------------------------------------------------------------------------------------------
 

@@ -229,8 +229,8 @@ def test_checkpoints_keep_to_their_budget_and_stay_exact(tmp_path):
 def test_memory_at_a_checkpoint_needs_no_seek(tmp_path):
     timeline = Timeline(written(tmp_path, BUSY))
     timeline.run(2000)
-    seen = {n: timeline.memory_at(n, 0x4000_0000, SMALL) for n in timeline.checkpoints()}
+    seen = {place: timeline.memory_at(place, 0x4000_0000, SMALL) for place in timeline.checkpoints()}
     assert timeline.position == Position(2000) and len(set(seen.values())) > 3
-    for n, contents in seen.items():
-        timeline.seek(Position(n))
+    for place, contents in seen.items():
+        timeline.seek(place)
         assert bytes(timeline.runner.machine.ram) == contents

@@ -133,9 +133,9 @@ def test_the_state_at_a_checkpoint_is_that_of_a_seek(tmp_path: Path) -> None:
     source = tmp_path / "long.s"
     source.write_text(LONG)
     timeline = run(Configuration(image=str(source), memory_bytes=32 << 20))
-    for n in timeline.checkpoints():
-        timeline.seek(Position(n))
-        assert RunState.at_cursor(timeline).is_same(RunState.at_checkpoint(timeline, n))
+    for place in timeline.checkpoints():
+        timeline.seek(place)
+        assert RunState.at_cursor(timeline).is_same(RunState.at_checkpoint(timeline, place))
 
 
 def test_journals_are_compared_entry_by_entry() -> None:
