@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from arm_hyp.arch.translation import READ, WRITE, Access, Fault, Translated, Walk, walk_stage2
+from arm_hyp.arch.translation import READ, WRITE, Access, Fault, FaultKind, Translated, Walk, walk_stage2
 from arm_hyp.course.checks import EC, Judge, Position, check
 from arm_hyp.course.judged_run import JudgedRun
 from arm_hyp.events import ExceptionReturned, ExceptionTaken
@@ -13,6 +13,12 @@ from arm_hyp.runner.translation import view_of_cpu
 WINDOW, PAGES, PAGE = 0x8000_0000, 512, 4096
 MOST = 16
 """So many aborts are looked at; a guest that has more of them gets no further."""
+
+PLACE = "FAR_EL2 {:#x} is a VA of the guest; HPFAR_EL2 {:#x} has IPA<51:12> in <43:4>, and that page is missing"
+WHY = {
+    FaultKind.ACCESS_FLAG: "AF <10> is 1 in all entries of a hypervisor that does not ask which pages are used",
+    FaultKind.PERMISSION: "S2AP <7:6> gives rights: 0b01 to read, 0b10 to write, and the guest needs both",
+}
 
 
 class Answered(NamedTuple):
@@ -59,10 +65,12 @@ def frame(run: JudgedRun, each: Answered) -> Translated:
     """Return where the page of an abort is when EL2 returns. Raises: CheckFailed if it is nowhere."""
     result = each.walk.result
     if isinstance(result, Fault):
-        got = f"when EL2 returns, IPA {each.ipa:#x} has a {each.wrong}"
-        far, hpfar = each.abort.far, each.abort.hpfar
-        why = f"FAR_EL2 {far:#x} is a VA of the guest; HPFAR_EL2 {hpfar:#x} has IPA<51:12> in <43:4>"
         index = each.ipa - WINDOW >> 12
+        table = run.memory(run.address("window3"), PAGE, each.after)
+        written = [at for at in range(PAGES) if any(table[at * 8 : at * 8 + 8])]
+        told = f"; what is written is entry {written[-1]}" if written and index not in written else ""
+        got = f"when EL2 returns, IPA {each.ipa:#x} still faults: {each.wrong}{told}"
+        why = WHY.get(result.kind) or PLACE.format(each.abort.far, each.abort.hpfar)
         run.fail(got, f"entry {index} of window3 is a page that can be read and written", why, event=each.abort)
     return result
 
@@ -129,7 +137,9 @@ def is_empty(judge: Judge) -> None:
 def gets_to_its_end(judge: Judge) -> None:
     run, dots = judge.run(), "." * judge.seeds["SEED_PAGES"]
     run.expect_end()
-    why = "IPA 0x90000000 is behind the guest's memory: there x0 is 0, and no page comes"
+    why = (
+        "the guest finds all that it wrote; then IPA 0x90000000 is behind its memory: there x0 is 0, and no page comes"
+    )
     run.expect_console(f"{dots} kept\nEL2: this is not the guest's memory\n", why=why)
     _, wrong = walked(run, 0x9000_0000, READ, run.end)
     run.expect(bool(wrong), "IPA 0x90000000 is mapped", "it is not", why)
