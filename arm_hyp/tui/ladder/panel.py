@@ -16,7 +16,15 @@ from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import DensityAnswer, ExceptionsAnswer
 from arm_hyp.tui.ladder.caption import Scene, caption
-from arm_hyp.tui.ladder.density import columns_of, draw_columns, instructions_of, stretch, used_lanes, whole_level
+from arm_hyp.tui.ladder.density import (
+    Columns,
+    columns_of,
+    draw_columns,
+    instructions_of,
+    stretch,
+    used_lanes,
+    whole_level,
+)
 from arm_hyp.tui.ladder.drawing import Picture, draw, ruler
 from arm_hyp.tui.ladder.geometry import Axis
 from arm_hyp.tui.ladder.lanes import lane_name, shown_lanes, vm_names
@@ -32,6 +40,9 @@ ROWS_EACH_SIDE: Final = 80
 _MOST_CAPTION: Final = 3
 _NEAR: Final = 8
 _TYPICAL_WIDTH: Final = 100
+_LONG_RUN: Final = 1_000
+"""A run of so many instructions is shown as a whole, too, where there is room under what is near."""
+_OVERVIEW_ROWS: Final = 4
 
 
 class LadderPanel(Panel):
@@ -63,14 +74,14 @@ class LadderPanel(Panel):
     def wants(self, view: View) -> Iterable[ask.OneReading]:
         """Read what happened around the cursor, and the trap there; from afar how much, too, and what was printed."""
         yield from (trap_of(view), before_of(view), after_of(view))
-        if self.level:
+        if self.level or view.status.frontier.n >= _LONG_RUN:
             console = console_of(view)
             yield self._density_of(view)
             yield from () if console is None else (console,)
 
     def _density_of(self, view: View) -> ask.Density:
         cpu = view.cpu if view.subject.cpus > 1 else None
-        return stretch(self.level, view.position, view.status.frontier, cpu)
+        return stretch(self.level or whole_level(view.status.frontier), view.position, view.status.frontier, cpu)
 
     def heading(self, view: View) -> str:
         """Name the CPU, or the vCPU that is looked at."""
@@ -92,10 +103,11 @@ class LadderPanel(Panel):
         if wrong:
             return wrong
         page = _page(view, width, height)
-        answer = view.get(self._density_of(view), DensityAnswer) if self.level else None
-        if answer is None:
-            return _spans_lines(page, look)
-        return _density_lines(page, answer, self.level >= whole_level(view.status.frontier), look)
+        answer = view.get(self._density_of(view), DensityAnswer)
+        if self.level and answer is not None:
+            return _density_lines(page, answer, self.level >= whole_level(view.status.frontier), look)
+        near = _spans_lines(page, look)
+        return near if answer is None else [*near, *_overview(page, answer, height - len(near) - 1, look)]
 
 
 def before_of(view: View) -> ask.Exceptions:
@@ -228,14 +240,35 @@ def _lanes_lines(picture: Picture, page: Page, room: int, look: Look) -> list[Te
 
 
 def _density_lines(page: Page, answer: DensityAnswer, is_whole: bool, look: Look) -> list[Text]:
-    all_lanes = {lane_of(one.el, one.vm) for one in answer.lanes} | {page.axis.spans[page.here].lane}
-    label_width = page.label_width(all_lanes)
+    afar = _afar(page, answer, is_whole)
+    under = page.caption(page.height - 2 * len(used_lanes(afar.columns)) - 1, look)
+    return [*afar.lines(page, page.height - len(under) - 1, look), *under]
+
+
+def _overview(page: Page, answer: DensityAnswer, room: int, look: Look) -> list[Text]:
+    """Return the whole run, behind an empty line, if there is room for it."""
+    if room < _OVERVIEW_ROWS:
+        return []
+    return [Text(), *_afar(page, answer, True).lines(page, room - 1, look)]
+
+
+class _Afar(NamedTuple):
+    """A stretch in columns, and how wide the names of its lanes are."""
+
+    columns: Columns
+    label_width: int
+    inside: int
+
+    def lines(self, page: Page, room: int, look: Look) -> list[Text]:
+        """Draw the ruler, and as many lanes as `room` lines have."""
+        lanes = shown_lanes(used_lanes(self.columns), page.axis.spans[page.here].lane, max((room + 1) // 2, 1))
+        rows = draw_columns(self.columns, lanes, page.vms, self.label_width, page.cursor, look)[: max(room, 1)]
+        milestones = milestones_of(page.view)
+        return [density_ruler(self.columns, milestones, self.label_width, self.inside, page.cursor, look), *rows]
+
+
+def _afar(page: Page, answer: DensityAnswer, is_whole: bool) -> _Afar:
+    lanes = {lane_of(one.el, one.vm) for one in answer.lanes} | {page.axis.spans[page.here].lane}
+    label_width = page.label_width(lanes)
     inside = max(page.width - label_width, 1)
-    columns = columns_of(answer, inside, page.cursor, is_whole=is_whole)
-    used, here = used_lanes(columns), page.axis.spans[page.here].lane
-    under = page.caption(page.height - 2 * len(used) - 1, look)
-    room = page.height - len(under) - 1
-    lanes = shown_lanes(used, here, max((room + 1) // 2, 1))
-    rows = draw_columns(columns, lanes, page.vms, label_width, page.cursor, look)[: max(room, 1)]
-    head = density_ruler(columns, milestones_of(page.view), label_width, inside, page.cursor, look)
-    return [head, *rows, *under]
+    return _Afar(columns_of(answer, inside, page.cursor, is_whole=is_whole), label_width, inside)
