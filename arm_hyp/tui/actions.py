@@ -64,8 +64,9 @@ def _search_previous(app: ArmHypApp) -> None:
 # --- asking and changing ----------------------------------------------------------------------------------------------
 
 
-def _why(app: ArmHypApp) -> None:
-    app.zoom(None if app.zoomed == "trap" else "trap")
+def _alone(name: str) -> Do:
+    """Return an action that shows one panel alone, and back."""
+    return lambda app: app.zoom(None if app.zoomed == name else name)
 
 
 def _whatif(app: ArmHypApp) -> None:
@@ -128,11 +129,22 @@ def _copy(app: ArmHypApp) -> None:
 
 def _explain(app: ArmHypApp) -> None:
     """Explain the word under the mouse, or the one that the panel has chosen, or one that the user names."""
-    word = app.word_here()
+    word = _word_here(app)
     if word is None:
         app.question("explain (HCR_EL2.TWI, ESR_EL2, WFI, IPA, HYP012)", app.explain)
     else:
         app.do("explain", lambda: app.explain(word))
+
+
+def _word_here(app: ArmHypApp) -> str | None:
+    """Return the word under the mouse that can be explained, or the one that the panel has chosen."""
+    position = app.mouse_position
+    if app.screen.region.contains_point(position):
+        found = app.screen.get_style_at(*position).meta.get("explain")
+        if isinstance(found, str):
+            return found
+    chosen = getattr(app.focused_panel, "chosen_word", None)
+    return chosen if isinstance(chosen, str) else None
 
 
 # --- panels -----------------------------------------------------------------------------------------------------------
@@ -223,7 +235,7 @@ DO: Final[Mapping[str, Do]] = {
     "search_previous": _search_previous,
     "breakpoint": _breakpoint,
     "mark": _asked("name of this position", "mark"),
-    "why": _why,
+    "why": _alone("trap"),
     "whatif": _whatif,
     "undo": _quick("undo"),
     "branches": _branches,
@@ -240,7 +252,7 @@ DO: Final[Mapping[str, Do]] = {
     "subject": _quick("next_subject"),
     "console": _console,
     "save": lambda app: app.question("save the run as", app.driver.save, app.options.record or "run.hyp"),
-    "text": lambda app: app.toggle_text(),
+    "text": _alone("page"),
     "theme": _theme,
     "help": _help,
     "interrupt": _interrupt,

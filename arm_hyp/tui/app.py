@@ -80,6 +80,9 @@ class ArmHypApp(App[None], inherit_bindings=False):
         *(Binding(digit, f"panel({digit!r})", "", show=False) for digit in keys.DIGITS),
     ]
 
+    rows_below: int = 1
+    """Lines at the bottom that are no panel's."""
+
     def __init__(self, link: Link, options: Options | None = None) -> None:
         self.options: Options = options or Options()
         # With colours of the terminal's own, NO_COLOR leaves none; else it would leave shades of grey.
@@ -177,7 +180,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
         """Put every panel where it belongs for this size."""
         width, height = self.size
         chosen = {} if self.zoomed else self.chosen
-        places = () if self.is_tiny else arrange(self._preset(), width, height - 1, chosen)
+        places = () if self.is_tiny else arrange(self._preset(), width, height - self.rows_below, chosen)
         for widget in self.screen_stack[0].query(PanelWidget):
             place = next((one for one in places if one.slot == widget.slot), None)
             if place is None:
@@ -312,26 +315,12 @@ class ArmHypApp(App[None], inherit_bindings=False):
         if widget is not None:
             self.give_keys(widget)
 
-    def word_here(self) -> str | None:
-        """Return the word under the mouse that can be explained, or the one that the panel has chosen."""
-        position = self.mouse_position
-        if self.screen.region.contains_point(position):
-            found = self.screen.get_style_at(*position).meta.get("explain")
-            if isinstance(found, str):
-                return found
-        chosen = getattr(self.focused_panel, "chosen_word", None)
-        return chosen if isinstance(chosen, str) else None
-
     async def explain(self, word: str) -> str:
         """Show what a word means."""
         from arm_hyp.tui.words import explain_word  # here: a first picture needs none
 
         self.push_screen(TextScreen(word, explain_word(word, self.driver.now, self.look), self.look))
         return ""
-
-    def toggle_text(self) -> None:
-        """Show the page of the lesson or tour, and back."""
-        self.zoom(None if self.zoomed == "page" else "page")
 
     def leave(self) -> None:
         """Quit; what is to be recorded is written first."""
