@@ -18,7 +18,7 @@ from arm_hyp.arch.instructions import decode_system
 from arm_hyp.arch.traps import Context, FpAccess, Verdict, decide
 
 SEED = int(os.environ.get("SEED", "20263"))
-COUNT = int(os.environ.get("CASES") or (20_000 if os.environ.get("LONG") == "1" else 1_000))
+COUNT = int(os.environ.get("CASES") or (100_000 if os.environ.get("LONG") == "1" else 1_000))
 IN_AN_IMAGE = 2_000
 IL = 1 << 20
 ONLY_REGISTERS = frozenset({0x1E60_4000, 0x4E21_1C00, 0x9E66_0000, 0x6F00_E400, 0x1E22_0000})
