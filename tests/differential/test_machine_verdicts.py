@@ -2,7 +2,7 @@
 
 Read `judged.py` and `oracles.py` before. A case whose verdict is a trap or UNDEFINED must end in that very exception
 (level, syndrome, at the instruction); one that passes must reach the marker behind it. `CASES=n` asks so many, `SEED=n`
-others; `LONG=1` asks 20,000.
+others; `LONG=1` asks 100,000.
 """
 
 from __future__ import annotations
