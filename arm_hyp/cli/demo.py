@@ -1,6 +1,6 @@
-"""`arm-hyp demo`: the first trap. One guest runs twice, HCR_EL2.TWI clear and set, and the traces stand side by side.
+"""`arm-hyp demo [TOUR]`: a tour in the terminal; or the first trap, with the traces of two runs of a guest side by side.
 
-Read `explain/comparison.py` before this file: what is said here is made there.
+Read `explain/comparison.py` before this file, where what is said of both is made, and `tui/tours/` for the tours.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from arm_hyp.cli.run_options import one_of
+from arm_hyp.cli.tui import THEMES, Asked, has_screen, start
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.errors import UserError
 from arm_hyp.events import Event, RecordingSink
@@ -27,6 +29,8 @@ from arm_hyp.runner.runner import Configuration, Run, Runner
 
 app = typer.Typer(add_completion=False)
 
+SLOWEST: Final = 0.1
+FASTEST: Final = 20.0
 GUEST: Final = "02-wfi.s"
 LIMIT: Final = 100_000
 BIT: Final = "HCR_EL2.TWI"
@@ -56,17 +60,65 @@ class RunOfGuest(NamedTuple):
 
 @app.command()
 def demo(
-    svg: Annotated[str | None, typer.Option(metavar="FILE", help="Write a picture (SVG) instead of printing.")] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="No colours, and no frames but ASCII.")] = False,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[TOUR]", help="A tour by its name, or a file of one. [default: the first]")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="No tour: the WFI guest with HCR_EL2.TWI clear and set, side by side.")
+    ] = False,
+    speed: Annotated[float, typer.Option(help="Of a tour: 2 halves its pauses.", min=SLOWEST, max=FASTEST)] = 1.0,
+    theme: Annotated[str | None, typer.Option(help="Of a tour: dark, light, projector or mono.")] = None,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw a tour with ASCII alone.")] = False,
+    reduced_motion: Annotated[
+        bool, typer.Option("--reduced-motion", help="A tour goes on by keys alone, never by itself.")
+    ] = False,
+    svg: Annotated[str | None, typer.Option(metavar="FILE", help="Write the comparison as a picture (SVG).")] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Print the comparison without colours, and no frames but ASCII.")
+    ] = False,
 ) -> None:
-    """Run the WFI guest with HCR_EL2.TWI clear and set, and print both traces side by side."""
-    clear, trapping = run_guest(0), run_guest(1)
+    """Play a tour in the terminal: a guest, shown and told step by step; any key takes over.
+
+    Without a terminal, or with --compare, the first trap is printed: one guest, run with HCR_EL2.TWI clear and set.
+    """
+    asked = Asked(
+        theme=None if theme is None else one_of("--theme", theme, THEMES, "theme"),
+        ascii_only=ascii_only,
+        reduced_motion=reduced_motion,
+    )
     if svg is not None:
-        _write(svg, picture(clear, trapping))
-        return
+        _write(svg, picture(run_guest(0), run_guest(1)))
+    elif compare or plain or (name is None and not has_screen()):
+        _print_comparison(plain)
+        if name is None and not (compare or plain):
+            print_tours()
+    else:
+        raise typer.Exit(_play(name, asked, speed))
+
+
+def _print_comparison(plain: bool) -> None:
+    clear, trapping = run_guest(0), run_guest(1)
     console = Console(color_system=None, highlight=False) if plain else Console(highlight=False)
     console.width = min(console.width, WIDEST_COLUMNS)
     console.print(render(clear, trapping, wide=console.width >= WIDE_FROM_COLUMNS, ascii_only=plain))
+
+
+def print_tours() -> None:
+    """List the tours, and how to play one."""
+    from arm_hyp.tui.tours.tour import tours  # here: to compare needs none
+
+    print("Tours, in a terminal:")
+    for one in tours():
+        print(f"  arm-hyp demo {one.name:<14} {one.title}")
+
+
+def _play(name: str | None, asked: Asked, speed: float) -> int:
+    from arm_hyp.tui.tours.tour import tour_named, tours
+
+    if name is None:
+        print_tours()
+    tour = tours()[0] if name is None else tour_named(name)
+    return start(tour.configuration, asked, tour=tour, tour_speed=speed)
 
 
 def run_guest(bit: int, path: Path | None = None) -> RunOfGuest:

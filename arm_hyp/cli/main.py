@@ -54,7 +54,7 @@ COMMANDS: dict[str, Command] = {
         "arm_hyp.cli.lesson", "Work through the course: check, hint, next, watch, and lint for authors.", is_group=True
     ),
     "grade": Command("arm_hyp.cli.grade", "Judge what students handed in, with points and reports.", is_group=True),
-    "demo": Command("arm_hyp.cli.demo", "Show the first trap: WFI, HCR_EL2.TWI clear and set."),
+    "demo": Command("arm_hyp.cli.demo", "Play a tour in the terminal, or show the first trap: HCR_EL2.TWI clear and set."),
     "doctor": Command("arm_hyp.cli.doctor", "Check versions, and that the core behaves as expected."),
 }
 

@@ -20,7 +20,9 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.position import Position, parse_position
 
 if TYPE_CHECKING:
-    from arm_hyp.tui.link import Source
+    from arm_hyp.tui.app import ArmHypApp, Options
+    from arm_hyp.tui.link import Link, Source
+    from arm_hyp.tui.tours.tour import Tour
 
 app = typer.Typer(add_completion=False)
 
@@ -101,9 +103,16 @@ def show(asked: Asked, configuration: Configuration, settings: Settings) -> int:
     return start(configuration, asked, settings.record)
 
 
-def start(source: Source, asked: Asked, record: str | None = None) -> int:
-    """Begin: the machine in its process first, then the screen. Raises: UserError."""
-    if not asked.plain and not (sys.stdin.isatty() and sys.stdout.isatty()):
+def has_screen() -> bool:
+    """Tell whether there is a terminal, or a browser that shows one."""
+    return "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stdout.isatty())
+
+
+def start(
+    source: Source, asked: Asked, record: str | None = None, tour: Tour | None = None, tour_speed: float = 1.0
+) -> int:
+    """Begin: the machine in its process first, then the screen, perhaps with a tour. Raises: UserError."""
+    if not asked.plain and not has_screen():
         raise UserError("arm-hyp tui", "there is no terminal", "run it in one, or use --plain")
     from arm_hyp.tui.link import ProcessLink
 
@@ -132,11 +141,18 @@ def start(source: Source, asked: Asked, record: str | None = None) -> int:
         from arm_hyp.tui.plain import run_plain
 
         return run_plain(link, options)
-    screen = ArmHypApp(link, options)
+    screen = ArmHypApp(link, options) if tour is None else tour_app(link, options, tour, tour_speed)
     screen.run()
     if screen.failure is not None:
         raise screen.failure
     return screen.return_code or 0
+
+
+def tour_app(link: Link, options: Options, tour: Tour, speed: float) -> ArmHypApp:
+    """Return the application with a tour."""
+    from arm_hyp.tui.tours.app import TourApp  # here: most have none
+
+    return TourApp(link, options, tour, speed)
 
 
 def _is_small(source: Source) -> bool:

@@ -79,3 +79,26 @@ def test_a_picture_that_cannot_be_written_is_one_line_and_status_2(
     assert main(["demo", "--svg", str(tmp_path / "no" / "trap.svg")]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "cannot be written" in error
+
+
+def test_without_a_terminal_the_tours_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = "\n".join(shown_lines(capsys))
+    assert "arm-hyp demo wfi " in shown and "arm-hyp demo demand-paging " in shown
+    assert "arm-hyp demo wfi " not in "\n".join(shown_lines(capsys, "--compare"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("wfi",), "there is no terminal"),
+        (("nonsense",), "there is no such tour"),
+        (("wfi", "--theme", "pink"), "no such theme"),
+        (("wfi", "--speed", "0"), "--speed"),
+    ],
+)
+def test_a_tour_that_cannot_be_played_is_one_line_and_status_2(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
