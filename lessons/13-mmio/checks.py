@@ -5,6 +5,8 @@ from arm_hyp.course.judged_run import JudgedRun
 from arm_hyp.events import ExceptionReturned, ExceptionTaken
 
 ISV = 1 << 24
+ID = 0x4845_4154
+WIDE = "exit.rt is the register, and a load of W clears the upper half of X"
 SIZE = "the lowest bytes of the register, as many as ISS.SAS <23:22> says: exit.size_bytes"
 SIGNED = "ISS.SSE <21> asks to extend the sign, ISS.SF <15> says to 64 bits or to 32: then the upper half is 0"
 
@@ -45,8 +47,7 @@ def foreseen(judge: Judge) -> None:
 @check("device", points=2, title="what is loaded is in the register, as wide as the instruction says")
 def loads(judge: Judge) -> None:
     run, cold = judge.run(), -judge.seeds["SEED_COLD"]
-    why = "exit.rt is the register, and a load of W clears the upper half of X"
-    loaded(run, "load_id", "X6", 0x4845_4154, why)
+    loaded(run, "load_id", "X6", ID, WIDE)
     loaded(run, "load_plain", "X9", signed(cold, 16), "an LDRH loads two bytes; all else of the register becomes 0")
 
 
@@ -75,6 +76,7 @@ def stores(judge: Judge) -> None:
 @check("device", points=1, title="each instruction is done once, and all else goes on as before")
 def goes_on(judge: Judge) -> None:
     run = judge.run()
+    loaded(run, "load_id", "X6", ID, WIDE)
     why = "only the heating is yours: for all other addresses call next, the library's hypervisor knows what is there"
     run.expect_console("it is warm\n", why=why)
     run.expect_end()

@@ -9,7 +9,7 @@ HEATING = range(0x0B00_0000, 0x0B00_1000)
 
 def read(vcpu: Vcpu, offset: int) -> int:
     """Return what the device has at an offset."""
-    return {0: 0x4845_4154, 4: vcpu.vm.data.get("target", 0), 8: vcpu.vm.data.get("used", 0)}.get(offset, 0)
+    return int({0: 0x4845_4154, 4: vcpu.vm.data.get("target", 0), 8: vcpu.vm.data.get("used", 0)}.get(offset, 0))
 
 
 def write(vcpu: Vcpu, offset: int, value: int) -> None:
