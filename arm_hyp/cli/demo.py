@@ -1,4 +1,4 @@
-"""`arm-hyp demo [TOUR]`: a tour in the terminal; or the first trap, with the traces of two runs of a guest side by side.
+"""`arm-hyp demo [TOUR]`: a tour in the terminal; or the first trap, with the traces of two runs side by side.
 
 Read `explain/comparison.py` before this file, where what is said of both is made, and `tui/tours/` for the tours.
 """
