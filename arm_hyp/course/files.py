@@ -65,7 +65,10 @@ def typed(path: Path, plain: Any, wanted: type[T]) -> T:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment the old or the new one is there. Raises: OSError."""
+    """Write a file so that at every moment the old or the new one is there; a device is written to. Raises: OSError."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -129,6 +129,8 @@ def _may_be_replaced(file: Path) -> bool:
 def write(path: str, pieces: Iterable[bytes]) -> None:
     """Write a file as a whole or not at all: what is there stays until the new one is complete. Raises: UserError."""
     file = Path(path).resolve()
+    if file.exists() and not file.is_file():
+        raise UserError(path, "is no regular file, and is not replaced by one", "name another file")
     try:
         descriptor, partial = _open_beside(file)
     except OSError as error:

@@ -81,3 +81,15 @@ def test_a_text_that_no_file_can_hold_is_refused_and_the_file_stays(tmp_path: Pa
     with pytest.raises(UserError, match="the answer to two: is no text"):
         write_answer(tmp_path, "two", "\udc80")
     assert read_answers(tmp_path) == {"one": "a"}
+
+
+def test_what_is_no_regular_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(pipe, b"report")
+        assert os.read(reader, 100) == b"report"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

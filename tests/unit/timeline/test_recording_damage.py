@@ -1,5 +1,6 @@
 """Recordings that are cut off, flipped, old, too large, or made to harm: one line, and nothing done."""
 
+import os
 import struct
 import tracemalloc
 import zlib
@@ -332,3 +333,11 @@ def test_writing_that_fails_leaves_the_older_recording(tmp_path, good):
     with pytest.raises(UserError, match="No space left"):
         container.write(str(path), pieces())
     assert path.read_bytes() == good and [one.name for one in tmp_path.iterdir()] == ["run.hyp"]
+
+
+def test_what_is_no_regular_file_is_not_replaced_by_a_recording(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match="is no regular file"):
+        container.write(str(pipe), [b"data"])
+    assert pipe.is_fifo()
