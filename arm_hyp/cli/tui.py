@@ -130,7 +130,7 @@ def start(
         look=look,
         speed=FULL if asked.reduced_motion or (is_configuration and not is_short) else CALM,
         is_live=is_configuration and not is_short,
-        runs_ahead=is_short,
+        runs_ahead=is_short or not is_configuration,  # of a recording, what follows is known
         at=asked.at,
         is_recording=not is_configuration,
         handlers=source.hypervisor if isinstance(source, Configuration) and source.hypervisor else None,

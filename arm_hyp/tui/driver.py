@@ -36,7 +36,7 @@ from arm_hyp.tui.gather import NotAnswered, gather, read_subject
 from arm_hyp.tui.link import Link
 from arm_hyp.tui.panels.bits import GROUPS, holder
 from arm_hyp.tui.panels.panel import Panel
-from arm_hyp.tui.places import Relative, Sought, parse_place
+from arm_hyp.tui.places import Relative, Sought, end_of, parse_place
 from arm_hyp.tui.view import Subject, View, registers_of
 
 FAR: Final = 1 << 62
@@ -161,8 +161,8 @@ class Driver:
         return await self._moved(ask.Seek(START), AT_START)
 
     async def end(self) -> str:
-        """Go to the frontier: as far as this branch has come."""
-        return await self._moved(ask.Seek(self.now.status.frontier), "this is as far as the run has come")
+        """Go as far as this branch has come."""
+        return await self._moved(ask.Seek(end_of(self.now)), "this is as far as the run has come")
 
     async def run(self, limit: int = FAR, *, is_running: bool = False) -> str:
         """Run on: to a breakpoint, the end, `limit` instructions in all, or until somebody stops it."""

@@ -62,12 +62,18 @@ def parse_place(text: str, view: View) -> Position | Relative | Sought:
             return make(match)
     share = _SHARE.fullmatch(text)
     if share is not None:
-        return Position(round(view.status.frontier.n * min(float(share[1]), 100.0) / 100))
+        return Position(round(end_of(view).n * min(float(share[1]), 100.0) / 100))
     found = _address(text, view)
     if found is None:
         known = ", ".join(view.status.marks) or "none yet"
         raise UserError(f"go to {text or '?'}", "is no position, mark, symbol or address", f"marks: {known}")
     return Sought(text, breakpoints=(Break(found),))
+
+
+def end_of(view: View) -> Position:
+    """Return how far the branch is known: of a recording its end, also before the cursor was there."""
+    status = view.status
+    return max(status.frontier, *(one.frontier for one in status.branches if one.name == status.branch))
 
 
 def _position(match: re.Match[str]) -> Position:
