@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.style import Style
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.pilot import Pilot
@@ -127,19 +128,26 @@ _NAMES = {".": "full_stop", "+": "plus", "%": "percent_sign", "=": "equals_sign"
 async def opened(
     link: Link | None = None,
     size: tuple[int, int] = (120, 40),
-    driver: type[HeadlessDriver] | None = None,
     **options: Any,
 ) -> AsyncIterator[Driven]:
     """Open the application and wait until it shows something. Without a link: at the guest whose WFI traps."""
     if link is None:
         link, options = wfi(), {"runs_ahead": True, **options}
     app = ArmHypApp(link, Options(**options))
-    if driver is not None:
-        app.driver_class = driver
     async with app.run_test(size=size) as pilot:
         driven = Driven(app, pilot)
         await driven.settle()
         yield driven
+
+
+@contextmanager
+def written() -> Iterator[list[str]]:
+    """Note all that applications write to their terminals meanwhile."""
+    found: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HeadlessDriver, "is_headless", property(lambda self: False))
+        patch.setattr(HeadlessDriver, "write", lambda self, data: found.append(data))
+        yield found
 
 
 def process(guest: str | Path, *settings: str, hypervisor: str | None = None) -> ProcessLink:
