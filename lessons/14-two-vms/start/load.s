@@ -1,0 +1,8 @@
+// Make the stage 2 of VM x0 the current one: 0 is VM A, 1 is VM B. You may use x0 to x7.
+//
+// VM A has the tables table_a and the VMID SEED_VMID_A; VM B has table_b and SEED_VMID_B. The VMID is VTTBR_EL2<55:48>.
+
+load_vm:
+        adr     x1, table_a             // TODO: table_b for VM B
+        msr     vttbr_el2, x1           // TODO: and the VMID?
+        ret
