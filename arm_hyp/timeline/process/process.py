@@ -284,6 +284,8 @@ class MachineProcess:
 
     def _restart(self, reason: str) -> Restarted | Failed:
         """Replace the child. With SIGABRT it writes down where its Python code is, whatever it is doing."""
+        if self._is_closed:  # in another thread, while this one waited
+            return Failed("the machine process", "is closed")
         self._end(signal.SIGABRT)
         call, trace = self._box.call, self.captured
         self._asked = False
