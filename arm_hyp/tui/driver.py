@@ -66,6 +66,7 @@ class Driver:
         self.whose: Whose = CPU0
         self.sought: Sought | None = None
         """What was searched for last."""
+        self._is_after_restart = False
         self._returns: list[tuple[str, Position]] = []
         """Where to go when a branch is undone: its parent, and the cursor there."""
 
@@ -104,8 +105,14 @@ class Driver:
         return answer
 
     async def _after_restart(self) -> None:
-        with suppress(UserError, NotAnswered):
-            await self.look()
+        if self.subject is None or self._is_after_restart:  # one that ends again and again is not asked for ever
+            return
+        self._is_after_restart = True
+        try:
+            with suppress(UserError, NotAnswered):
+                await self.look()
+        finally:
+            self._is_after_restart = False
 
     async def look(self, *, is_running: bool = False) -> View:
         """Read everything that is seen."""
@@ -373,5 +380,6 @@ def _field(register: str, name: str) -> Field:
 
 
 def _of_restart(answer: Restarted) -> tuple[str, str]:
-    where = f"; it was in {answer.handler.decorator} {answer.handler.at}" if answer.handler is not None else ""
+    call = answer.handler
+    where = "" if call is None else f" in {call.decorator}, {(call.at or call.place).rpartition('/')[2]}"
     return f"{answer.reason}{where}", f"another one stands at {answer.position} now"

@@ -83,7 +83,8 @@ class ProcessLink:
 
     def stop(self) -> None:
         """Have what is being done end soon."""
-        self.process.stop()
+        if self._process is not None:
+            self._process.stop()
 
     def type(self, data: bytes, vm: int = 0) -> None:
         """Type on a console, also while the machine runs."""
