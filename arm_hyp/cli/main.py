@@ -37,6 +37,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "run": Command("arm_hyp.cli.run", "Run a guest: assembly, ELF, arm64 Image, raw binary or flash."),
     "tui": Command("arm_hyp.cli.tui", "Show a run or a recording in the terminal: step, go back, ask why, what if."),
+    "serve": Command("arm_hyp.cli.serve", "Show a run or a recording in a browser on this machine."),
     "replay": Command("arm_hyp.cli.replay", "Repeat a recorded run, and see what you like of it."),
     "find": Command("arm_hyp.cli.find", "Find where in a run something happened: a condition on its events."),
     "who": Command("arm_hyp.cli.who", "Say who changed a register, a field, memory or a descriptor last."),

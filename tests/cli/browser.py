@@ -5,6 +5,7 @@ Ref: Chrome DevTools Protocol; --remote-debugging-pipe reads commands from descr
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -12,7 +13,7 @@ import select
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -38,9 +39,12 @@ class Browser:
         self._number, self._buffer, self._session = 0, b"", ""
         self.asked_for: list[str] = []
         """The address of every request, also of websockets."""
+        self.complaints: list[str] = []
+        """What the page's scripts did wrong, or were not allowed to do."""
+        self._sent: list[bytes] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Network", "Runtime"):
+        for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> Any:
@@ -66,7 +70,19 @@ class Browser:
             self.asked_for.append(heard["params"]["request"]["url"])
         if heard.get("method") == "Network.webSocketCreated":
             self.asked_for.append(heard["params"]["url"])
+        if heard.get("method") == "Network.webSocketFrameReceived" and heard["params"]["response"]["opcode"] == 2:
+            self._sent.append(base64.b64decode(heard["params"]["response"]["payloadData"]))
+        if heard.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(str(heard["params"]["exceptionDetails"]))
+        if heard.get("method") == "Log.entryAdded" and heard["params"]["entry"]["level"] == "error":
+            self.complaints.append(heard["params"]["entry"]["text"])
         return heard
+
+    def until_sent(self, is_it: Callable[[bytes], bool]) -> None:
+        """Wait until what the page's websocket got since the last call is it."""
+        while not is_it(b"".join(self._sent)):
+            self._next()
+        self._sent.clear()
 
     def open(self, url: str) -> None:
         """Open a page."""
