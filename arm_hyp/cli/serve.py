@@ -41,7 +41,7 @@ def serve(
         raise UserError(file, "there is no such file", "name a guest, or a recording")
     from arm_hyp.tui.serving.server import Server  # here: its web server takes a while to import
 
-    command = "exec " + shlex.join([sys.executable, "-m", "arm_hyp.cli.main", "tui", file, *ctx.args])
+    command = shlex.join([sys.executable, "-m", "arm_hyp.cli.main", "tui", file, *ctx.args])
     asyncio.run(_serve(Server(command, f"arm-hyp: {Path(file).name}", is_shared=watch), port))
 
 

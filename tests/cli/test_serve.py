@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from browser import Browser, needs_browser, opened_browser
 
 from arm_hyp.cli.main import main
@@ -81,6 +86,23 @@ def test_who_watches_sees_what_who_drives_does_and_cannot_do_it() -> None:
         assert not watcher.value("document.body.classList.contains('-closed')")
         driver.write("q")
         watcher.until("document.body.classList.contains('-closed')")
+
+
+def test_the_application_ends_with_a_server_that_is_killed() -> None:
+    async def look(address: str, pid: int) -> int:
+        headers = {"Origin": address[: address.index("/", len("http://"))]}
+        async with ClientSession() as session, session.ws_connect(f"{address}ws", headers=headers) as socket:
+            await socket.receive()
+            (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return os.pidfd_open(int(child))
+
+    command = [sys.executable, "-m", "arm_hyp.cli.main", "serve", GUEST, "--port", "0", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = asyncio.run(look(process.stdout.readline().split()[-1], process.pid))
+        process.kill()
+    assert select.select([child], [], [], 60)[0], "it is still there"
+    os.close(child)
 
 
 @pytest.mark.parametrize(

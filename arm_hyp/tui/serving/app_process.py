@@ -6,6 +6,11 @@ Read textual-serve's `app_service.py` and `tui/serving/gate.py` before this file
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import shlex
+import signal
+import subprocess
+from asyncio.subprocess import Process
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -16,6 +21,7 @@ from arm_hyp.tui.serving.gate import Role
 
 LEAST: Final = (20, 5)
 MOST: Final = (400, 200)
+_PR_SET_PDEATHSIG: Final = 1
 _END_S: Final = 5.0
 _MOST_WAITING: Final = 500
 _BEGIN: Final = b"\x1b[?1049h\x1b[?1000h\x1b[?1003h\x1b[?1015h\x1b[?1006h\x1b[?25l\x1b[2J"
@@ -52,6 +58,11 @@ def _bounded(size: Any, bounds: list[int]) -> int:
         return least
 
 
+def _end_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process when its parent is gone. Ref: Linux, prctl(2)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Application(AppService):
     """textual-serve's process of an application, in UTF-8 and never in debug mode."""
 
@@ -59,6 +70,19 @@ class Application(AppService):
         """Add what the application must know."""
         made: dict[str, str] = super()._build_environment(width, height)
         return {name: value for name, value in made.items() if name != "NO_COLOR"} | {"PYTHONUTF8": "1"}
+
+    async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
+        """Start it without a shell; it ends with the server, however that ends."""
+        process = await asyncio.create_subprocess_exec(
+            *shlex.split(self.command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._build_environment(width, height),
+            preexec_fn=_end_with_parent,
+        )
+        self._process, self._stdin = process, process.stdin
+        return process
 
     async def end(self) -> None:
         """Have it end; one that does not within a few seconds is ended."""

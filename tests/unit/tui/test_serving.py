@@ -28,7 +28,7 @@ while head := sys.stdin.buffer.read(5):
         break
     put(b"D", head[:1] + data)
 """
-COMMAND = "exec " + shlex.join([sys.executable, "-c", ECHO])
+COMMAND = shlex.join([sys.executable, "-c", ECHO])
 
 
 # --- the gate ---------------------------------------------------------------------------------------------------------
