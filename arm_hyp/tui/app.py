@@ -27,7 +27,7 @@ from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.commands import ActionCommands, PanelCommands
 from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.gather import NotAnswered
-from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Preset, arrange
+from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Place, Preset, arrange
 from arm_hyp.tui.link import Link
 from arm_hyp.tui.look import LIGHT, MONO, Look
 from arm_hyp.tui.panels.catalogue import NAMES, make_panels
@@ -37,7 +37,7 @@ from arm_hyp.tui.running import Running
 from arm_hyp.tui.screens import PromptScreen, TextScreen
 from arm_hyp.tui.speeds import CALM
 from arm_hyp.tui.typed import Typing
-from arm_hyp.tui.widgets import Bar, PanelWidget
+from arm_hyp.tui.widgets import Bar, PanelWidget, where
 from arm_hyp.tui.work import Job, Work
 
 SLOTS: Final = 8
@@ -66,7 +66,11 @@ class Options:
 class ArmHypApp(App[None], inherit_bindings=False):
     """The terminal. `driver` does what keys say, `work` one thing after the other."""
 
-    CSS = "Screen { overflow: hidden; }"
+    CSS = """
+    Screen { overflow: hidden; }
+    .-ascii ModalScreen > VerticalScroll, .-ascii ModalScreen > Vertical { border: ascii $accent; }
+    .-ascii ModalScreen > OptionList { border: ascii $accent; }
+    """
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = keys.PALETTE_KEY
     COMMANDS = App.COMMANDS | {ActionCommands, PanelCommands}
@@ -80,6 +84,8 @@ class ArmHypApp(App[None], inherit_bindings=False):
         *(Binding(digit, f"panel({digit!r})", "", show=False) for digit in keys.DIGITS),
     ]
 
+    actions: ClassVar[tuple[keys.Action, ...]] = keys.ACTIONS
+    """What keys do here, for the bottom line, the help and the palette."""
     rows_below: int = 1
     """Lines at the bottom that are no panel's."""
 
@@ -88,17 +94,13 @@ class ArmHypApp(App[None], inherit_bindings=False):
         # With colours of the terminal's own, NO_COLOR leaves none; else it would leave shades of grey.
         super().__init__(ansi_color=True if self.options.look.palette == MONO else None)
         self.wear(self.options.look)
-        self.driver: Driver = Driver(
-            link,
-            self.seen_panels,
-            is_recording=self.options.is_recording,
-            ahead=AHEAD if self.options.runs_ahead else None,
-        )
         self.panels: dict[str, Panel] = make_panels()
         self.work = Work(self._guarded)
-        self.running = Running(self.driver, self.show, self.options.speed)
-        self.running.has_waiting = self.work.waits
+        ahead = AHEAD if self.options.runs_ahead else None
+        self.adopt(Driver(link, self.seen_panels, is_recording=self.options.is_recording, ahead=ahead))
         self.note, self.is_bad = "starting the machine", False
+        self.defects: list[str] = []
+        """What went wrong in this program itself."""
         self.failure: UserError | None = None
         """Why it could not begin."""
         self.chosen: dict[int, str] = {}
@@ -107,6 +109,12 @@ class ArmHypApp(App[None], inherit_bindings=False):
         self.typing = Typing()
         self.is_interrupted = self.is_leaving = False
         """Whether the last key was Ctrl-C, and whether this is about to end."""
+
+    def adopt(self, driver: Driver) -> None:
+        """Look at another machine from now on."""
+        self.driver: Driver = driver
+        self.running = Running(driver, self.show, self.options.speed)
+        self.running.has_waiting = self.work.waits
 
     # --- the screen --------------------------------------------------------------------------------------------------
 
@@ -176,11 +184,15 @@ class ArmHypApp(App[None], inherit_bindings=False):
         view = self.driver.view
         return preset_of(self.zoomed, *self.size, has_vms=view is not None and bool(view.status.vms))
 
+    def places(self, width: int, height: int, chosen: dict[int, str]) -> tuple[Place, ...]:
+        """Return where panels stand in so many cells."""
+        return arrange(self._preset(), width, height, chosen)
+
     def arrange(self) -> None:
         """Put every panel where it belongs for this size."""
         width, height = self.size
         chosen = {} if self.zoomed else self.chosen
-        places = () if self.is_tiny else arrange(self._preset(), width, height - self.rows_below, chosen)
+        places = () if self.is_tiny else self.places(width, height - self.rows_below, chosen)
         for widget in self.screen_stack[0].query(PanelWidget):
             place = next((one for one in places if one.slot == widget.slot), None)
             if place is None:
@@ -194,6 +206,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
     def wear(self, look: Look) -> None:
         """Look so; what comes over the panels too."""
         self.look = look
+        self.set_class(look.glyphs.is_ascii, "-ascii")
         self.theme = "textual-light" if look.palette == LIGHT else "textual-dark"
 
     def show(self) -> None:
@@ -204,8 +217,8 @@ class ArmHypApp(App[None], inherit_bindings=False):
         self.refresh_bar()
 
     def _bar_line(self, width: int) -> tuple[Text, Style]:
-        line = bar_line(self.driver.view, *self.told, self.running.shown, width, self.look)
-        return line, self.look.style("bar")
+        shown = self.running.shown
+        return bar_line(self.driver.view, *self.told, shown, width, self.look, self.actions), self.look.style("bar")
 
     def refresh_bar(self) -> None:
         """Draw the bottom line anew."""
@@ -249,6 +262,8 @@ class ArmHypApp(App[None], inherit_bindings=False):
             self.say(str(error), is_bad=True)
         except NotAnswered as error:
             self.say(f"the machine does not answer: {error.answer}", is_bad=True)
+        except Exception as error:
+            self._note_defect(where(error))
         self.show()
 
     def question(self, text: str, take: Callable[[str], Awaitable[str]], answer: str = "") -> None:
@@ -363,7 +378,16 @@ class ArmHypApp(App[None], inherit_bindings=False):
         elif data:
             self.do("type", lambda: self.driver.type(data, vm))
 
+    def _note_defect(self, words: str) -> None:
+        """Say that this program has a defect; the run is as it was, and the user can go on."""
+        self.defects.append(words)
+        self.say(f"a defect of arm-hyp, please report it: {words}", is_bad=True)
+
     # --- what panels tell --------------------------------------------------------------------------------------------
+
+    def on_panel_widget_defect(self, message: PanelWidget.Defect) -> None:
+        """A panel could not be drawn."""
+        self._note_defect(message.words)
 
     def on_panel_widget_changed(self, message: PanelWidget.Changed) -> None:
         """A panel wants something else."""

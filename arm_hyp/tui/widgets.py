@@ -5,7 +5,9 @@ Read `tui/panels/panel.py` and `tui/frames.py` before this file, `tui/app.py` af
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +25,7 @@ from arm_hyp.tui.layouts import Place
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.picture import panel_lines, top_line
+from arm_hyp.tui.text import flowed
 from arm_hyp.tui.view import View
 
 _CONSOLE = Console(color_system="truecolor", force_terminal=True, legacy_windows=False)
@@ -61,6 +64,14 @@ class Bar(Widget):
             self._press(name)
 
 
+def where(error: Exception) -> str:
+    """Return what went wrong, and in which line of ours."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}" + (
+        f", {error}" if str(error) else ""
+    )
+
+
 class PanelWidget(Widget, can_focus=True):
     """One slot of the screen, with the panel that stands there."""
 
@@ -71,6 +82,13 @@ class PanelWidget(Widget, can_focus=True):
 
         def __init__(self, meta: dict[str, Any], panel: Panel) -> None:
             self.meta, self.panel = meta, panel
+            super().__init__()
+
+    class Defect(Message):
+        """A panel could not be drawn: a defect of this program."""
+
+        def __init__(self, words: str) -> None:
+            self.words = words
             super().__init__()
 
     class Changed(Message):
@@ -132,12 +150,20 @@ class PanelWidget(Widget, can_focus=True):
             )
             return self._strips_of(blank, base)
         width, height = self.inside
-        self._lines = self.panel.lines(self.view, width, height, self.look)
+        self._lines = self._lines_of(self.panel, self.view, width, height)
         self._follow(height)
         lines = panel_lines(
             self.panel, self.view, self._lines, self.top, self.size, self.look, has_focus=self.has_focus
         )
         return self._strips_of(lines, base)
+
+    def _lines_of(self, panel: Panel, view: View, width: int, height: int) -> list[Text]:
+        """Draw a panel; one that fails says so in its place, and the others go on."""
+        try:
+            return panel.lines(view, width, height, self.look)
+        except Exception as error:
+            self.post_message(self.Defect(f"{panel.name}: {where(error)}"))
+            return flowed(Text(f"This panel cannot be drawn here: {where(error)}", self.look.style("bad")), width)
 
     def _strips_of(self, lines: list[Text], base: Style) -> list[Strip]:
         """Return strips of lines; most are as they were, and need not be made again."""

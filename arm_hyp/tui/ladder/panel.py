@@ -100,8 +100,8 @@ class LadderPanel(Panel):
             *([self._density_of(view)] if self.level else []),
         ]
         wrong = [line for message in readings for line in failed(view, message, width, look)]
-        if wrong:
-            return wrong
+        if wrong or any(view.get(message, ExceptionsAnswer) is None for message in readings[:2]):
+            return wrong  # what is not read yet will be in a moment
         page = _page(view, width, height)
         answer = view.get(self._density_of(view), DensityAnswer)
         if self.level and answer is not None:

@@ -138,6 +138,7 @@ async def opened(
         driven = Driven(app, pilot)
         await driven.settle()
         yield driven
+        assert app.defects == []
 
 
 @contextmanager
