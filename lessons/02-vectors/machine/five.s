@@ -1,4 +1,4 @@
-// Five kinds of exceptions come to EL2. Your vector table, in table.s, leads each to its handler, which prints a letter:
+// Five kinds of exceptions come to EL2. Your table, in table.s, leads each to its handler, which prints a letter:
 //
 //   own0   EL2 itself does something UNDEFINED, while it uses SP_EL0       on_own0   o
 //   own    EL2 itself does something UNDEFINED, while it uses SP_EL2       on_own    O

@@ -1,4 +1,4 @@
-// A hypervisor tells its guest that it runs on a Cortex-A53. Then the guest calls, and at `look` EL2 reads MIDR_EL1 too.
+// A hypervisor tells its guest that it is a Cortex-A53. Then the guest calls, and at `look` EL2 reads MIDR_EL1 too.
 
 _start: adr     x0, el2_vectors
         msr     vbar_el2, x0
