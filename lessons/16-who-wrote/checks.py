@@ -43,6 +43,7 @@ def notices_nothing(judge: Judge) -> None:
 @check("handler", title="each store arrives")
 def stores_arrive(judge: Judge) -> None:
     run = judge.run()
+    run.expect_trap(EC.DATA_ABORT_LOWER, "put", why="nothing is protected, so nothing is heard of")
     lost = "lost" in run.console()
     why = "the store has not executed: give it the right, and let it run again, as the guest believes that it is done"
     event = run.traps(EC.DATA_ABORT_LOWER, "put")[0] if lost else None
