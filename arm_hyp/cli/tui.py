@@ -108,12 +108,23 @@ def has_screen() -> bool:
     return "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stdout.isatty())
 
 
+def has_unicode() -> bool:
+    """Tell whether the terminal shows more than ASCII: Python writes UTF-8 in the C locale too, whoever reads it."""
+    if (sys.stdout.encoding or "").lower().replace("-", "") != "utf8":
+        return False
+    named = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    is_asked_for = "PYTHONUTF8" in os.environ or "TEXTUAL_DRIVER" in os.environ or "utf" in named.lower()
+    return is_asked_for or not sys.flags.utf8_mode
+
+
 def start(
     source: Source, asked: Asked, record: str | None = None, tour: Tour | None = None, tour_speed: float = 1.0
 ) -> int:
     """Begin: the machine in its process first, then the screen, perhaps with a tour. Raises: UserError."""
     if not asked.plain and not has_screen():
         raise UserError("arm-hyp tui", "there is no terminal", "run it in one, or use --plain")
+    if not asked.plain and os.environ.get("TERM") == "dumb" and "TEXTUAL_DRIVER" not in os.environ:
+        raise UserError("arm-hyp tui", "this terminal has no cursor to move (TERM=dumb)", "use --plain")
     from arm_hyp.tui.link import ProcessLink
 
     link = ProcessLink(source)  # starts at once; the screen is imported meanwhile
@@ -122,10 +133,9 @@ def start(
     from arm_hyp.tui.speeds import CALM, FULL
 
     theme = asked.theme or ("mono" if os.environ.get("NO_COLOR") else "dark")
-    can_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     is_configuration = isinstance(source, Configuration)
     is_short = not asked.live and _is_small(source)
-    look = Look(PALETTES[theme], ASCII if asked.ascii_only or not can_unicode else UNICODE, not asked.reduced_motion)
+    look = Look(PALETTES[theme], ASCII if asked.ascii_only or not has_unicode() else UNICODE, not asked.reduced_motion)
     options = Options(
         look=look,
         speed=FULL if asked.reduced_motion or (is_configuration and not is_short) else CALM,

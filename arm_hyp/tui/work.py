@@ -34,8 +34,8 @@ class Work:
         self._has_work.set()
 
     def waits(self) -> bool:
-        """Tell whether something waits."""
-        return bool(self._waiting)
+        """Tell whether something waits that ends a run: looking does not, each beat ends with it."""
+        return any(name not in _ONCE for name, _ in self._waiting)
 
     async def run(self) -> None:
         """Do what was asked for, for ever."""
