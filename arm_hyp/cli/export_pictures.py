@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from arm_hyp.errors import UserError
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process.pipe import Progress as Heard
 from arm_hyp.timeline.process.pipe import RecordingFile
@@ -90,11 +91,14 @@ class DrawnExport:
 
     async def _svg(self, painter: Painter, file: TextIO, _tell: Callable[[float], None]) -> None:
         driver, at = painter.driver, self.drawing.at
-        opened_at = driver.now.position
-        await driver.go(recorded_end(driver.now))  # then the picture shows what is to come, too
+        opened_at, end = driver.now.position, recorded_end(driver.now)
+        if at is not None and at > end:
+            raise UserError(f"--at {at}", f"the run ends at {end}", "choose a place before that")
+        await driver.go(end)  # then the picture shows what is to come, too
         await driver.go(opened_at if at is None else at)
         if at is None and opened_at == START:
             await driver.next_trap()
+        await painter.come_to(driver.now.position)
         size, look = painter.wanted.size, painter.wanted.look
         file.write(svg_of(Text("\n").join(painter.lines()), size.width, self._title, look=look))
 

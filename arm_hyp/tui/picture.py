@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from rich.text import Text
 
 from arm_hyp.errors import UserError
-from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.position import START, Position
 from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.driver import Driver
 from arm_hyp.tui.frames import fitted, framed
@@ -152,6 +152,23 @@ class Painter:
         """Start the machine and look at it. Raises: UserError."""
         await self.driver.open(at)
         await self.driver.look()  # with VMs other panels are seen
+
+    async def forget(self) -> None:
+        """Compare the next view with this one alone: what was seen before is not what happened before."""
+        self.driver.view = None
+        await self.driver.look()
+
+    async def come_to(self, position: Position) -> None:
+        """Go to a position by a step, so that what the step has changed is marked."""
+        driver = self.driver
+        await driver.go(position)
+        if driver.now.position > START:
+            here = driver.now.position
+            await driver.back()
+            await self.forget()
+            await driver.go(here)
+        else:
+            await self.forget()
 
     def lines(self, note: str = "") -> list[Text]:
         """Return the screen as it is now."""

@@ -55,6 +55,12 @@ def test_a_picture_shows_the_first_exception_or_any_place(run: Path) -> None:
     assert "HVC #0 at EL1 is a call to EL2" in other and "registers" not in other
 
 
+def test_what_the_last_step_changed_is_marked_and_nothing_else(run: Path) -> None:
+    changed = words(exported(run, "svg", "--at", "12", "--panel", "registers", "--size", "80x20"))
+    assert re.findall(r"X\d+ *•", changed) == ["X1 •"]
+    assert "•" not in words(exported(run, "svg", "--at", "0", "--panel", "registers", "--size", "80x20"))
+
+
 def test_with_ascii_a_picture_has_nothing_else(run: Path) -> None:
     assert words(exported(run, "svg", "--ascii", "--size", "80x24")).isascii()
 
@@ -158,6 +164,7 @@ def test_an_interrupted_one_leaves_no_file(
         (("--to", "svg", "--panel", "nonsense"), "there is no such panel"),
         (("--to", "svg", "--size", "big"), "is not COLUMNSxROWS"),
         (("--to", "svg", "--at", "x"), "is not N or N.SEQ"),
+        (("--to", "svg", "--at", "154"), "the run ends at 153"),
         (("--to", "html", "--steps", "weeks"), "no such kind of steps"),
         (("--to", "html", "--theme", "pink"), "no such theme"),
         (("--to", "html", "--from", "1000000"), "the run ends at 153"),

@@ -58,6 +58,7 @@ async def pictures(painter: Painter, steps: Steps, tell: Callable[[float], None]
         raise UserError(f"--until {steps.end}", "nothing lies before it that is asked for", "end later")
     await driver.go(last)  # then each picture shows what is to come, too
     await driver.go(steps.start)
+    await painter.forget()
     move = driver.next_trap if steps.kind == "exceptions" else driver.step
     for _ in range(steps.most - 1):
         here = driver.now.position
