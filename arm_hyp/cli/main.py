@@ -51,11 +51,16 @@ COMMANDS: dict[str, Command] = {
     "walk": Command("arm_hyp.cli.walk", "Show how an address is translated at a point of a run, step by step."),
     "whatif": Command("arm_hyp.cli.whatif", "Run a guest without and with a change, and show where the two runs part."),
     "init": Command("arm_hyp.cli.init", "Make a folder for your work in the course."),
+    "course": Command(
+        "arm_hyp.cli.course", "Open the course in the terminal, where you were last; as no command does."
+    ),
     "lesson": Command(
         "arm_hyp.cli.lesson", "Work through the course: check, hint, next, watch, and lint for authors.", is_group=True
     ),
     "grade": Command("arm_hyp.cli.grade", "Judge what students handed in, with points and reports.", is_group=True),
-    "demo": Command("arm_hyp.cli.demo", "Play a tour in the terminal, or show the first trap: HCR_EL2.TWI clear and set."),
+    "demo": Command(
+        "arm_hyp.cli.demo", "Play a tour in the terminal, or show the first trap: HCR_EL2.TWI clear and set."
+    ),
     "doctor": Command("arm_hyp.cli.doctor", "Check versions, and that the core behaves as expected."),
 }
 
@@ -87,13 +92,14 @@ def _discard_output() -> None:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    arguments = arguments or ["course" if sys.stdin.isatty() and sys.stdout.isatty() else "--help"]
     wanted = next((word for word in arguments if not word.startswith("-")), None)
     group = get_group(_application())
     for name, command in COMMANDS.items():
         group.add_command(
             _load(command, arguments) if name == wanted else TyperCommand(name, help=command.summary), name
         )
-    result = group.main(arguments or ["--help"], prog_name="arm-hyp", standalone_mode=False)
+    result = group.main(arguments, prog_name="arm-hyp", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
 

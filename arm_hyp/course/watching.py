@@ -17,19 +17,34 @@ from arm_hyp.errors import UserError
 def watch_lesson(classroom: Classroom, lesson: Lesson, wakes: Iterable[object], *, seed: int) -> Iterator[LessonResult]:
     """Check all tasks now, and at each wake those whose files have changed; end when all are passed.
 
-    Files are compared by what they hold: editors write twice, by another name, or what was there, and a save may come
-    while a check runs.
+    A save may come while a check runs.
     """
-    seen = _contents(classroom, lesson)
+    saves = Saves(classroom, lesson)
     yield classroom.check(lesson, seed=seed)
     for _ in wakes:
-        now = _contents(classroom, lesson)
-        tasks = concerned(lesson, {name for name, text in now.items() if text != seen[name]})
-        seen = now
+        tasks = saves.tasks()
         if tasks:
             yield classroom.check(lesson, seed=seed, tasks=tasks)
         if all(classroom.has_passed(lesson, task) for task in lesson.tasks):
             return
+
+
+class Saves:
+    """What of a lesson's files was saved since the last look.
+
+    Files are compared by what they hold: editors write twice, by another name, or what was there.
+    """
+
+    def __init__(self, classroom: Classroom, lesson: Lesson) -> None:
+        self._classroom, self._lesson = classroom, lesson
+        self._seen = _contents(classroom, lesson)
+
+    def tasks(self) -> list[str]:
+        """Return the tasks whose files have changed since the last call."""
+        now = _contents(self._classroom, self._lesson)
+        changed = {name for name, text in now.items() if text != self._seen[name]}
+        self._seen = now
+        return concerned(self._lesson, changed)
 
 
 def concerned(lesson: Lesson, files: set[str]) -> list[str]:

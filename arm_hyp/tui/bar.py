@@ -5,17 +5,19 @@ Read `tui/keys.py` and `tui/view.py` before this file, `tui/app.py` after it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
-from arm_hyp.tui.keys import ACTIONS, shown_key
+from arm_hyp.tui.keys import ACTIONS, Action, shown_key
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.view import View
 
 
-def keys_line(look: Look, width: int) -> Text:
+def keys_line(look: Look, width: int, actions: Iterable[Action] = ACTIONS) -> Text:
     """Return the keys to begin with, as many as fit."""
     line = Text()
-    for action in ACTIONS:
+    for action in actions:
         shown = shown_key(action, is_ascii=look.glyphs.is_ascii)
         if action.label and line.cell_len + len(shown) + len(action.label) + 3 <= width:
             line.append(f" {shown}", look.style("key", press=action.name))
@@ -38,11 +40,19 @@ def is_at_frontier(view: View) -> bool:
     return view.status.position == view.status.frontier
 
 
-def bar_line(view: View | None, note: str, is_bad: bool, speed: str, width: int, look: Look) -> Text:
+def bar_line(
+    view: View | None,
+    note: str,
+    is_bad: bool,
+    speed: str,
+    width: int,
+    look: Look,
+    actions: Iterable[Action] = ACTIONS,
+) -> Text:
     """Return the bottom line, `width` cells: a note in place of the keys, if there is one."""
     right = Text() if view is None else place_line(view, speed, look)
     room = max(width - right.cell_len, 0)
-    left = keys_line(look, room) if not note else Text(f" {note}", look.style("bad" if is_bad else "strong"))
+    left = keys_line(look, room, actions) if not note else Text(f" {note}", look.style("bad" if is_bad else "strong"))
     if note and left.cell_len > room:  # what came of a key is more important than where the run is
         right, room = Text(), width
     left.truncate(room, overflow="ellipsis" if note else "crop", pad=True)

@@ -10,7 +10,6 @@ from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from arm_hyp.tui.keys import ACTIONS
 from arm_hyp.tui.panels.catalogue import ROWS
 
 
@@ -40,7 +39,7 @@ class ActionCommands(_Named):
 
     def commands(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         """Give all actions."""
-        for action in ACTIONS:
+        for action in self.app.actions:  # type: ignore[attr-defined]
             name = f"{action.name.replace('_', ' ')} ({action.shown})"
             yield name, action.words, partial(self.app.action_do, action.name)  # type: ignore[attr-defined]
 

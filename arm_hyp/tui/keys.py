@@ -22,6 +22,7 @@ class Action(NamedTuple):
 
 
 TIME, TRAPS, CHANGE, PANELS, PROGRAM = "Through time", "Finding", "Asking and changing", "Panels", "Program"
+LESSON = "Lesson"
 ACTIONS: Final = (
     Action("step", ("right",), "→", "One step on: an instruction, or an exception.", TIME, "step"),
     Action("back", ("left",), "←", "One step back. Everything can be undone by going back.", TIME, "back"),
@@ -64,6 +65,19 @@ ACTIONS: Final = (
     Action("interrupt", ("ctrl+c",), "Ctrl+C", "Pause, or close what is in front. Twice: quit.", PROGRAM),
     Action("quit", ("q", "ctrl+q"), "q", "Quit.", PROGRAM, "quit"),
 )
+LESSON_ACTIONS: Final = (
+    Action("go_on", (), "Enter", "On in the text, in its page: to what is below, or the next step.", LESSON, "on"),
+    Action("do", ("d",), "d", "Do the task: answer it, or edit its file in $EDITOR.", LESSON, "do the task"),
+    Action("check", ("k",), "k", "Check the task now. What is saved is checked by itself.", LESSON),
+    Action("hint", ("h",), "h", "A hint for the task; again: a plainer one.", LESSON, "hint"),
+    Action("feedback", ("f",), "f", "What the last check said.", LESSON),
+    Action("rerun", ("r",), "r", "The run of the task anew, with your files as they are.", LESSON),
+    Action("lessons", ("L",), "L", "All lessons, and how far you are.", LESSON, "lessons"),
+    Action("next_lesson", ("ctrl+n",), "Ctrl+N", "The next lesson.", LESSON),
+    Action("solution", ("x",), "x", "The solution, after passing, or after asking twice.", LESSON),
+    Action("reset", ("R",), "R", "Put back what the lesson starts with. What you had is kept beside it.", LESSON),
+)
+"""Those of a terminal with a lesson, beside `ACTIONS`. Enter is `console` there, too: it depends on the panel."""
 _ASCII_NAMES: Final = {"→": "Right", "←": "Left"}
 
 
@@ -82,4 +96,5 @@ DIGITS: Final = "1234567890"
 
 def known_keys() -> frozenset[str]:
     """Return every key as texts may name it."""
-    return frozenset({action.shown for action in ACTIONS} | set(DIGITS) | {"Ctrl+P", "Ctrl+A", "F1", "F8", "="})
+    shown = {action.shown for action in (*ACTIONS, *LESSON_ACTIONS)}
+    return frozenset(shown | set(DIGITS) | {"Ctrl+P", "Ctrl+A", "F1", "F8", "="})

@@ -64,6 +64,30 @@ def preset_for(width: int, height: int, *, has_vms: bool = False) -> Preset:
     return MEDIUM if width >= 110 and height >= 32 else SMALL
 
 
+LESSON_FROM: Final = (110, 32)
+"""From this size on, in columns and lines, a lesson's page stands beside the run."""
+LESSON_MEDIUM: Final[Preset] = (
+    Row(12, (("ladder", 1),), least=9, most=12),
+    Row(14, (("code", 1),), least=6),
+    Row(13, (("trap", 1),), least=6),
+)
+LESSON_LARGE: Final[Preset] = (
+    Row(14, (("ladder", 1),), least=11, most=15),
+    Row(24, (("code", 60), ("trap", 74)), least=8),
+    Row(18, (("registers", 60), ("consoles", 74)), least=6),
+)
+
+
+def arrange_beside(
+    page: tuple[int, str], width: int, height: int, chosen: dict[int, str] | None = None
+) -> tuple[Place, ...]:
+    """Return places with a page, (slot, panel), over the whole height at the left, and a run at the right of it."""
+    columns = min(max(width * 2 // 5, 46), 76)
+    preset = LESSON_LARGE if width - columns >= 110 and height >= 44 else LESSON_MEDIUM
+    beside = (place._replace(x=place.x + columns) for place in arrange(preset, width - columns, height, chosen))
+    return (*beside, Place(page[0], page[1], 0, 0, columns, height))
+
+
 def arrange(preset: Sequence[Row], width: int, height: int, chosen: dict[int, str] | None = None) -> tuple[Place, ...]:
     """Return where every panel stands, in reading order. `chosen` are panels that the user put into slots.
 

@@ -1,0 +1,249 @@
+"""What the keys of a lesson do: one table, over that of every terminal.
+
+Read `tui/keys.py` and `tui/lessons/app.py` before this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from arm_hyp.course.manifest import Task
+from arm_hyp.course.verdict import LessonResult
+from arm_hyp.errors import UserError
+from arm_hyp.tui.actions import DO, edit_files
+from arm_hyp.tui.lessons.page import answer_text
+from arm_hyp.tui.lessons.screens import BitsScreen, ChoiceScreen, LessonsScreen
+from arm_hyp.tui.lessons.verdict import failed_run, first_failed
+from arm_hyp.tui.panels.drawing import visible
+from arm_hyp.tui.screens import TextScreen
+
+if TYPE_CHECKING:
+    from arm_hyp.tui.lessons.app import LessonApp
+
+Do = Callable[["LessonApp"], None]
+
+
+def _guarded(do: Do) -> Do:
+    """Have what the student got wrong, or what cannot be written, said in the bottom line."""
+
+    def guarded(app: LessonApp) -> None:
+        try:
+            do(app)
+        except UserError as error:
+            app.say(str(error), is_bad=True)
+        except OSError as error:
+            app.say(f"{error.filename}: {error.strerror}", is_bad=True)
+
+    return guarded
+
+
+# --- the text ---------------------------------------------------------------------------------------------------------
+
+
+def _go_on(app: LessonApp) -> None:
+    """Read on; behind the end of a step go to the next one, or do its task first."""
+    task = app.study.task
+    if app.read_on():
+        return
+    if task is not None and not app.study.has_passed(task):
+        _do(app)
+    elif not app.study.is_last:
+        app.turn(1)
+    else:
+        _next_lesson(app)
+
+
+def _enter(app: LessonApp) -> None:
+    """Go on in the page; in other panels do what Enter does there."""
+    if app.focused_panel is app.page:
+        _go_on(app)
+    else:
+        DO["console"](app)
+
+
+def _text(app: LessonApp) -> None:
+    """Go to the page, or back to the run."""
+    if app.zoomed == "page":
+        app.zoom(None)
+    else:
+        app.show_page()
+
+
+def _lessons(app: LessonApp) -> None:
+    classroom = app.study.classroom
+
+    def chosen(name: str | None) -> None:
+        if name:
+            _guarded(lambda app: app.begin(classroom.lesson(name)))(app)
+
+    app.push_screen(LessonsScreen(classroom.standings(), app.look), chosen)
+
+
+def _next_lesson(app: LessonApp) -> None:
+    following = app.study.classroom.next_lesson(app.study.lesson)
+    if following is None:
+        app.say("this was the last lesson: L shows all of them")
+    else:
+        app.begin(following)
+
+
+# --- the task ---------------------------------------------------------------------------------------------------------
+
+
+def _do(app: LessonApp) -> None:
+    """Answer the task of this step, or edit its file."""
+    task = app.study.task
+    if task is None:
+        app.say("there is no task in this step: Enter goes on in the text")
+    elif task.files:
+        _edit(app)
+    elif task.choices:
+        answer = answer_text(app.study.answers.get(task.name))
+        app.push_screen(ChoiceScreen(task, answer, app.look), lambda letter: answered(app, task, letter))
+    elif task.bits:
+        given = app.study.answers.get(task.name)
+        values = given if isinstance(given, dict) else {}
+        app.push_screen(BitsScreen(task, values, app.look), lambda found: _set(app, task, found))
+    else:
+        _ask(app, task)
+
+
+def _ask(app: LessonApp, task: Task) -> None:
+    async def take(text: str) -> str:
+        answered(app, task, text)
+        return ""
+
+    question = task.question if len(task.question) < app.size.width - 4 else task.title
+    app.question(question, take, answer_text(app.study.answers.get(task.name)))
+
+
+def _set(app: LessonApp, task: Task, values: Mapping[str, int] | None) -> None:
+    if values is not None:
+        answered(app, task, " ".join(f"{name}={number}" for name, number in values.items()))
+
+
+def answered(app: LessonApp, task: Task, text: str | None) -> None:
+    """Write an answer down, and have it checked."""
+
+    def write(app: LessonApp) -> None:
+        if text:
+            app.study.classroom.answer(app.study.lesson, task, text.split())
+            app.draw_page()
+            app.check([task.name])
+
+    _guarded(write)(app)
+
+
+def _edit(app: LessonApp) -> None:
+    """Edit the file of the task; what was saved is checked."""
+    task = app.study.with_file
+    if task is None:
+        app.say("this task has no file: d answers it")
+        return
+    if edit_files(app, *(str(app.study.folder / name) for name in task.files)):
+        app.check_saved()
+
+
+def _check(app: LessonApp) -> None:
+    """Check the task of this step, or all of them."""
+    task = app.study.task
+    app.check([task.name] if task is not None else [each.name for each in app.study.lesson.tasks])
+
+
+def _hint(app: LessonApp) -> None:
+    """Give a hint; it stands on the page."""
+    task = app.study.task
+    if task is None:
+        app.say("hints are for tasks, and there is none in this step: Enter goes on in the text")
+        return
+    hint = app.study.classroom.hint(app.study.lesson, task)
+    app.draw_page()
+    app.show_page()
+    app.read_to_end()
+    app.say(f"hint {hint.number} of {hint.of}: {hint.text}")
+
+
+def _solution(app: LessonApp) -> None:
+    lines = [Text("What others do; yours may be different, and right.", app.look.style("dim"))]
+    try:
+        files = app.study.classroom.solution(app.study.lesson)
+    except UserError:
+        app.say("the solution is for those who have passed: h gives a hint; x once more shows it all the same")
+        return
+    for name, text in files.items():
+        lines += [Text(), Text(name, app.look.style("title"))]
+        lines += [Text(visible(line.expandtabs()), app.look.style("code")) for line in text.splitlines()]
+    app.push_screen(TextScreen("a solution", lines, app.look))
+
+
+def _reset(app: LessonApp) -> None:
+    """Put back what the lesson starts with, when the student has said so."""
+
+    async def take(text: str) -> str:
+        if text.lower() not in ("y", "yes"):
+            return "nothing was changed"
+        kept = app.study.classroom.reset(app.study.lesson)
+        app.study.results.clear()
+        app.result = None
+        app.saves.tasks()
+        app.draw_page()
+        await app.enter(is_new=True)
+        return f"as it starts; kept: {', '.join(path.name for path in kept)}" if kept else "as it starts"
+
+    app.question("begin this lesson anew? what you have is kept beside it (yes)", take)
+
+
+def _rerun(app: LessonApp) -> None:
+    app.show_run()
+    app.do("rerun", lambda: app.enter(is_new=True))
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def leads_to(app: LessonApp, result: LessonResult) -> tuple[str, Callable[[], None]]:
+    """Return what Enter does behind a verdict, in words, and how."""
+    if app.is_hidden and not app.study.is_hidden:
+        return "see it happen", lambda: app.soon("run", lambda _count: app.happen())
+    failed = first_failed(result)
+    if failed is None:
+        return _on_words(app), lambda: _passed(app)
+    if failed_run(result) is not None:
+        return "look at where your run goes astray", lambda: app.do("failed", app.look_at_failed)
+    return "try again", lambda: None
+
+
+def _on_words(app: LessonApp) -> str:
+    if not app.study.is_last:
+        return "on in the text"
+    return "the next lesson" if app.study.passed == len(app.study.lesson.tasks) else "back to the text"
+
+
+def _passed(app: LessonApp) -> None:
+    """Go on behind a task that is passed; without a step behind it to the next lesson."""
+    app.show_page()
+    if not app.study.is_last:
+        app.turn(1)
+    elif app.study.passed == len(app.study.lesson.tasks):
+        _guarded(_next_lesson)(app)
+
+
+DO_IN_LESSON: Final[Mapping[str, Do]] = {
+    "go_on": _guarded(_go_on),
+    "console": _guarded(_enter),
+    "text": _text,
+    "do": _guarded(_do),
+    "edit": _guarded(_edit),
+    "check": _check,
+    "hint": _guarded(_hint),
+    "feedback": lambda app: app.show_verdict(),
+    "rerun": _rerun,
+    "lessons": _guarded(_lessons),
+    "next_lesson": _guarded(_next_lesson),
+    "solution": _guarded(_solution),
+    "reset": _reset,
+}
+"""What differs from, or is not in, `tui/actions.py`."""

@@ -1,0 +1,389 @@
+"""The terminal with a lesson: its page beside the run that it speaks of, tasks that are checked, and what comes of it.
+
+Read `tui/app.py`, `tui/lessons/study.py`, `page.py` and `screens.py` before this file, `tui/lessons/actions.py` (what
+its keys do) after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Final
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+
+from arm_hyp.course.manifest import Lesson
+from arm_hyp.course.verdict import LessonResult
+from arm_hyp.course.watching import Saves
+from arm_hyp.errors import UserError
+from arm_hyp.timeline.conditions import parse_condition
+from arm_hyp.timeline.position import START, parse_position
+from arm_hyp.timeline.process import messages as ask
+from arm_hyp.timeline.process.answers import Found
+from arm_hyp.timeline.process.pipe import RecordingFile
+from arm_hyp.tui import keys
+from arm_hyp.tui.app import SLOTS, ArmHypApp, Options
+from arm_hyp.tui.bar import bar_line
+from arm_hyp.tui.driver import AHEAD, Driver
+from arm_hyp.tui.layouts import LESSON_FROM, Place, arrange_beside
+from arm_hyp.tui.lessons.page import LessonPage, page_of
+from arm_hyp.tui.lessons.screens import VerdictScreen
+from arm_hyp.tui.lessons.study import Study
+from arm_hyp.tui.lessons.verdict import failed_run, verdict_lines
+from arm_hyp.tui.link import Link, ProcessLink, Source
+from arm_hyp.tui.widgets import PanelWidget
+
+MakeLink = Callable[[Source], Link]
+Wakes = Callable[[Path], AsyncIterator[object]]
+FORWARD: Final = frozenset(
+    {"step", "next_trap", "run", "end", "goto", "search", "search_next", "search_previous", "whatif", "edit"}
+)
+"""What would show what happens, where the student is to say it first."""
+FIRST_SAY: Final = "say first what happens: d answers, then you see it"
+"""Where a prediction is asked for."""
+ON_PAGE: Final = ("go_on", "do", "hint", "text", "lessons", "help", "quit")
+BY_RUN: Final = ("text", "step", "back", "next_trap", "run", "why", "do", "help", "quit")
+"""What the bottom line names while the page has the keys, and while another panel has."""
+_IN_BAR: Final = (
+    keys.BY_NAME
+    | {one.name: one for one in keys.LESSON_ACTIONS}
+    | {"text": keys.BY_NAME["text"]._replace(label="text/run")}
+)
+_PAGE_SLOT: Final = SLOTS - 1
+_BESIDE_SLOT: Final = 2
+"""Where a panel comes that a step wants to be seen."""
+_SEEDS: Final = 10_000
+_VERDICT_COLUMNS: Final = 106
+_WAKE_MS: Final = 1000
+"""So often is looked without being told of a save: not every file system tells."""
+
+
+async def saves_in(folder: Path) -> AsyncIterator[object]:
+    """Wake at every change in a folder, and from time to time."""
+    from watchfiles import awatch  # here: who only looks on needs none
+
+    async for changes in awatch(folder, debounce=50, step=20, rust_timeout=_WAKE_MS, yield_on_timeout=True):
+        yield changes
+
+
+class LessonApp(ArmHypApp):
+    """An application with a lesson. `make_link` starts machines, `wakes` tells of saves."""
+
+    actions = (*keys.LESSON_ACTIONS, *keys.ACTIONS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key, f"do({one.name!r})", one.words, show=False, priority=key.startswith("ctrl+"))
+        for one in keys.LESSON_ACTIONS
+        for key in one.keys
+    ]
+
+    def __init__(
+        self, study: Study, options: Options, make_link: MakeLink = ProcessLink, wakes: Wakes = saves_in
+    ) -> None:
+        self.study, self._make_link, self._wakes = study, make_link, wakes
+        super().__init__(make_link(study.machine()), replace(options, runs_ahead=not study.is_hidden))
+        self.page = LessonPage()
+        self.panels["page"] = self.page
+        self.page.page = page_of(study)
+        self.result: LessonResult | None = None
+        """What the last check said."""
+        self.is_hidden = study.is_hidden
+        """Whether nothing right of the cursor may be seen yet."""
+        self._shown: tuple[object, ...] = (study.lesson.name, study.shown, study.is_hidden)
+        self._held: list[tempfile.TemporaryDirectory[str]] = []
+        self.saves = Saves(study.classroom, study.lesson)
+
+    # --- the screen --------------------------------------------------------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the page stands beside the run."""
+        width, height = self.size
+        return width >= LESSON_FROM[0] and height >= LESSON_FROM[1]
+
+    def places(self, width: int, height: int, chosen: dict[int, str]) -> tuple[Place, ...]:
+        """Put the page beside the panels, where there is room."""
+        if self.zoomed is not None or not self.has_room:
+            return super().places(width, height, chosen)
+        return arrange_beside((_PAGE_SLOT, "page"), width, height, chosen)
+
+    def slot_to_use(self) -> PanelWidget:
+        """Return the slot for another panel: never that of the page."""
+        widget = super().slot_to_use()
+        return self.query_one(f"#slot{_BESIDE_SLOT}", PanelWidget) if widget.panel is self.page else widget
+
+    async def on_mount(self) -> None:
+        """Begin with the text, and watch the student's files."""
+        await super().on_mount()
+        self.show_page()
+        self._watch()
+
+    def show_page(self) -> None:
+        """Give the page the keys; alone, where it has no room beside the run."""
+        if not self.has_room and self.zoomed != "page":
+            self.zoom("page")
+        for widget in self._page_widgets:
+            self.give_keys(widget)
+
+    def show_run(self) -> None:
+        """Show the run, where the page stands in front of it."""
+        if self.zoomed == "page":
+            self.zoom(None)
+
+    def draw_page(self) -> None:
+        """Draw the page as things stand now."""
+        self.page.page = page_of(self.study)
+        self.page.index = 0
+        for widget in self._page_widgets:
+            widget.redraw()
+
+    @property
+    def _page_widgets(self) -> list[PanelWidget]:
+        """Where the page is seen: one slot, or none."""
+        return [widget for widget in self.widgets if widget.panel is self.page]
+
+    def _bar_line(self, width: int) -> tuple[Text, Style]:
+        names = ON_PAGE if self.focused_panel is self.page else BY_RUN
+        shown, actions = self.running.shown, [_IN_BAR[name] for name in names]
+        return bar_line(self.driver.view, *self.told, shown, width, self.look, actions), self.look.style("bar")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take the letter of a choice for an answer, while the page has the keys."""
+        task = self.study.task
+        if isinstance(event, events.Key) and len(self.screen_stack) == 1 and self.focused_panel is self.page:
+            from arm_hyp.tui.lessons.actions import answered  # here: it needs this class
+
+            if task is not None and not self.study.has_passed(task) and event.character in task.choices:
+                answered(self, task, event.character)
+                return
+        await super().on_event(event)
+
+    # --- the run -----------------------------------------------------------------------------------------------------
+
+    async def _open(self) -> str:
+        try:
+            await self.driver.open()
+        except UserError as error:
+            await self._look_at_first(error)
+            return f"{error.thing}: {error.cause}; this is the run of what the lesson starts with"
+        self.arrange()
+        return await self._point()
+
+    async def _look_at_first(self, error: UserError) -> None:
+        """Look at the lesson's own run where the student's file cannot run."""
+        source, folder = self.study.first_machine()
+        self._held.append(folder)
+        try:
+            await self._change(source)
+        except UserError:
+            raise error from None
+
+    async def _change(self, source: Source, *, is_recording: bool = False) -> None:
+        """Look at another machine; the one before goes on to be looked at if it cannot be made. Raises: UserError."""
+        link, before = self._make_link(source), self.driver
+        seconds, count = AHEAD
+        ahead = None if is_recording or self.study.is_hidden else (seconds, min(count, self.study.limit))
+        driver = Driver(link, self.seen_panels, is_recording=is_recording, ahead=ahead)
+        try:
+            await driver.open()
+        except UserError:
+            await link.close()
+            raise
+        self.adopt(driver)
+        self.arrange()
+        await before.link.close()
+
+    async def enter(self, *, is_new: bool = False) -> str:
+        """Show the machine of the step, where it points to, with its panel; `is_new`: a new one in any case."""
+        study = self.study
+        shown = (study.lesson.name, study.shown, study.is_hidden)
+        self.is_hidden = study.is_hidden
+        if is_new or shown != self._shown:
+            self._shown = ()
+            await self._change(study.machine())
+            self._shown = shown
+        return await self._point()
+
+    async def _point(self) -> str:
+        """Go where the step points to, and have its panel seen."""
+        await self._go(self.study.step.go)
+        panel = self.study.step.panel
+        is_seen = panel in ("", "page", *self._panels_by_size)
+        self.chosen = {} if is_seen else {_BESIDE_SLOT: panel}
+        self.arrange()
+        await self.driver.look()
+        return ""
+
+    @property
+    def _panels_by_size(self) -> list[str]:
+        """The panels that are seen when nobody has chosen any."""
+        zoomed, self.zoomed = self.zoomed, None
+        places = self.places(*self.size, {})
+        self.zoomed = zoomed
+        return [place.panel for place in places]
+
+    async def _go(self, place: str) -> None:
+        if place in ("", "start"):
+            await self.driver.go(START)
+        elif place == "end":
+            await self.driver.end()
+        elif place[0].isdigit():
+            await self.driver.go(parse_position(place))
+        else:
+            parse_condition(place)
+            await self.driver.go(START)
+            found = await self.driver.ask(ask.Find((), (place,), is_back=False, limit=self.study.limit))
+            if isinstance(found, Found) and found.words is None:
+                await self.driver.go(START)
+
+    async def happen(self) -> str:
+        """Let what was hidden happen, from where the run stands."""
+        self.is_hidden = False
+        self._shown = (self.study.lesson.name, self.study.shown, self.study.is_hidden)
+        self.show_run()
+        if self.look.has_motion:
+            self.running.goes_on = True
+            note = await self.running.run()
+        else:
+            note = await self.driver.run(self.study.limit)
+        note = self.driver.now.status.outcome or note or "paused; Space: on"
+        return note if self.has_room else f"{note}; l: the text"
+
+    async def look_at_failed(self) -> str:
+        """Open the run that failed, at the place that is marked."""
+        feedback = None if self.result is None else failed_run(self.result)
+        if feedback is None:
+            return "the last check kept no run"
+        path = self.study.classroom.workspace.runs(self.study.lesson) / feedback.recording
+        self._shown = ()
+        await self._change(RecordingFile(str(path), (str(self.study.folder),)), is_recording=True)
+        self.show_run()
+        await self.driver.goto(feedback.mark)
+        return f"this is the run that failed, at {feedback.mark}; r: the run of the task again"
+
+    # --- the text ----------------------------------------------------------------------------------------------------
+
+    def turn(self, distance: int) -> None:
+        """Go to another step of the text."""
+        if self.study.move(distance):
+            self.draw_page()
+            self._to_top()
+            self.do("step", self.enter)
+
+    def _to_top(self) -> None:
+        for widget in self._page_widgets:
+            widget.top = 0
+
+    def read_on(self) -> bool:
+        """Scroll on in the page; return whether there was more."""
+        for widget in self._page_widgets:
+            if self.driver.view is None or widget.top + widget.inside.height >= self._page_lines(widget):
+                return False
+            widget.scroll_lines(widget.inside.height - 1)
+            return True
+        return False
+
+    def read_to_end(self) -> None:
+        """Scroll to the end of the page."""
+        for widget in self._page_widgets:
+            widget.scroll_lines(self._page_lines(widget))
+
+    def _page_lines(self, widget: PanelWidget) -> int:
+        return len(self.page.lines(self.driver.now, *widget.inside, self.look))
+
+    def begin(self, lesson: Lesson) -> None:
+        """Begin another lesson, or go on with it."""
+        self.study = Study(self.study.classroom, lesson)
+        self.saves = Saves(self.study.classroom, lesson)
+        self.result = None
+        self.draw_page()
+        self._to_top()
+        self.show_page()
+        self._watch()
+        self.do("step", self.enter)
+
+    def on_panel_widget_changed(self, message: PanelWidget.Changed) -> None:
+        """Turn the page when its keys say so."""
+        turned, self.page.turned = self.page.turned, 0
+        if turned:
+            self.turn(turned)
+        else:
+            super().on_panel_widget_changed(message)
+
+    # --- checks ------------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        self.run_worker(self._saved(self.study.folder), exclusive=True, group="saves")
+
+    async def _saved(self, folder: Path) -> None:
+        async for _ in self._wakes(folder):
+            self.check_saved()
+
+    def check_saved(self) -> None:
+        """Check the tasks whose files were saved since the last time."""
+        by_file = [name for name in self.saves.tasks() if self.study.lesson.task(name).files]
+        if by_file:
+            self.check(by_file)
+
+    def check(self, tasks: list[str]) -> None:
+        """Check some tasks, and show what comes of it."""
+        self.do("check", lambda: self._check(tasks))
+
+    async def _check(self, tasks: list[str]) -> str:
+        study = self.study
+        self.say(f"checking {', '.join(tasks)}")
+        seed = secrets.randbelow(_SEEDS)
+        try:
+            result = await asyncio.to_thread(study.classroom.check, study.lesson, seed=seed, tasks=tasks)
+        except OSError as error:
+            raise UserError(error.filename or "the check", (error.strerror or "failed").lower()) from None
+        study.note(result)
+        self.result = result
+        self.draw_page()
+        self.show_verdict()
+        return ""
+
+    def show_verdict(self) -> None:
+        """Show what the last check said; Enter goes on with what it leads to."""
+        from arm_hyp.tui.lessons.actions import leads_to  # here: it needs this class
+
+        if self.result is None:
+            self.say("nothing was checked yet: d does the task, k checks it")
+            return
+        if isinstance(self.screen, VerdictScreen):
+            self.pop_screen()
+        words, action = leads_to(self, self.result)
+        lines = verdict_lines(self.result, min(self.size.width * 92 // 100 - 4, _VERDICT_COLUMNS), self.look)
+
+        def then(is_on: bool | None) -> None:
+            if is_on:
+                action()
+
+        title = {"passed": "passed", "failed": "not yet", "not graded": "not graded"}[self.result.status]
+        self.push_screen(VerdictScreen(title, lines, words), then)
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def action_do(self, name: str) -> None:
+        """Do what an action says; none that would show what is to be predicted."""
+        from arm_hyp.tui.lessons.actions import DO_IN_LESSON  # here: it needs this class
+
+        if self.is_hidden and name in FORWARD:
+            self.say(FIRST_SAY)
+        elif name in DO_IN_LESSON:
+            self.say("")
+            DO_IN_LESSON[name](self)
+        else:
+            super().action_do(name)
+
+    async def on_unmount(self) -> None:
+        """End the machine; forget the folders that were made for it."""
+        await super().on_unmount()
+        for folder in self._held:
+            folder.cleanup()

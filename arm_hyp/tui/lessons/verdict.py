@@ -1,0 +1,88 @@
+"""A verdict as lines of text: what passed, and for what did not where, what happened, what should have, and why.
+
+Read `course/verdict.py` before this file, `tui/lessons/screens.py` after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rich.text import Text
+
+from arm_hyp.course.verdict import Feedback, LessonResult, TaskResult
+from arm_hyp.tui.lessons.markdown import inline
+from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.drawing import visible
+from arm_hyp.tui.text import flowed
+
+_ROLES: Final = {"passed": "good", "failed": "bad", "not graded": "changed"}
+_NAMES: Final = ("yours:", "expected:", "happened:", "where:", "why:")
+_NAME_CELLS: Final = 10
+_MOST_PRINTED: Final = 3
+
+
+def first_failed(result: LessonResult) -> TaskResult | None:
+    """Return the first task that is not passed."""
+    return next((task for task in result.tasks if task.status != "passed"), None)
+
+
+def failed_run(result: LessonResult) -> Feedback | None:
+    """Return the first feedback that has a recording."""
+    told = (check.feedback for task in result.tasks for check in task.checks)
+    return next((feedback for feedback in told if feedback is not None and feedback.recording), None)
+
+
+def verdict_lines(result: LessonResult, width: int, look: Look) -> list[Text]:
+    """Return a verdict in lines of at most `width` cells: of the tasks that fail, only the first is explained."""
+    made: list[Text] = []
+    explained = first_failed(result)
+    for task in result.tasks:
+        made.append(_head(task, look))
+        if task is explained or len(result.tasks) == 1:
+            made += _checks(task, width, look)
+    return made
+
+
+def _mark(status: str, look: Look) -> tuple[str, object]:
+    glyph = look.glyphs.fine if status == "passed" else look.glyphs.fault if status == "failed" else look.glyphs.ring
+    return f"{glyph} {status}  ", look.style(_ROLES[status])
+
+
+def _head(task: TaskResult, look: Look) -> Text:
+    points = f"  {task.earned:g} of {task.points:g} point{'s' * (task.points != 1)}"
+    return Text.assemble(_mark(task.status, look), (task.title, look.style("strong")), (points, look.style("dim")))  # type: ignore[arg-type]
+
+
+def _checks(task: TaskResult, width: int, look: Look) -> Iterator[Text]:
+    told: Feedback | None = None
+    for check in task.checks:
+        if len(task.checks) > 1 or check.status != "passed":
+            head = Text.assemble("  ", _mark(check.status, look), (visible(check.title), look.style("text")))  # type: ignore[arg-type]
+            yield from flowed(head, width, 4)
+        if check.feedback is not None and check.feedback != told:
+            yield from _feedback(check.feedback, width, look)
+            told = check.feedback
+    for line in task.printed.splitlines()[:_MOST_PRINTED]:
+        yield from flowed(Text(f"  your file printed: {visible(line)}", look.style("dim")), width, 4)
+
+
+def _feedback(feedback: Feedback, width: int, look: Look) -> Iterator[Text]:
+    yield Text()
+    for part in (*feedback.lines(),):
+        for line in part.splitlines():
+            yield from _told(line, width, look)
+    yield Text()
+
+
+def _told(line: str, width: int, look: Look) -> Iterator[Text]:
+    """Give one line of feedback: its name in a column, and what goes on below it."""
+    words = line.strip()
+    name = next((name for name in _NAMES if words.startswith(name)), "")
+    is_below = line.startswith(" " * _NAME_CELLS)
+    if not name and not is_below:
+        yield from flowed(Text(f"  {visible(words)}", look.style("dim")), width, 4)
+        return
+    role = {"yours:": "bad", "happened:": "bad", "expected:": "good", "why:": "strong"}.get(name, "text")
+    lead = Text(f"  {name:<{_NAME_CELLS}}", look.style("dim"))
+    yield from flowed(lead + inline(visible(words.removeprefix(name).strip()), look, role), width, _NAME_CELLS + 2)
