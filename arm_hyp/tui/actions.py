@@ -97,7 +97,7 @@ def _breakpoint(app: ArmHypApp) -> None:
     if isinstance(address, int):
         app.do("breakpoint", lambda: app.driver.toggle_breakpoint(f"{address:#x}"))
     else:
-        app.question("breakpoint at (symbol or 0x…)", app.driver.toggle_breakpoint)
+        app.question("breakpoint at (symbol or 0x40080000)", app.driver.toggle_breakpoint)
 
 
 def _edit(app: ArmHypApp) -> None:
@@ -227,7 +227,7 @@ DO: Final[Mapping[str, Do]] = {
     "run_back": _quick("run_back"),
     "home": _quick("home"),
     "end": _quick("end"),
-    "goto": _asked("go to (1,526.2, +100, 50%, mark, symbol, 0x…)", "goto"),
+    "goto": _asked("go to (1,526.2, +100, 50%, mark, symbol, 0x40080000)", "goto"),
     "faster": _faster,
     "slower": _slower,
     "search": _asked("search (symbol, or condition: EC=0x24, to_el==EL2, HCR_EL2.VM=1)", "search"),

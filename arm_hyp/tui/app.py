@@ -68,8 +68,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
 
     CSS = """
     Screen { overflow: hidden; }
-    .-ascii ModalScreen > VerticalScroll, .-ascii ModalScreen > Vertical { border: ascii $accent; }
-    .-ascii ModalScreen > OptionList { border: ascii $accent; }
+    .-ascii ModalScreen > * { border: ascii $accent; scrollbar-size-vertical: 0; }
     """
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = keys.PALETTE_KEY

@@ -136,7 +136,7 @@ def test_a_machine_that_keeps_dying_does_not_take_the_screen_along(tmp_path: Pat
                 asked += 1
                 return Restarted("it was ended by SIGSEGV", Position(0))
 
-            driven.app.driver.link.ask = dies  # type: ignore[method-assign,assignment]
+            driven.app.driver.link.ask = dies  # type: ignore[method-assign]
             await driven.press("right")
             assert "SIGSEGV" in driven.bar and asked < 10 and driven.app.is_running
 
