@@ -120,7 +120,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         """Make the slots and the bottom line."""
         for slot in range(SLOTS):
-            yield PanelWidget(slot)
+            yield PanelWidget(slot, self._note_defect)
         yield Bar(self._bar_line, self.action_do)
 
     async def on_mount(self) -> None:
@@ -383,10 +383,6 @@ class ArmHypApp(App[None], inherit_bindings=False):
         self.say(f"a defect of arm-hyp, please report it: {words}", is_bad=True)
 
     # --- what panels tell --------------------------------------------------------------------------------------------
-
-    def on_panel_widget_defect(self, message: PanelWidget.Defect) -> None:
-        """A panel could not be drawn."""
-        self._note_defect(message.words)
 
     def on_panel_widget_changed(self, message: PanelWidget.Changed) -> None:
         """A panel wants something else."""

@@ -84,13 +84,6 @@ class PanelWidget(Widget, can_focus=True):
             self.meta, self.panel = meta, panel
             super().__init__()
 
-    class Defect(Message):
-        """A panel could not be drawn: a defect of this program."""
-
-        def __init__(self, words: str) -> None:
-            self.words = words
-            super().__init__()
-
     class Changed(Message):
         """A panel shows something else now, and may want to read more."""
 
@@ -102,8 +95,10 @@ class PanelWidget(Widget, can_focus=True):
     panel: Panel | None = None
     look: Look = Look()
 
-    def __init__(self, slot: int) -> None:
+    def __init__(self, slot: int, tell_defect: Callable[[str], None] = lambda words: None) -> None:
+        """Make slot number `slot`. `tell_defect` hears of a panel that cannot be drawn."""
         super().__init__(id=f"slot{slot}")
+        self._tell_defect = tell_defect
         self.slot, self.top = slot, 0
         self._seen: tuple[object, ...] = ()
         self._lines: list[Text] = []
@@ -162,7 +157,7 @@ class PanelWidget(Widget, can_focus=True):
         try:
             return panel.lines(view, width, height, self.look)
         except Exception as error:
-            self.post_message(self.Defect(f"{panel.name}: {where(error)}"))
+            self.app.call_later(self._tell_defect, f"{panel.name}: {where(error)}")
             return flowed(Text(f"This panel cannot be drawn here: {where(error)}", self.look.style("bad")), width)
 
     def _strips_of(self, lines: list[Text], base: Style) -> list[Strip]:
