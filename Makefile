@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter, LONG=1 adds the tests that take minutes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench wheel clean
+.PHONY: help demo test lint bench pictures wheel clean
 
 BIN := .venv/bin
 MESSAGE := arm-hyp needs Python 3.11 or newer
@@ -15,9 +15,10 @@ DEV_STAMP := .venv/.dev-$(KEY)
 $(shell test -x $(BIN)/python || rm -f .venv/.run-* .venv/.dev-*)
 
 help:
-	@echo 'make demo   show the first trap'
+	@echo 'make demo   play a tour in the terminal: the first trap'
 	@echo 'make test   lint and run the tests (LONG=1: the long ones too)'
 	@echo 'make bench  run the benchmarks'
+	@echo 'make pictures  draw the pictures in docs/ anew'
 	@echo 'make lint   ruff, mypy, import-linter'
 	@echo 'make wheel  build the wheel into dist/'
 	@echo 'make clean  remove .venv and all that was built'
@@ -42,6 +43,24 @@ lint: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/pytest bench --benchmark-only
+
+# $(call recorded,NAME,GUEST AND OPTIONS), then $(call drawn,NAME,PICTURE,OPTIONS): docs/PICTURE.svg
+SCRATCH := build/pictures
+recorded = $(BIN)/arm-hyp run guests/$(2) --record $(SCRATCH)/$(1).hyp >/dev/null 2>&1
+drawn = $(BIN)/arm-hyp export $(SCRATCH)/$(1).hyp --to svg --force -o docs/$(2).svg $(3)
+
+pictures: $(RUN_STAMP)
+	@mkdir -p $(SCRATCH)
+	@$(BIN)/arm-hyp demo --svg docs/first-trap.svg
+	@$(call recorded,wfi,02-wfi.s --set HCR_EL2.TWI=1)
+	@$(call recorded,paging,25-demand-paging.s --hypervisor)
+	@$(call recorded,vms,vms/counting.toml --max-instructions 9000000) || true
+	@$(call drawn,wfi,terminal-80x24,--at 10.2 --size 80x24)
+	@$(call drawn,wfi,terminal-why,--at 10.2 --size 90x28 --panel trap)
+	@$(call drawn,paging,terminal-120x40,--at 4.1 --theme light)
+	@$(call drawn,paging,terminal-walk,--at 47.1 --size 90x24 --panel walk)
+	@$(call drawn,vms,terminal-200x60,--at 7928008.1 --size 200x60)
+	@rm -rf $(SCRATCH)
 
 wheel: $(RUN_STAMP)
 	@rm -rf build dist
