@@ -57,6 +57,15 @@ def finds_its_letter(judge: Judge) -> None:
     run.expect_end()
 
 
+@check("page", title="no TLB can hold two ways to the page")
+def never_two_ways(judge: Judge) -> None:
+    finds_its_letter(judge)
+    run = judge.run()
+    for found in findings_of(run.timeline.configuration, judge.task.limit, ABOUT_TLBS):
+        why = "break, DSB, TLBI, DSB, and only then make: the old way is gone from everywhere when the new one comes"
+        run.fail(f"{found.code}: {found.text}", "the old way is gone first", why, at=Position(found.n, found.seq))
+
+
 @check("page", title="while the page is copied nobody can write to it")
 def copies_in_peace(judge: Judge) -> None:
     run = judge.run()
@@ -79,12 +88,3 @@ def walkers_see_it(judge: Judge) -> None:
     Runner(run.timeline.configuration, sink).send(Run(judge.task.limit))
     before = [dsb for dsb in sink.found if dsb.n < found[0].n and is_broken(run, dsb)]
     run.expect(bool(before), "no DSB between the break and the TLBI", "DSB ISHST, or more", why, event=found[0])
-
-
-@check("page", title="no TLB can hold two ways to the page")
-def never_two_ways(judge: Judge) -> None:
-    finds_its_letter(judge)
-    run = judge.run()
-    for found in findings_of(run.timeline.configuration, judge.task.limit, ABOUT_TLBS):
-        why = "break, DSB, TLBI, DSB, and only then make: the old way is gone from everywhere when the new one comes"
-        run.fail(f"{found.code}: {found.text}", "the old way is gone first", why, at=Position(found.n, found.seq))
