@@ -23,7 +23,7 @@ def writes(judge: Judge) -> None:
 @check("bits", title="nothing else is")
 def nothing_else(judge: Judge) -> None:
     run = judge.run()
-    run.expect_trap(EC.SYSREG, "set_table", why="nothing traps yet, so there is nothing to be sparing with")
+    run.expect_trap(EC.SYSREG, "set_table", why="no write traps yet: that comes first")
     for place in ("get_table", "get_switches"):
         why = "reads cost as much as writes, and EL2 learns nothing from them: the registers hold what EL1 wrote"
         run.expect_no_trap(EC.SYSREG, place, why=why)
