@@ -69,6 +69,8 @@ go:     ldp     x0, x1, [sp, #CTX_PC]
 alpha:  ldr     x20, =SEED_VALUE
         ldr     x0, =0x00400000         // it rounds up
         msr     fpcr, x0
+        mov     x0, #1 << 4             // and remembers that a result was not exact
+        msr     fpsr, x0
         fmov    d0, x20
         dup     v31.2d, x20
 1:      hvc     #0
