@@ -76,10 +76,18 @@ class DrawnExport:
             self._link.stop()
 
     async def _write(self, file: TextIO, wanted: Wanted, tell: Callable[[float], None]) -> None:
-        link = self._link = ProcessLink(self.recording, _heard(tell))
+        ends: list[Position] = []
+
+        def heard(progress: Heard) -> None:
+            """The first half of the time is the run itself, played to its end."""
+            if ends:
+                tell(min(progress.position.n / max(ends[0].n, 1), 1.0) / 2)
+
+        link = self._link = ProcessLink(self.recording, heard)
         painter = Painter(link, wanted, is_recording=True)
         try:
             await painter.open()
+            ends.append(recorded_end(painter.driver.now))
             if not self._is_stopped:
                 await _FORMS[self.form](self, painter, file, tell)
         finally:
@@ -110,7 +118,7 @@ class DrawnExport:
 
     async def _put(self, writer: CastWriter | PageWriter, painter: Painter, tell: Callable[[float], None]) -> None:
         steps = replace(self.drawing.steps)
-        async for one in pictures(painter, steps, tell):
+        async for one in pictures(painter, steps, lambda share: tell((1 + share) / 2)):
             writer.add(one)
             if self._is_stopped:
                 return
@@ -120,10 +128,6 @@ class DrawnExport:
 
 
 _FORMS: Final = {"svg": DrawnExport._svg, "cast": DrawnExport._cast, "html": DrawnExport._page}
-
-
-def _heard(tell: Callable[[float], None]) -> Callable[[Heard], None]:
-    return lambda heard: tell(heard.position.n / max(heard.frontier.n, 1))
 
 
 @contextmanager
@@ -138,8 +142,7 @@ def _progress() -> Iterator[Callable[[float], None]]:
     task = bar.add_task("drawing", total=_WHOLE)
 
     def tell(share: float) -> None:
-        elapsed_s = bar.tasks[0].elapsed or 0.0
-        if elapsed_s >= _QUIET_S:
+        if share * _WHOLE > bar.tasks[0].completed and (bar.tasks[0].elapsed or 0.0) >= _QUIET_S:
             bar.start()
             bar.update(task, completed=share * _WHOLE, refresh=True)
 
