@@ -192,9 +192,14 @@ class Core:
 
     # --- running ---------------------------------------------------------------------------------------------
 
-    def run(self, until_retired: int) -> Stop:
-        """Run until `retired` reaches a count, or the core waits, dies or is asked to stop."""
+    def run(self, until_retired: int, *, finishes_exit: bool = False) -> Stop:
+        """Run until `retired` reaches a count, or the core waits, dies or is asked to stop.
+
+        `finishes_exit`: first let the Python at EL2 handle the exception at which the core was stopped.
+        """
         self._stop = None
+        if finishes_exit:
+            self._resume_python()
         self.sites.look_everywhere(self.fine_grained.are_wanted or asks(self.sink, Barrier))
         while self._stop is None:
             if self.waiting and not self.wakes():

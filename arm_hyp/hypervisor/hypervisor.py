@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from arm_hyp.arch.exceptions import Kind
+from arm_hyp.arch.syndromes import EC
 from arm_hyp.cpu.core import Core
 from arm_hyp.cpu.stop import Stop
 from arm_hyp.events import ExceptionTaken, Waited
@@ -65,6 +66,7 @@ class Hypervisor:
         self.vmids = VmidAllocator(8, machine.cpus.cpus, self.tlb)
         self.scheduler = Scheduler()
         self.cpus = [self._take_over(core) for core in machine.cpus.cores]
+        machine.unhandled_exit = self._unhandled_exit
         self._active: HostCpu | None = None  # the CPU on which Python runs now
         self.exits = 0
         self._interrupts: dict[int, Callable[[HostCpu], bool]] = {
@@ -131,11 +133,18 @@ class Hypervisor:
             self.machine.cpus.flush_tlbs()
             self.machine.cpus.where.come_to_grid()
 
+    def _unhandled_exit(self) -> int | None:
+        """Tell of an exit at which an observer stopped the machine: how many instructions have retired with it."""
+        cpu = self.cpus[self.machine.cpus.current.index]
+        if not cpu.is_entered:
+            return None
+        syndrome = cpu.syndrome()
+        return int(syndrome.kind is Kind.SYNC and syndrome.ec == EC.HVC64)
+
     @property
     def is_on_grid(self) -> bool:
-        """Whether the machine was stopped at an exit that has emptied every TLB, before any of it was handled."""
-        current = self.cpus[self.machine.cpus.current.index]
-        return current.is_entered and is_on_exit_grid(self.exits, self.machine.retired)
+        """Whether an observer stopped the machine at an exit that has emptied every TLB, before it was handled."""
+        return self._unhandled_exit() is not None and is_on_exit_grid(self.exits, self.machine.retired)
 
     def _exit(self, cpu: HostCpu) -> None:
         """Find out why the guest was left, and handle it."""

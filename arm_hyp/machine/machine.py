@@ -56,6 +56,8 @@ class Machine:
     """One board. The keyword arguments are those of `wiring.Options`.
 
     `output` hears every byte that the guest prints; `user`, if set, is the user at the console, or paces idle time.
+    `unhandled_exit` tells, of Python at EL2, whether an observer stopped the current CPU at an exit before it was
+    handled: None if not, else how many instructions have retired with it.
     """
 
     def __init__(self, *, sink: EventSink | None = None, **options: Any) -> None:
@@ -68,6 +70,7 @@ class Machine:
         self.console = bytearray()
         self.output: Callable[[int], None] | None = None
         self.user: HostConsole | None = None
+        self.unhandled_exit: Callable[[], int | None] = lambda: None
         self._asked: Outcome | None = None
         self.board = Board(made, self.cpus, self.clock, self.agenda, self._print, self.ram_device, self._print_virtio)
         self.input: Input = ConsoleInput(self.board.peripherals.accept_input, self._input_entered)
@@ -213,17 +216,20 @@ class Machine:
         return False
 
     def _advance(self, limit: int) -> Outcome | None:
-        """Run one piece. Returns how the run ended, if it did."""
-        core = self.cpus.runnable()
+        """Run one piece. Returns how the run ended, if it did.
+
+        A piece that was cut at an exit goes on: what comes behind a piece comes behind the handler.
+        """
+        exit = self.unhandled_exit()
+        core = self.cpus.runnable() if exit is None else self.cpus.current
         if core is None:
             return self._idle()
-        before = self.retired
+        before = self.retired - (exit or 0)
         end = self._end_of_piece(limit, before)
         if end > before:
-            stop = core.run(core.retired + end - before)
-            self._after_piece(core, stop, self.retired > before)
-            if self.retired % INPUT_GRID == 0 and self.retired > before:
-                self.input.deliver(self.retired, self.clock.now_ns)
+            stop = core.run(core.retired + end - self.retired, finishes_exit=exit is not None)
+            if self.unhandled_exit() is None:
+                self._after_piece(core, stop, self.retired > before)
         return self._outcome(limit)
 
     def _end_of_piece(self, limit: int, now: int) -> int:
@@ -252,6 +258,8 @@ class Machine:
             self.board.flash.settle()
         if self.cpus.reset_wanted:
             self._reset()
+        if has_advanced and self.retired % INPUT_GRID == 0:
+            self.input.deliver(self.retired, self.clock.now_ns)
 
     def _cut_short(self) -> None:
         """End the piece that runs: a deadline has come closer."""

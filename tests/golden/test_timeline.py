@@ -11,13 +11,31 @@ import pytest
 import random_guests
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from timeline_support import BUSY, CASES, ECHO, GRID, LIMIT, SMALL, VM_CASES, Case, digest, state, straight, written
+from timeline_support import (
+    BUSY,
+    CALLS,
+    CASES,
+    ECHO,
+    GRID,
+    LIMIT,
+    SMALL,
+    STALE,
+    VM_CASES,
+    Case,
+    digest,
+    state,
+    straight,
+    written,
+    written_vms,
+)
 
 from arm_hyp.errors import UserError
 from arm_hyp.events import Ended, Event, RecordingSink
-from arm_hyp.machine import machine
+from arm_hyp.hypervisor import hypervisor
+from arm_hyp.machine import cpus, machine
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.runner.messages import Edit, Poke
+from arm_hyp.runner.messages import Edit, Poke, Run
+from arm_hyp.runner.runner import Runner
 from arm_hyp.timeline import checkpoints
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.timeline import Timeline
@@ -91,6 +109,31 @@ def random_guest(seed: int, kind: str, folder: Path) -> Configuration:
 def test_random_guests_come_to_the_same_states(kind, seed, moves, tmp_path_factory):
     made = random_guest(seed, kind, Path(tmp_path_factory.getbasetemp()))
     follow(Timeline(made), moves, known(made))
+
+
+@PATHS
+@given(moves=PLACES)
+@example(moves=[("seek", 250), ("back", 3), ("seek", 40), ("back", 2), ("seek", 200), ("run", 290)])
+def test_a_vm_that_forgets_a_tlbi_comes_to_the_same_states(moves, tmp_path_factory, monkeypatch):
+    """Its TLB is emptied at the exits where a run can be resumed, and behind a call on the grid, whoever watches."""
+    monkeypatch.setattr(hypervisor, "_EXIT_GRID", 7)
+    made = written_vms(tmp_path_factory.mktemp("stale"), STALE, 1)
+    timeline = Timeline(made)
+    timeline.run(300)
+    assert len(timeline.checkpoints()) > 6 and Position(GRID, 1) in [entry.position for entry in timeline.journal]
+    follow(timeline, [move for move in moves if move[0] in PAST], straight(made, 300))
+
+
+def test_to_keep_checkpoints_at_exits_leaves_no_mark(tmp_path, monkeypatch):
+    """Calls that are the last instructions of a slice: the CPU keeps its turn until they are handled."""
+    monkeypatch.setattr(cpus, "SLICE", 23)
+    monkeypatch.setattr(hypervisor, "_EXIT_GRID", 1)
+    made = written_vms(tmp_path, CALLS, 2, cpus=2)
+    timeline, runner = Timeline(made), Runner(made)
+    timeline.run(1001)
+    runner.send(Run(1001))
+    assert len(timeline.checkpoints()) > 64 and timeline.position == Position(1001)
+    assert runner.snapshot() == timeline.runner.snapshot()
 
 
 # --- input, edits, branches -----------------------------------------------------------------------------------------

@@ -35,6 +35,62 @@ _start: adr     x1, table
         .balign 4096
 table:  .space  65536
 """
+CALLS = """
+_start: adr     x4, place
+1:      mov     w0, #0x84000000
+        hvc     #0
+        mrs     x2, cntvct_el0
+        eor     x3, x2, x3, ror #3
+        str     x3, [x4]
+        hvc     #0
+        b       1b
+        .balign 4096
+place:  .quad   0
+"""
+STALE = """
+_start: adr     x0, level1
+        msr     ttbr0_el1, x0
+        ldr     x0, =0x00803520         // T0SZ 32, 4 KiB, TTBR0 only
+        msr     tcr_el1, x0
+        ldr     x0, =0xff00             // attribute 0 Device-nGnRnE, 1 normal write-back
+        msr     mair_el1, x0
+        tlbi    vmalle1
+        dsb     sy
+        isb
+        mrs     x0, sctlr_el1
+        orr     x0, x0, #1              // M
+        msr     sctlr_el1, x0
+        isb
+        ldr     x20, =0x80000000        // a page that moves to and fro
+        adr     x1, level3
+        ldr     x2, [x1]
+        add     x3, x2, #4096
+        mov     x12, #3
+        nop                             // so that a call is the 128th instruction
+1:      ldr     x10, [x20]
+        madd    x11, x11, x12, x10
+        eor     x4, x2, x3
+        eor     x2, x2, x4
+        eor     x3, x3, x4
+        str     x2, [x1]                // it lies elsewhere now, and the TLBI is forgotten
+        dsb     sy
+        mov     w0, #0x84000000
+        hvc     #0
+        b       1b
+        .balign 4096
+level1: .quad   0
+        .quad   0x40000701
+        .quad   level2 + 3
+        .balign 4096
+level2: .quad   level3 + 3
+        .balign 4096
+level3: .quad   pages + 0x707
+        .balign 4096
+pages:  .quad   1
+        .balign 4096
+        .quad   2
+        .balign 4096
+"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +144,14 @@ def written(path: Path, text: str, **options: Any) -> Configuration:
     file = path / "guest.s"
     file.write_text(text)
     return Configuration(image=str(file), memory_bytes=SMALL, **options)
+
+
+def written_vms(path: Path, text: str, count: int, **options: Any) -> Configuration:
+    """Return a run of a guest that a test has written, in several VMs."""
+    file = path / "guest.s"
+    file.write_text(text)
+    vms = tuple(VirtualMachine(name=f"vm{i}", image=str(file), memory_bytes=SMALL) for i in range(count))
+    return Configuration(hypervisor="", vms=vms, machine_memory_bytes=16 << 20, **options)
 
 
 def state(timeline: Timeline) -> tuple[dict[str, Any], int, list[bytes]]:
