@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, TextIO
 
 import typer
 
@@ -33,6 +33,11 @@ app = typer.Typer(add_completion=False)
 
 DRAWN: Final[Mapping[str, str]] = {"svg": ".svg", "cast": ".cast", "html": ".html"}
 """What the terminal shows, with the ends of the files' names."""
+_ONLY_FOR: Final[Mapping[str, tuple[str, ...]]] = {
+    "--at": ("svg",),
+    "--steps": ("cast", "html"),
+    **dict.fromkeys(("--panel", "--size", "--theme", "--ascii"), tuple(DRAWN)),
+}
 THEMES: Final = ("dark", "light", "projector", "mono")
 _STANDARD: Final = "-"
 _BY_SIGNAL: Final = 128
@@ -89,33 +94,51 @@ def export(
     """
     form = one_of("--to", to, (*FORMATS, *DRAWN), "format")
     target = output or str(Path(recording).with_suffix(DRAWN.get(form) or FORMATS[form].suffix))
-    drawn = {"--at": at, "--steps": steps, "--panel": panel, "--size": size, "--theme": theme, "--ascii": ascii_only}
+    wishes = Wishes(at, steps, panel, size, theme, ascii_only)
+    wishes.check(form)
     if form in DRAWN:
-        kind = one_of("--steps", steps or "exceptions", ("exceptions", "instructions"), "kind of steps")
-        chosen = one_of("--theme", theme or "dark", THEMES, "theme")
-        place = None if at is None else parse_position(at)
-        _check_target(target, recording, force=force)
-        from arm_hyp.cli.export_pictures import Drawing, DrawnExport  # here: the others draw nothing
-        from arm_hyp.tui.pictures.steps import Steps
-
-        part = Steps("instructions" if kind == "instructions" else "exceptions", Position(from_), _position(until))
-        drawing = Drawing(size or "120x40", chosen, ascii_only, panel, place, part)
-        raise typer.Exit(_draw(DrawnExport(RecordingFile(recording, tuple(files or ())), form, drawing), target))
-    for name, value in drawn.items():
-        if value:
-            raise UserError(name, f"is for what is drawn, and {form} is not", f"use --to {', '.join(DRAWN)}")
+        source, part = RecordingFile(recording, tuple(files or ())), (from_, until)
+        raise typer.Exit(_draw(wishes.export(source, form, part), target, recording, force=force))
     with Replay.open(recording, files or ()) as replay:
         _check_target(target, recording, force=force)
         made = Export(replay, form, Part(from_, until))
         raise typer.Exit(_write(made, target, recording))
 
 
-def _position(n: int | None) -> Position | None:
-    return None if n is None else Position(n)
+class Wishes(NamedTuple):
+    """What the options for drawings say, as the user wrote them."""
+
+    at: str | None
+    steps: str | None
+    panel: str | None
+    size: str | None
+    theme: str | None
+    ascii_only: bool
+
+    def check(self, form: str) -> None:
+        """Refuse what means nothing for a format. Raises: UserError."""
+        for name, value in zip(_ONLY_FOR, self, strict=True):
+            if value and form not in _ONLY_FOR[name]:
+                raise UserError(name, f"is not for {form}", f"it is for --to {', '.join(_ONLY_FOR[name])}")
+
+    def export(self, source: RecordingFile, form: str, part: tuple[int, int | None]) -> DrawnExport:
+        """Return the export. Raises: UserError."""
+        from arm_hyp.cli.export_pictures import Drawing, DrawnExport  # here: the others draw nothing
+        from arm_hyp.tui.pictures.steps import KINDS, Steps
+
+        kind = one_of("--steps", self.steps or "exceptions", KINDS, "kind of steps")
+        theme = one_of("--theme", self.theme or "dark", THEMES, "theme")
+        start, end = part
+        if form == "svg" and part != (0, None):
+            raise UserError("--from, --until", "a picture is of one place", "say which with --at")
+        steps = Steps(kind == "instructions", Position(start), None if end is None else Position(end))
+        at = None if self.at is None else parse_position(self.at)
+        return DrawnExport(source, form, Drawing(self.size or "120x40", theme, self.ascii_only, self.panel, at, steps))
 
 
-def _draw(made: DrawnExport, target: str) -> int:
-    """Write what is drawn; return the exit status."""
+def _draw(made: DrawnExport, target: str, recording: str, *, force: bool) -> int:
+    """Write what is drawn; return the exit status. Raises: UserError."""
+    _check_target(target, recording, force=force)
     signals: list[int] = []
 
     def stop(number: int) -> None:

@@ -123,7 +123,7 @@ class DrawnExport:
             if self._is_stopped:
                 return
         if steps.is_cut:
-            self.note = f"these are the first {steps.most:,} {steps.kind}; --from and --until choose others"
+            self.note = f"these are the first {steps.most:,} steps; --from and --until choose others"
         writer.close()
 
 

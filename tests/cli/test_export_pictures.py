@@ -98,11 +98,9 @@ def test_a_page_is_bounded_and_says_so(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("arm_hyp.tui.pictures.steps.Steps.most", 3)
-    monkeypatch.setattr(
-        "arm_hyp.tui.pictures.steps.Steps.__init__.__defaults__", ("exceptions", (0, 0), None, 3, False)
-    )
+    monkeypatch.setattr("arm_hyp.tui.pictures.steps.Steps.__init__.__defaults__", (False, (0, 0), None, 3, False))
     assert '"at":"153"' not in exported(run, "html")
-    assert "these are the first 3 exceptions" in capsys.readouterr().err
+    assert "these are the first 3 steps" in capsys.readouterr().err
 
 
 def test_what_a_guest_prints_is_text_in_a_page(tmp_path: Path) -> None:
@@ -169,7 +167,10 @@ def test_an_interrupted_one_leaves_no_file(
         (("--to", "html", "--theme", "pink"), "no such theme"),
         (("--to", "html", "--from", "1000000"), "the run ends at 153"),
         (("--to", "html", "--from", "20", "--until", "10"), "nothing lies before it"),
-        (("--to", "csv", "--panel", "trap"), "is for what is drawn"),
+        (("--to", "csv", "--panel", "trap"), "is not for csv"),
+        (("--to", "html", "--at", "10"), "is not for html"),
+        (("--to", "svg", "--from", "10"), "a picture is of one place"),
+        (("--to", "svg", "--steps", "instructions"), "is not for svg"),
         (("--to", "svg", "-o", "nowhere/file"), "no such directory"),
     ],
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from rich.text import Text
 
@@ -17,8 +17,7 @@ from arm_hyp.tui.picture import Painter
 from arm_hyp.tui.sentences import title
 from arm_hyp.tui.view import View
 
-Kind = Literal["exceptions", "instructions"]
-KINDS: Final[tuple[Kind, ...]] = ("exceptions", "instructions")
+KINDS: Final = ("exceptions", "instructions")
 MOST_STEPS: Final = 2000
 """More would make a page that browsers are slow with, and nobody looks at."""
 
@@ -33,9 +32,12 @@ class Picture(NamedTuple):
 
 @dataclass
 class Steps:
-    """Which steps of a run: from a position on, up to another, and what a step is. `is_cut` tells if there are more."""
+    """Which steps of a run: from a position on, up to another; `is_cut` tells if there are more than `most`.
 
-    kind: Kind = "exceptions"
+    A step is an exception, or a single instruction or event.
+    """
+
+    is_single: bool = False
     start: Position = START
     end: Position | None = None
     most: int = MOST_STEPS
@@ -59,7 +61,7 @@ async def pictures(painter: Painter, steps: Steps, tell: Callable[[float], None]
     await driver.go(last)  # then each picture shows what is to come, too
     await driver.go(steps.start)
     await painter.forget()
-    move = driver.next_trap if steps.kind == "exceptions" else driver.step
+    move = driver.step if steps.is_single else driver.next_trap
     for _ in range(steps.most - 1):
         here = driver.now.position
         yield _picture(painter)
