@@ -26,7 +26,7 @@ from arm_hyp.timeline.recordings.saved import open_timeline, record, with_timeli
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
-    from arm_hyp.cli.session import Settings
+    from arm_hyp.cli.settings import Settings
     from arm_hyp.timeline.recordings.replay import Replay
 
 _KILLED_STATUS: Final = 137

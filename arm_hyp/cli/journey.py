@@ -25,7 +25,7 @@ from arm_hyp.timeline.search import Search
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
-    from arm_hyp.cli.session import Settings
+    from arm_hyp.cli.settings import Settings
     from arm_hyp.timeline.recordings.recording import End
 
 DIFFERS: Final = 3

@@ -20,7 +20,7 @@ from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.timeline.recordings.saved import open_timeline
 
 if TYPE_CHECKING:
-    from arm_hyp.cli.session import Settings
+    from arm_hyp.cli.settings import Settings
     from arm_hyp.runner.configuration import Configuration
 
 DIFFERS: Final = 3

@@ -12,7 +12,8 @@ import typer
 from arm_hyp.cli.dumps import parse_dumps
 from arm_hyp.cli.run import counts_exceptions, parse_checks
 from arm_hyp.cli.run_options import TRACE_FORMATS, RunCommand, one_of
-from arm_hyp.cli.session import Session, Settings
+from arm_hyp.cli.session import Session
+from arm_hyp.cli.settings import Settings
 from arm_hyp.timeline.recordings.replay import Replay
 
 app = typer.Typer(add_completion=False)

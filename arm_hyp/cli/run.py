@@ -26,7 +26,7 @@ from arm_hyp.cli.run_options import (
     parse_epoch,
     parse_module,
 )
-from arm_hyp.cli.session import Session, Settings
+from arm_hyp.cli.settings import Settings
 from arm_hyp.errors import UserError
 from arm_hyp.machine.arm64_image import is_arm64_image, is_gzip
 from arm_hyp.machine.boot import plan_boot
@@ -257,6 +257,8 @@ def parse_checks(text: str) -> frozenset[str]:
 
 
 def _run_session(configuration: Configuration, settings: Settings) -> int:
+    from arm_hyp.cli.session import Session  # here: other commands take the same options, and no machine
+
     return Session(configuration, settings).run()
 
 

@@ -1,7 +1,7 @@
 """One run at the command line: the runner between its console, its sinks and its user.
 
-Read `runner/runner.py`, `cli/terminal.py`, `cli/trace_sinks.py` and `cli/statistics.py` before this file, `cli/run.py`
-after it.
+Read `runner/runner.py`, `cli/settings.py`, `cli/terminal.py`, `cli/trace_sinks.py` and `cli/statistics.py` before this
+file, `cli/run.py` after it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -20,6 +20,7 @@ from arm_hyp.cli.consoles import Consoles, coloured
 from arm_hyp.cli.diagnosis import Diagnoses
 from arm_hyp.cli.dumps import dumps_of
 from arm_hyp.cli.exit_statistics import print_exits
+from arm_hyp.cli.settings import Settings
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
 from arm_hyp.cli.trace_sinks import TextSink, trace_sink
@@ -37,35 +38,11 @@ if TYPE_CHECKING:
     from arm_hyp.cli.checks import Checks
     from arm_hyp.cli.gdb import GdbRun
     from arm_hyp.cli.recorded import RecordedRun
-    from arm_hyp.timeline.recordings.files import Embed
     from arm_hyp.timeline.recordings.replay import Replay
 
 _STANDARD: Final = "-"
 _BY_SIGNAL: Final = 128
 _QUIT_STATUS: Final = 130
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the user wants of a run, beside the machine. `limit` in instructions."""
-
-    limit: int
-    until: str = ""
-    trace: str | None = None
-    trace_format: str = "text"
-    is_realtime: bool = False
-    has_statistics: bool = False
-    always_diagnoses: bool = False
-    dumps: tuple[str, ...] = ()
-    counts_exceptions: bool = True
-    input_path: str | None = None
-    wants_terminal: bool = True
-    checks: frozenset[str] = frozenset()
-    record: str | None = None
-    embed: Embed = "small"
-    branch: str | None = None
-    gdb: str | None = None
-    symbols: tuple[str, ...] = ()
 
 
 class _HandlersPrints:

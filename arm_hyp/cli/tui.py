@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from arm_hyp.cli.run_options import one_of
-from arm_hyp.cli.session import Settings
+from arm_hyp.cli.settings import Settings
 from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.position import Position, parse_position

@@ -17,7 +17,7 @@ from typer.main import get_command
 from arm_hyp.arch.translation import FETCH, READ, WRITE, Access, walk
 from arm_hyp.cli import run as run_command
 from arm_hyp.cli.explain import UNWRAPPED_COLUMNS
-from arm_hyp.cli.session import Settings
+from arm_hyp.cli.settings import Settings
 from arm_hyp.errors import UserError
 from arm_hyp.explain.walks import WalkStory, explain_walk
 from arm_hyp.machine.loader import read_file

@@ -18,7 +18,7 @@ from rich.panel import Panel
 from typer.main import get_command
 
 from arm_hyp.cli import run as run_command
-from arm_hyp.cli.session import Settings
+from arm_hyp.cli.settings import Settings
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.errors import UserError
 from arm_hyp.explain import comparison
