@@ -106,16 +106,16 @@ class Classroom:
 
     def remember_step(self, lesson: Lesson, index: int) -> None:
         """Remember at which step of its text the student is. Raises: OSError."""
-        self.workspace.progress.step[lesson.name] = index
-        self.workspace.save()
+        with self.workspace.changing() as progress:
+            progress.step[lesson.name] = index
 
     # --- what one can do ----------------------------------------------------------------------------------------------
 
     def begin(self, lesson: Lesson) -> list[str]:
         """Work on a lesson: copy what it starts with, and remember it. Returns what was copied. Raises: OSError."""
         made = [*self.workspace.begin(lesson), *self._record_bugs(lesson)]
-        self.workspace.progress.current = lesson.name
-        self.workspace.save()
+        with self.workspace.changing() as progress:
+            progress.current = lesson.name
         return made
 
     def _record_bugs(self, lesson: Lesson) -> list[str]:
@@ -159,11 +159,11 @@ class Classroom:
         return result
 
     def _remember(self, lesson: Lesson, result: LessonResult) -> None:
-        known = self.workspace.progress.passed.get(lesson.name, [])
         now = {task.task: task.status == "passed" for task in result.tasks if task.status != "not graded"}
-        passed = [task.name for task in lesson.tasks if now.get(task.name, task.name in known)]
-        self.workspace.progress.passed[lesson.name] = passed
-        self.workspace.save()
+        with self.workspace.changing() as progress:
+            known = progress.passed.get(lesson.name, [])
+            passed = [task.name for task in lesson.tasks if now.get(task.name, task.name in known)]
+            progress.passed[lesson.name] = passed
 
     def answer(self, lesson: Lesson, task: Task, words: Sequence[str]) -> Value:
         """Write an answer down and return it. Raises: UserError."""
@@ -181,9 +181,9 @@ class Classroom:
     def hint(self, lesson: Lesson, task: Task) -> Hint:
         """Return the next hint for a task; behind the last one the last one again."""
         key = f"{lesson.name}/{task.name}"
-        number = min(self.workspace.progress.hints.get(key, 0) + 1, len(task.hints))
-        self.workspace.progress.hints[key] = number
-        self.workspace.save()
+        with self.workspace.changing() as progress:
+            number = min(progress.hints.get(key, 0) + 1, len(task.hints))
+            progress.hints[key] = number
         return Hint(task.name, number, len(task.hints), task.hints[number - 1])
 
     def next_task(self, lesson: Lesson) -> Task:
@@ -198,15 +198,15 @@ class Classroom:
     def reset(self, lesson: Lesson) -> list[Path]:
         """Put back what a lesson starts with; return what was kept beside it. Raises: OSError."""
         kept = self.workspace.reset(lesson)
-        self.workspace.progress.passed.pop(lesson.name, None)
-        self.workspace.save()
+        with self.workspace.changing() as progress:
+            progress.passed.pop(lesson.name, None)
         return kept
 
     def solution(self, lesson: Lesson) -> dict[str, str]:
         """Return the solution: texts by name of the file. Raises: UserError the first time, if it is not passed."""
-        asked = self.workspace.progress.asked.get(lesson.name, 0) + 1
-        self.workspace.progress.asked[lesson.name] = asked
-        self.workspace.save()
+        with self.workspace.changing() as progress:
+            asked = progress.asked.get(lesson.name, 0) + 1
+            progress.asked[lesson.name] = asked
         if not self._is_passed(lesson.name) and asked < ASKS_FOR_SOLUTION:
             way_out = "arm-hyp lesson hint helps; ask once more to see it all the same"
             raise UserError(f"the solution of {lesson.name}", "is for those who have passed, or ask twice", way_out)

@@ -7,6 +7,8 @@ student's is ever overwritten: what would be is kept as FILE.kept-N.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +56,16 @@ class Workspace:
     def save(self) -> None:
         """Keep what was done. Raises: OSError."""
         write_progress(self.folder, self.progress)
+
+    @contextmanager
+    def changing(self) -> Iterator[Progress]:
+        """Give what was done as the file has it now, to be changed and kept. Raises: UserError, OSError.
+
+        Another terminal may have written it since this folder was opened.
+        """
+        self.progress = read_progress(self.folder)
+        yield self.progress
+        self.save()
 
     def of(self, lesson: Lesson) -> Path:
         """Return the folder of a lesson."""

@@ -151,6 +151,29 @@ def test_a_bug_is_to_be_found_in_a_recording(tmp_path: Path):
         assert replay.recording.end.n == 20_000
 
 
+def test_what_another_terminal_did_in_the_meantime_is_not_lost(tmp_path: Path):
+    made = classroom(tmp_path)
+    lesson, other = made.current, again(made)
+    second = other.course.lesson("02-quiz")
+    other.begin(second)
+    other.answer(second, second.task("quiz"), ["b"])
+    other.check(second)
+    other.remember_step(second, 3)
+    other.hint(second, second.task("quiz"))
+    with pytest.raises(UserError, match="ask twice"):
+        other.solution(lesson)
+    made.check(lesson, tasks=["quiz"])
+    made.hint(lesson, lesson.task("quiz"))
+    made.remember_step(lesson, 1)
+    made.solution(lesson)
+    made.reset(lesson)
+    found = read_progress(made.workspace.folder)
+    assert found.passed == {"02-quiz": ["quiz"]}
+    assert found.step == {"01-both": 1, "02-quiz": 3}
+    assert found.hints == {"01-both/quiz": 1, "02-quiz/quiz": 1}
+    assert (found.asked, found.current) == ({"01-both": 2}, "02-quiz")
+
+
 # --- watching ---------------------------------------------------------------------------------------------------------
 
 
