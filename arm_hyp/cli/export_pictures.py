@@ -26,8 +26,9 @@ from arm_hyp.tui.look import ASCII, PALETTES, UNICODE, Look
 from arm_hyp.tui.picture import Painter, Size, Wanted
 from arm_hyp.tui.pictures.cast import CastWriter
 from arm_hyp.tui.pictures.page import PageWriter
-from arm_hyp.tui.pictures.steps import Steps, pictures, recorded_end
+from arm_hyp.tui.pictures.steps import Steps, pictures
 from arm_hyp.tui.pictures.svg import svg_of
+from arm_hyp.tui.places import end_of
 
 _QUIET_S: Final = 0.5
 _WHOLE: Final = 100.0
@@ -87,7 +88,7 @@ class DrawnExport:
         painter = Painter(link, wanted, is_recording=True)
         try:
             await painter.open()
-            ends.append(recorded_end(painter.driver.now))
+            ends.append(end_of(painter.driver.now))
             if not self._is_stopped:
                 await _FORMS[self.form](self, painter, file, tell)
         finally:
@@ -99,7 +100,7 @@ class DrawnExport:
 
     async def _svg(self, painter: Painter, file: TextIO, _tell: Callable[[float], None]) -> None:
         driver, at = painter.driver, self.drawing.at
-        opened_at, end = driver.now.position, recorded_end(driver.now)
+        opened_at, end = driver.now.position, end_of(driver.now)
         if at is not None and at > end:
             raise UserError(f"--at {at}", f"the run ends at {end}", "choose a place before that")
         await driver.go(end)  # then the picture shows what is to come, too

@@ -226,7 +226,7 @@ class Driver:
         return await self._seek(self.sought, is_back=is_back)
 
     async def _seek(self, sought: Sought, *, is_back: bool) -> str:
-        limit = self.now.status.frontier.n if self.now.status.outcome or self._is_recording else FAR
+        limit = end_of(self.now).n if self.now.status.outcome or self._is_recording else FAR
         message = ask.Find(sought.breakpoints, sought.conditions, is_back=is_back, limit=limit)
         found = await self._move(message)
         await self.look()

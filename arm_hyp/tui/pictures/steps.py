@@ -14,8 +14,8 @@ from rich.text import Text
 from arm_hyp.errors import UserError
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.tui.picture import Painter
+from arm_hyp.tui.places import end_of
 from arm_hyp.tui.sentences import title
-from arm_hyp.tui.view import View
 
 KINDS: Final = ("exceptions", "instructions")
 MOST_STEPS: Final = 2000
@@ -44,15 +44,10 @@ class Steps:
     is_cut: bool = False
 
 
-def recorded_end(view: View) -> Position:
-    """Return where the branch that the cursor is on ends, as far as it was recorded."""
-    return next(one.frontier for one in view.status.branches if one.name == view.status.branch)
-
-
 async def pictures(painter: Painter, steps: Steps, tell: Callable[[float], None]) -> AsyncIterator[Picture]:
     """Give the pictures of an opened recording. `tell` hears which share of the run is done. Raises: UserError."""
     driver = painter.driver
-    last = recorded_end(driver.now)
+    last = end_of(driver.now)
     end = last if steps.end is None else min(steps.end, last)
     if steps.start > last:
         raise UserError(f"--from {steps.start}", f"the run ends at {last}", "begin earlier")
