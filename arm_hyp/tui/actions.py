@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from textual.app import SuspendNotSupported
+
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.messages import Whose
 from arm_hyp.tui.keys import ACTIONS
@@ -106,14 +108,23 @@ def _edit(app: ArmHypApp) -> None:
     if path is None:
         app.say("this run has no file of handlers: start it with --hypervisor FILE.py", is_bad=True)
         return
+    if edit_files(app, path):
+        app.do("edit", lambda: app.driver.load_handlers(path))
+
+
+def edit_files(app: ArmHypApp, *paths: str) -> bool:
+    """Have the user's editor open some files, in place of this program; return whether there is one."""
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     try:
         with app.suspend():
-            subprocess.run([*editor, path], check=False)
+            subprocess.run([*editor, *paths], check=False)
     except OSError as error:
         app.say(f"{editor[0]}: {error.strerror}; set EDITOR", is_bad=True)
-        return
-    app.do("edit", lambda: app.driver.load_handlers(path))
+        return False
+    except SuspendNotSupported:
+        app.say("no editor can be opened from here: edit the file elsewhere", is_bad=True)
+        return False
+    return True
 
 
 def _copy(app: ArmHypApp) -> None:
@@ -194,7 +205,7 @@ def _theme(app: ArmHypApp) -> None:
 
 
 def _help(app: ArmHypApp) -> None:
-    app.push_screen(HelpScreen(app.seen_panels(), app.look))
+    app.push_screen(HelpScreen(app.seen_panels(), app.look, app.actions))
 
 
 def _interrupt(app: ArmHypApp) -> None:

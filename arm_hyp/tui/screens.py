@@ -18,7 +18,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from arm_hyp.tui.keys import ACTIONS, shown_key
+from arm_hyp.tui.keys import ACTIONS, Action, shown_key
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.view import View
@@ -54,25 +54,25 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = _CSS.format(name="HelpScreen")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1,enter", "dismiss", "back", show=False)]
 
-    def __init__(self, panels: Iterable[Panel], look: Look) -> None:
+    def __init__(self, panels: Iterable[Panel], look: Look, actions: Iterable[Action] = ACTIONS) -> None:
         super().__init__()
-        self._panels, self._look = tuple(panels), look
+        self._panels, self._look, self._actions = tuple(panels), look, tuple(actions)
 
     def compose(self) -> ComposeResult:
         """Show the table."""
         with VerticalScroll() as box:
             box.border_title, box.border_subtitle = "all keys", "Esc back"
-            yield Static(keys_table(self._panels, self._look))
+            yield Static(keys_table(self._panels, self._look, self._actions))
 
 
-def keys_table(panels: Iterable[Panel], look: Look) -> Table:
+def keys_table(panels: Iterable[Panel], look: Look, actions: Iterable[Action] = ACTIONS) -> Table:
     """Return all keys as a table: those of the whole screen, then those of panels."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column()
-    for group, actions in groupby(ACTIONS, lambda action: action.group):
+    for group, members in groupby(actions, lambda action: action.group):
         table.add_row(Text(group, look.style("title")), "")
-        for action in actions:
+        for action in members:
             table.add_row(
                 Text(f"  {shown_key(action, is_ascii=look.glyphs.is_ascii)}", look.style("key")),
                 Text(action.words, look.style("text")),
