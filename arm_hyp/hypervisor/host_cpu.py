@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from arm_hyp.arch.exceptions import Kind
+from arm_hyp.arch.exceptions import Kind, illegal_return
 from arm_hyp.cpu.context import El1Contexts, exit_registers, return_registers
 from arm_hyp.cpu.core import Core
 from arm_hyp.hypervisor.exits import Syndrome
 from arm_hyp.hypervisor.physical_gic import PhysicalGic, PhysicalGicv2, PhysicalGicv3
-from arm_hyp.hypervisor.vcpu import State
+from arm_hyp.hypervisor.vcpu import BOOT_PSTATE, State
 from arm_hyp.hypervisor.vcpu_registers import CPTR_TFP, EL2_OF_VCPU, HCR_HOST, PC, PSTATE
 from arm_hyp.hypervisor.vgic.interfaces import Gicv2Interface, Gicv3Interface, VirtualCpuInterface
+from arm_hyp.kvm_events import ExitKind
 from arm_hyp.machine.bus import Bus
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.vcpu import Vcpu
 
 _KINDS: Final = tuple(Kind)
+_RETS: Final[dict[Kind, ExitKind]] = {Kind.SYNC: "TRAP", Kind.IRQ: "IRQ", Kind.FIQ: "IRQ", Kind.SERROR: "SERROR"}
+_FROM_LOWER_EL: Final = 0x400
+"""This bit of the vector's offset tells that an exception came from a lower level, and not from EL2 itself."""
 _NO_DEADLINE: Final = (1 << 64) - 1
 _ENABLE: Final = 1
 _SRE_ENABLE: Final = 1 << 3 | 1
@@ -146,6 +150,20 @@ class HostCpu:
     def syndrome(self) -> Syndrome:
         """Return what the last exception to EL2 left; its kind tells the vector that it came through."""
         return Syndrome(_KINDS[self.core.vector >> 7 & 3], *self._exit_registers.read())
+
+    def exit_kind(self) -> ExitKind:
+        """Return why the guest was left. ILLEGAL: it was never entered, for the ERET from EL2 was illegal.
+
+        That keeps the level and sets PSTATE.IL, so what comes next comes from EL2. Compare el2_sync in `hyp-entry.S`.
+        """
+        vector = self.core.vector
+        return _RETS[_KINDS[vector >> 7 & 3]] if vector & _FROM_LOWER_EL else "ILLEGAL"
+
+    def illegal_return(self) -> str:
+        """Say why the guest could not be entered: PSTATE has modes of a guest only, so HCR_EL2 is to blame."""
+        hcr, scr = self.registers.read("HCR_EL2"), self.core.controls.values.scr_el3
+        why = illegal_return(2, BOOT_PSTATE, hcr, scr, self.core.state_features)
+        return f"illegal return from EL2 to the guest: {why}"
 
     # --- the host's timer --------------------------------------------------------------------------------------------
 

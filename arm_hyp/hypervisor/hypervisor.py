@@ -39,7 +39,6 @@ from arm_hyp.machine.machine import RAM_BASE, TLB_GRID, Machine
 KICK_SGI: Final = 0
 """The SGI that makes another CPU leave its guest: something changed for the vCPU there."""
 _FIRST_SPECIAL: Final = 1020
-_RETS: Final = {Kind.SYNC: "TRAP", Kind.IRQ: "IRQ", Kind.FIQ: "IRQ", Kind.SERROR: "SERROR"}
 Dispatch = Callable[[Vcpu, SyncExit], None]
 _EXIT_GRID: Final = 4
 """One in so many exits empties the TLBs while there were few, and the very first one, behind all initialization."""
@@ -148,17 +147,19 @@ class Hypervisor:
 
     def _exit(self, cpu: HostCpu) -> None:
         """Find out why the guest was left, and handle it."""
-        core, vcpu, syndrome = cpu.core, cpu.vcpu, cpu.syndrome()
+        core, vcpu, syndrome, ret = cpu.core, cpu.vcpu, cpu.syndrome(), cpu.exit_kind()
         if vcpu is None:  # its VM was reset from another CPU, which interrupted this one
             self._take_interrupts(cpu)
             return
         exit = decode_exit(syndrome)
         if not core.silent:
-            ec = syndrome.ec if syndrome.kind is Kind.SYNC else 0
-            vcpu.emit(KvmExit, ret=_RETS[syndrome.kind], esr_ec=ec, vcpu_pc=syndrome.elr, esr=syndrome.esr)
+            ec = syndrome.ec if ret == "TRAP" else 0
+            vcpu.emit(KvmExit, ret=ret, esr_ec=ec, vcpu_pc=syndrome.elr, esr=syndrome.esr)
         self._pass_time(core)
         vcpu.vm.vgic.sync(vcpu.index)
-        if isinstance(exit, InterruptExit):
+        if ret == "ILLEGAL":  # KVM gives up too: ARM_EXCEPTION_IL in handle_exit
+            vcpu.vm.crash(cpu.illegal_return())
+        elif isinstance(exit, InterruptExit):
             self._take_interrupts(cpu)
         else:
             self._handle(cpu, vcpu, exit)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from arm_hyp.arch.exceptions import Kind, enter
 from arm_hyp.arch.id_policy import mpidr
 from arm_hyp.arch.pstate import PSTATE_IL, PSTATE_SS
+from arm_hyp.arch.registers.pstate import Mode
 from arm_hyp.arch.syndromes import EC, encode_abort, encode_unknown
 from arm_hyp.hypervisor import guest_memory, vcpu_registers
 from arm_hyp.hypervisor.student import plain_data
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 HCR_VSE: Final = 1 << 8
 BOOT_PSTATE: Final = 0x3C5
 """EL1h with DAIF masked: how PSCI and the boot protocol start a CPU."""
+GUEST_MODES: Final = (Mode.EL0t, Mode.EL1t, Mode.EL1h)
+"""PSTATE.M <4:0> of a guest: KVM takes these and no others (set_core_reg in `arch/arm64/kvm/guest.c`)."""
+_PSTATE_MODE: Final = 0x1F
 _PSTATE_BTYPE: Final = 3 << 10
 _EXTERNAL_ABORT: Final = 0b010000
 _M64: Final = (1 << 64) - 1
@@ -98,12 +102,19 @@ class Vcpu:
 
     @property
     def pstate(self) -> int:
-        """The guest's PSTATE: SPSR_EL2 while its exit is handled."""
+        """The guest's PSTATE: SPSR_EL2 while its exit is handled.
+
+        Writing takes it modulo 2 to the power 64. Raises: ValueError if M <4:0> is no mode of a guest, as KVM answers
+        EINVAL: from EL2 an ERET there would be illegal, or run the guest at EL2. Ref: Arm ARM D1.3 (illegal returns).
+        """
         return self._return_place()[1]
 
     @pstate.setter
     def pstate(self, value: int) -> None:
-        self._return_to(self.pc, value)
+        if value & _PSTATE_MODE not in GUEST_MODES:
+            modes = ", ".join(f"{mode.name} ({mode:#x})" for mode in GUEST_MODES)
+            raise ValueError(f"PSTATE {value:#x}: M <4:0> is {value & _PSTATE_MODE:#x}; a guest's are {modes}")
+        self._return_to(self.pc, value & _M64)
 
     def _return_place(self) -> tuple[int, ...]:
         return self.cpu.return_registers.read() if self.cpu is not None else (self.context[PC], self.context[PSTATE])

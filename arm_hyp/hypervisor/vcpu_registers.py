@@ -74,7 +74,7 @@ def read(vcpu: Vcpu, name: str) -> int:
 
 
 def write(vcpu: Vcpu, name: str, value: int) -> None:
-    """Write a register of a vCPU. Raises: KeyError as `read`, ValueError if the value does not fit."""
+    """Write a register of a vCPU. Raises: KeyError as `read`, ValueError if the value does not fit, as `Vcpu.write`."""
     if name.upper() in TIMERS:
         vcpu.timers.write(name.upper(), value)
         return
@@ -83,12 +83,12 @@ def write(vcpu: Vcpu, name: str, value: int) -> None:
     if not isinstance(value, int) or not 0 <= value < 1 << bits:
         raise ValueError(f"{value!r} does not fit into the {bits} bits of {name}")
     cpu = _holder(vcpu, name)
-    if cpu is None:
-        vcpu.context[name] = value
-    elif name == PC:
+    if name == PC:
         vcpu.pc = value
     elif name == PSTATE:
         vcpu.pstate = value
+    elif cpu is None:
+        vcpu.context[name] = value
     else:
         cpu.registers.write(name, value)
 

@@ -60,7 +60,7 @@ def one_bit_registers(guest: Guest) -> list[tuple[str, int]]:
     with loaded(guest, guest.vcpu()):
         for name in guest.vcpu().context.keys() - NOT_ITS_OWN:
             old = guest.vcpu().read(name)
-            for bit in (2, 0, 4, 12, 20):
+            for bit in (28,) if name == "PSTATE" else (2, 0, 4, 12, 20):
                 guest.vcpu().write(name, old ^ 1 << bit)
                 if guest.vcpu().read(name) == old ^ 1 << bit:
                     guest.vcpu().write(name, old)
