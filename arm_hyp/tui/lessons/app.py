@@ -119,10 +119,14 @@ class LessonApp(ArmHypApp):
         return self.query_one(f"#slot{_BESIDE_SLOT}", PanelWidget) if widget.panel is self.page else widget
 
     async def on_mount(self) -> None:
-        """Begin with the text, and watch the student's files."""
-        await super().on_mount()
-        self.show_page()
+        """Begin with the text, and watch the student's files; Textual has the base do its own part after this."""
+        self.call_later(self.show_page)
         self._watch()
+
+    def _resized(self) -> None:
+        if self.has_room and self.zoomed == "page":
+            self.zoomed = None
+        super()._resized()
 
     def show_page(self) -> None:
         """Give the page the keys; alone, where it has no room beside the run."""
@@ -173,6 +177,7 @@ class LessonApp(ArmHypApp):
             await self._look_at_first(error)
             return f"{error.thing}: {error.cause}; this is the run of what the lesson starts with"
         self.arrange()
+        self.show_page()
         return await self._point()
 
     async def _look_at_first(self, error: UserError) -> None:
@@ -312,9 +317,8 @@ class LessonApp(ArmHypApp):
         """Turn the page when its keys say so."""
         turned, self.page.turned = self.page.turned, 0
         if turned:
+            message.prevent_default()  # Textual has the base take it, too
             self.turn(turned)
-        else:
-            super().on_panel_widget_changed(message)
 
     # --- checks ------------------------------------------------------------------------------------------------------
 
@@ -383,7 +387,6 @@ class LessonApp(ArmHypApp):
             super().action_do(name)
 
     async def on_unmount(self) -> None:
-        """End the machine; forget the folders that were made for it."""
-        await super().on_unmount()
+        """Forget the folders that were made for machines."""
         for folder in self._held:
             folder.cleanup()
