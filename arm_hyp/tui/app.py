@@ -126,7 +126,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
     async def on_mount(self) -> None:
         """Draw empty frames at once, and open the machine."""
         self.arrange()
-        self.query_one("#slot0", PanelWidget).focus()
+        self.give_keys(self.query_one("#slot0", PanelWidget))
         with suppress(NotImplementedError, RuntimeError, ValueError):  # no such signals, or not the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.end, 128 + signal.SIGTERM)
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.action_do, "interrupt")

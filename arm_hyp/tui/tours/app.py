@@ -78,8 +78,7 @@ class TourApp(ArmHypApp):
         yield CaptionWidget()
 
     async def on_mount(self) -> None:
-        """Begin."""
-        await super().on_mount()
+        """Begin; Textual has the base do its own part after this."""
         self.run_worker(self._play(), exclusive=False)
 
     async def _play(self) -> None:
