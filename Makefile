@@ -15,7 +15,7 @@ DEV_STAMP := .venv/.dev-$(KEY)
 $(shell test -x $(BIN)/python || rm -f .venv/.run-* .venv/.dev-*)
 
 help:
-	@echo 'make demo   play a tour in the terminal: the first trap'
+	@echo 'make demo   open the course in the terminal'
 	@echo 'make test   lint and run the tests (LONG=1: the long ones too)'
 	@echo 'make bench  run the benchmarks'
 	@echo 'make pictures  draw the pictures in docs/ anew'
@@ -24,7 +24,7 @@ help:
 	@echo 'make clean  remove .venv and all that was built'
 
 demo: $(RUN_STAMP)
-	@$(BIN)/arm-hyp demo
+	@if test -t 0 && test -t 1; then $(BIN)/arm-hyp course; else $(BIN)/arm-hyp demo; fi
 
 # Lint first, but run the tests even if it fails: who broke both wants to know both.
 test: $(DEV_STAMP)
