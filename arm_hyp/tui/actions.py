@@ -238,6 +238,7 @@ DO: Final[Mapping[str, Do]] = {
     "run_back": _quick("run_back"),
     "home": _quick("home"),
     "end": _quick("end"),
+    "stop": lambda app: app.stop_working(),
     "goto": _asked("go to (1,526.2, +100, 50%, mark, symbol, 0x40080000)", "goto"),
     "faster": _faster,
     "slower": _slower,

@@ -33,6 +33,7 @@ from arm_hyp.tui.look import LIGHT, MONO, Look
 from arm_hyp.tui.panels.catalogue import NAMES, make_panels
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.picture import preset_of
+from arm_hyp.tui.places import end_of
 from arm_hyp.tui.running import Running
 from arm_hyp.tui.screens import PromptScreen, TextScreen
 from arm_hyp.tui.speeds import CALM
@@ -41,6 +42,7 @@ from arm_hyp.tui.widgets import Bar, PanelWidget, where
 from arm_hyp.tui.work import Job, Work
 
 SLOTS: Final = 8
+_PROGRESS_S: Final = 0.25
 TYPING: Final = "what you type goes to the guest; Ctrl-A leaves, Ctrl-A Ctrl-A sends one"
 
 
@@ -130,6 +132,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
         with suppress(NotImplementedError, RuntimeError, ValueError):  # no such signals, or not the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.end, 128 + signal.SIGTERM)
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.action_do, "interrupt")
+        self.set_interval(_PROGRESS_S, self.tell_progress)
         self.work.soon("open", lambda _count: self._open())
         self.run_worker(self.work.run(), exclusive=False)
 
@@ -222,6 +225,19 @@ class ArmHypApp(App[None], inherit_bindings=False):
     def refresh_bar(self) -> None:
         """Draw the bottom line anew."""
         self.screen_stack[0].query_one(Bar).refresh()
+
+    def tell_progress(self) -> None:
+        """While something takes long, say how far it is."""
+        progress, view = self.driver.link.progress, self.driver.view
+        if progress is not None and view is not None and not self.work.is_idle.is_set() and not self.running.goes_on:
+            at = progress.looked_at or progress.position
+            self.say(f"{'looking' if progress.looked_at else 'going'}: {at} of {end_of(view)}   Esc stops")
+
+    def stop_working(self) -> None:
+        """Stop what takes long."""
+        self.running.pause()
+        if not self.work.is_idle.is_set():
+            self.driver.link.stop()
 
     def say(self, note: str, *, is_bad: bool = False) -> None:
         """Say something in the bottom line."""

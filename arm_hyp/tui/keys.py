@@ -32,6 +32,7 @@ ACTIONS: Final = (
     Action("run_back", ("f9",), "F9", "Run back to the last breakpoint, or the start.", TIME),
     Action("home", ("home",), "Home", "To the start of the run.", TIME),
     Action("end", ("end",), "End", "As far as the run has come.", TIME),
+    Action("stop", ("escape",), "Esc", "Stop what takes long: the run stands where it has come to.", TIME),
     Action("goto", ("g",), "g", "Go to a position, +N, -N, N%, a mark, a symbol or an address.", TIME),
     Action("faster", ("greater_than_sign",), ">", "Run faster.", TIME),
     Action("slower", ("less_than_sign",), "<", "Run slower.", TIME),
