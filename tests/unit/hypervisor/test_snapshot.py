@@ -45,7 +45,7 @@ def is_plain(value: Any) -> bool:
 def test_the_state_is_plain_data(guest: Guest) -> None:
     state = guest.hypervisor.snapshot()
     assert is_plain(state)
-    assert state["version"] == 1
+    assert state["version"] == 2
     json.dumps(state, default=bytes.hex)
 
 
@@ -96,7 +96,7 @@ def test_a_restored_dict_is_not_the_kept_one(guest: Guest) -> None:
 
 
 def test_the_state_of_another_version_is_refused(guest: Guest) -> None:
-    with pytest.raises(ValueError, match="version 7; wanted 1"):
+    with pytest.raises(ValueError, match="version 7; wanted 2"):
         guest.hypervisor.restore(guest.hypervisor.snapshot() | {"version": 7})
 
 
