@@ -55,8 +55,11 @@ class Loop(NamedTuple):
 
     @property
     def changing(self) -> list[str]:
-        """The registers that are not the same each time at the first instruction."""
-        first = self.places[0]
+        """The registers that are not the same each time at the first instruction that was seen.
+
+        A vector's first instruction is not: it runs in the same step as the exception.
+        """
+        first = min(step.place for step in self.steps)
         states = [step.state for step in self.steps if step.place == first]
         return [name for name, values in zip(_REGISTERS, zip(*states, strict=True), strict=True) if len({*values}) > 1]
 

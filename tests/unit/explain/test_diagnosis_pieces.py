@@ -1,14 +1,17 @@
 """The pieces of a diagnosis: the gates that an interrupt passes, who can have a lock, durations, errors."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from arm_hyp.explain.diagnosis.diagnose import diagnose
 from arm_hyp.explain.diagnosis.gates import Interface, Interrupt, controller_gates, first_closed
 from arm_hyp.explain.diagnosis.others import Other, holders, in_words
 from arm_hyp.explain.diagnosis.recent import status_of
 from arm_hyp.explain.diagnosis.timers import TimerState, timer_gates
 from arm_hyp.explain.diagnosis.timers import in_words as duration_in_words
+from arm_hyp.runner.runner import Configuration, Run, Runner
 
 OPEN = Interrupt(40, True, True, False, 0, 0x80, True)
 AT = Interface(2, 1, 1, 0xFF, 0xFF, False)
@@ -99,3 +102,25 @@ def test_only_who_has_run_can_hold_a_lock(others: tuple[Other, ...], text: str, 
 def test_the_others_in_words():
     assert in_words([]) == "there is no other CPU"
     assert in_words([OFF, NEVER]) == "CPU 1 is off and CPU 2 has never run"
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_loop_whose_lowest_instruction_runs_unseen_behind_an_exception_is_described(tmp_path: Path):
+    guest = tmp_path / "guest.s"
+    guest.write_text("""
+_start: b       start
+        .balign 2048
+vectors: .skip  0x200
+        b       again
+start:  adr     x0, vectors
+        msr     vbar_el2, x0
+again:  add     x19, x19, #1
+        udf     #0
+""")
+    runner = Runner(Configuration(image=str(guest), memory_bytes=8 << 20))
+    runner.send(Run(50_000))
+    found = diagnose(runner)
+    assert found.kind == "progress"
+    assert "changes X19 each time" in found.reasons
