@@ -23,9 +23,13 @@ SEED_FILE: Final = "seed.inc"
 INCLUDE: Final = "include"
 
 
-def drawn(task: Task, seed: int) -> dict[str, int]:
-    """Return the value of each symbol of a task, the same for a seed on every machine and in every version."""
-    return {name: _draw(f"{seed} {task.name} {name}", *limits) for name, limits in task.seed.items()}
+def drawn(lesson: Lesson, task: Task, seed: int) -> dict[str, int]:
+    """Return the value of each symbol of a task, the same for a seed on every machine and in every version.
+
+    A symbol has one value in all tasks of a lesson: a student's folder has one `seed.inc`.
+    """
+    first = {name: each.name for each in reversed(lesson.tasks) for name in each.seed}
+    return {name: _draw(f"{seed} {first[name]} {name}", *limits) for name, limits in task.seed.items()}
 
 
 def _draw(text: str, low: int, high: int) -> int:
@@ -46,7 +50,7 @@ class Build:
         self.folder = Path(self._kept.name).resolve()
         try:
             put_machine(lesson, self.folder)
-            self.put(SEED_FILE, seed_text(drawn(task, seed), seed))
+            self.put(SEED_FILE, seed_text(drawn(lesson, task, seed), seed))
             for name, text in student_files(lesson, task, submission):
                 self.put(name, text)
         except BaseException:

@@ -55,7 +55,7 @@ class Judge:
         limits: Limits | None = None,
     ) -> None:  # fmt: skip
         self.lesson, self.task, self.submission, self.seed = lesson, task, submission, seed
-        self.seeds: Mapping[str, int] = drawn(task, seed)
+        self.seeds: Mapping[str, int] = drawn(lesson, task, seed)
         self.printed = ""
         self.confinement: tuple[str, ...] = ()
         self.recorders: dict[JudgedRun, Recorder] = {}

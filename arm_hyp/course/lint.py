@@ -6,6 +6,7 @@ Read `course/manifest.py` and `course/text.py` before this file, `course/lint_ru
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -53,6 +54,7 @@ def _problems(lesson: Lesson, steps: tuple[Step, ...], known: Known, names: Sequ
     yield from _head(lesson, names)
     for task in lesson.tasks:
         yield from (f"task {task.name}: {problem}" for problem in _task(task))
+    yield from _seeds(lesson)
     yield from _points(lesson)
     yield from _text(lesson, steps, known)
 
@@ -68,6 +70,14 @@ def _head(lesson: Lesson, names: Sequence[str]) -> Iterator[str]:
             yield f"needs: {needed} is no lesson before this one"
     if len({task.kind for task in lesson.tasks}) == 1:
         yield "all tasks are of one kind; mix two"
+
+
+def _seeds(lesson: Lesson) -> Iterator[str]:
+    """Give the symbols to which tasks give different ranges: a student's `seed.inc` can hold one number for each."""
+    ranges = {(name, limits) for task in lesson.tasks for name, limits in task.seed.items()}
+    for name, count in sorted(Counter(name for name, _ in ranges).items()):
+        if count > 1:
+            yield f"seed: {name} has {count} ranges; give each task a symbol of its own, or all the same range"
 
 
 def _reference(text: str) -> Iterator[str]:

@@ -103,7 +103,7 @@ class Workspace:
         for path in _files(machine):
             if not (target / path.relative_to(machine)).exists():
                 put(target / path.relative_to(machine), path.read_bytes())
-        numbers = {name: number for task in lesson.tasks for name, number in drawn(task, DEFAULT_SEED).items()}
+        numbers = {name: number for task in lesson.tasks for name, number in drawn(lesson, task, DEFAULT_SEED).items()}
         if not (target / SEED_FILE).exists():
             put(target / SEED_FILE, seed_text(numbers, DEFAULT_SEED).encode())
 

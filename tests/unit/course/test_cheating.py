@@ -223,7 +223,8 @@ def test_cheating_earns_nothing_and_says_why(lesson: Path, tmp_path: Path, name:
     from arm_hyp.course.manifest import read_lesson
 
     text, reason = CHEATS[name]
-    known = sum(drawn(read_lesson(lesson).tasks[0], 0).values())
+    made = read_lesson(lesson)
+    known = sum(drawn(made, made.tasks[0], 0).values())
     (tmp_path / "handlers.py").write_text(text.replace("{lesson}", str(lesson)).replace("{known}", str(known)))
     before = {path: path.read_bytes() for path in lesson.rglob("*") if path.is_file()}
     result = judged(lesson, tmp_path)

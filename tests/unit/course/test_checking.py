@@ -45,8 +45,8 @@ def test_right_work_earns_all_points_with_any_seed(tmp_path: Path):
 
 
 def test_a_number_that_was_seen_once_is_right_with_one_seed_only(tmp_path: Path):
-    (task,) = make(tmp_path / "01-call", HEAD + HANDLER).tasks
-    numbers = [drawn(task, seed)["SEED_NUMBER"] for seed in (0, 1)]
+    lesson = make(tmp_path / "01-call", HEAD + HANDLER)
+    numbers = [drawn(lesson, lesson.tasks[0], seed)["SEED_NUMBER"] for seed in (0, 1)]
     assert numbers[0] != numbers[1]
     seen = ANSWERS_CALL.format(numbers[0] + 1)
     assert [one(tmp_path, seen, seed).status for seed in (0, 1)] == ["passed", "failed"]

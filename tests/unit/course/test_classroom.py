@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from course_support import ANSWERS_CALL, HANDLER, HEAD, QUIZ, both, make, write
 
+from arm_hyp.course.build import drawn, seed_text
 from arm_hyp.course.catalogue import Catalogue
 from arm_hyp.course.classroom import Classroom, open_classroom
 from arm_hyp.course.progress import PROGRESS, read_progress
@@ -36,6 +37,16 @@ def test_a_lesson_begins_with_copies_that_can_be_read_and_run(tmp_path: Path):
     assert {"handlers.py", "text.md", "guest.s", "seed.inc", "include"} == {path.name for path in folder.iterdir()}
     (_, call) = made.current.tasks
     assert made.machine(made.current, call).image == str(folder / "guest.s")
+
+
+def test_the_copy_of_the_seed_has_the_number_of_every_task(tmp_path: Path):
+    table = HANDLER.replace('name = "call"', 'name = "again"').replace("{ SEED_", "{ SEED_OTHER = [1, 9], SEED_")
+    lesson = make(tmp_path / "lessons" / "01-both", HEAD + HANDLER + table)
+    made = Classroom(Catalogue(tmp_path / "lessons"), Workspace.make(tmp_path / "mine"))
+    made.begin(lesson)
+    numbers = drawn(lesson, lesson.task("call"), 0) | drawn(lesson, lesson.task("again"), 0)
+    assert drawn(lesson, lesson.task("call"), 0).items() <= drawn(lesson, lesson.task("again"), 0).items()
+    assert (made.workspace.of(lesson) / "seed.inc").read_text() == seed_text(numbers, 0)
 
 
 def test_beginning_again_copies_only_what_is_missing(tmp_path: Path):

@@ -14,6 +14,7 @@ from arm_hyp.errors import UserError
 
 KNOWN = Known(frozenset({"Space"}), frozenset({"code"}), {"run": frozenset(), "lesson": frozenset({"check"})})
 MANUAL = HEAD + QUIZ + HANDLER
+SEEDED = HEAD + QUIZ + "seed = { SEED_NUMBER = [3, 98] }\n" + HANDLER
 WORDS = "word " * 320
 TEXT = (
     f"{WORDS}\n\n## One\n\nPress <kbd>Space</kbd>.\n\n@task quiz\n\n## Two\n\n@task call\n@go EC=HVC64\n@panel code\n"
@@ -73,6 +74,7 @@ def test_a_right_lesson_has_nothing_wrong(tmp_path: Path):
         ({"lesson.toml": MANUAL.replace("why = {", "why = {} # {")}, "task quiz: why: says not of every wrong"),
         ({"lesson.toml": MANUAL.replace("goal =", 'needs = ["03-x"]\ngoal =')}, "needs: 03-x is no lesson before"),
         ({"lesson.toml": HEAD + HANDLER, "text.md": TEXT.replace("@task quiz", "")}, "all tasks are of one kind"),
+        ({"lesson.toml": SEEDED}, "seed: SEED_NUMBER has 2 ranges; give each task a symbol of its own"),
         ({"lesson.toml": "[broken"}, "is not a TOML file"),
     ],
 )
