@@ -12,7 +12,9 @@ symbol must be defined.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from arm_hyp.arch import sysregs
@@ -29,6 +31,8 @@ __all__ = ["Assembled", "AssemblyError", "Line", "Symbol", "assemble"]
 
 CPU_SECONDS = 2
 MEMORY_BYTES = 1 << 30
+ANSWERS_KEPT = 32
+"""For how many programs a process remembers the encoded instructions: a lesson's guests are assembled at each check."""
 
 _INVALID_OPERAND, _MISSING_FEATURE, _UNKNOWN_MNEMONIC = 512, 513, 514
 _WAY_OUT_WORD = "write its encoding as `.inst 0x...` if it is newer than the assembler"
@@ -79,17 +83,37 @@ def assemble(source: str, *, filename: str, base: int, path: str | os.PathLike[s
 def _encode(image: bytearray, pending: list[Pending], layout: Layout) -> None:
     if not pending:
         return
-    answer, dots = _ask_child([item.text for item in pending], together=True)
-    if answer is None:
-        answer, dots = _ask_child([item.text for item in pending], together=False)
-    if answer is None:
-        culprit = pending[max(dots, 1) - 1].instruction
-        raise culprit.place.error("this line crashes the assembler", f"rewrite `{culprit.text}`")
+    try:
+        answer = _answer(tuple(item.text for item in pending))
+    except _Crash as crash:
+        culprit = pending[max(crash.dots, 1) - 1].instruction
+        raise culprit.place.error("this line crashes the assembler", f"rewrite `{culprit.text}`") from None
     if "failed" in answer:
         raise _failure(pending[answer["failed"]], answer["error"], layout)
     code = bytes.fromhex(answer["code"])
     for index, item in enumerate(pending):
         image[item.offset : item.offset + 4] = code[4 * index : 4 * index + 4]
+
+
+class _Crash(Exception):
+    """Keystone gave no answer; `dots` is how many instructions it got to."""
+
+    def __init__(self, dots: int) -> None:
+        super().__init__(dots)
+        self.dots = dots
+
+
+@lru_cache(maxsize=ANSWERS_KEPT)
+def _answer(texts: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return what Keystone makes of instructions: the same for the same texts, so it is kept. Raises: _Crash.
+
+    A crash is not kept: it may come from a limit that a busy computer ran into.
+    """
+    for together in (True, False):
+        answer, dots = _ask_child(list(texts), together)
+        if answer is not None:
+            return answer
+    raise _Crash(dots)
 
 
 def _failure(item: Pending, number: int, layout: Layout) -> AssemblyError:

@@ -196,6 +196,7 @@ def test_errors_have_line_column_and_cause(source: str, line: int, column: int, 
 
 
 def test_a_dead_child_is_blamed_on_the_line_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    assembler._answer.cache_clear()
     monkeypatch.setattr(assembler_process, "_environment", lambda: {"PYTHONPATH": "/nowhere"})
     assert "crashes the assembler" in failure("nop\nwfi").message
 
@@ -380,11 +381,9 @@ PIECES = st.sampled_from(
 )
 def test_any_text_gives_a_program_or_one_line(source: str) -> None:
     """Everything but Keystone itself, whose process is another: its answer is replaced by "all well"."""
-    answers = {"code": ""}
 
     def ask(texts: list[str], together: bool) -> tuple[dict[str, str], int]:
-        answers["code"] = "1f2003d5" * len(texts)
-        return answers, 0
+        return {"code": "1f2003d5" * len(texts)}, 0
 
     real, assembler._ask_child = assembler._ask_child, ask  # type: ignore[assignment]
     try:
@@ -393,6 +392,7 @@ def test_any_text_gives_a_program_or_one_line(source: str) -> None:
         assert "\n" not in str(error)
     finally:
         assembler._ask_child = real
+        assembler._answer.cache_clear()
 
 
 def test_a_value_that_is_missing_is_called_missing():
