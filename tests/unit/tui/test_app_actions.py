@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from app_support import TRAP, Driven, opened, run
 
+from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.process.answers import Events
+from arm_hyp.timeline.process.pipe import Progress
 from arm_hyp.timeline.process.session import Session
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.tui import running
@@ -367,6 +371,26 @@ async def _(driven: Driven) -> None:
     assert isinstance(driven.app.screen, HelpScreen)
     await driven.press("q")
     assert not isinstance(driven.app.screen, HelpScreen) and driven.app.is_running
+
+
+@seen("stop")
+async def _(driven: Driven) -> None:
+    """While something takes long, it says how far it is."""
+    link, stopped = driven.app.driver.link, asyncio.Event()
+    link.stop = stopped.set  # type: ignore[method-assign]
+
+    async def long() -> str:
+        link.progress = Progress(Position(60), Position(60), None, Events(()))
+        await stopped.wait()
+        link.progress = None
+        return "stopped"
+
+    driven.app.do("long", long)
+    await driven.pilot.pause()
+    driven.app.tell_progress()
+    assert driven.app.note == "going: 60 of 153   Esc stops"
+    await driven.press("escape")
+    assert driven.app.note == "stopped"
 
 
 @seen("interrupt")
