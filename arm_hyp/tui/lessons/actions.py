@@ -57,11 +57,13 @@ def _go_on(app: LessonApp) -> None:
 
 
 def _enter(app: LessonApp) -> None:
-    """Go on in the page; in other panels do what Enter does there."""
+    """Go on in the page, type to the guest in a console, and come back to the page from elsewhere."""
     if app.focused_panel is app.page:
         _go_on(app)
-    else:
+    elif app.focused_panel is app.panels["consoles"]:
         DO["console"](app)
+    else:
+        app.show_page()
 
 
 def _text(app: LessonApp) -> None:
@@ -163,7 +165,7 @@ def _hint(app: LessonApp) -> None:
     app.draw_page()
     app.show_page()
     app.read_to_end()
-    app.say(f"hint {hint.number} of {hint.of}: {hint.text}")
+    app.say(f"hint {hint.number} of {hint.of}" + ("; h: a plainer one" if hint.number < hint.of else ""))
 
 
 def _solution(app: LessonApp) -> None:
@@ -213,7 +215,14 @@ def leads_to(app: LessonApp, result: LessonResult) -> tuple[str, Callable[[], No
         return _on_words(app), lambda: _passed(app)
     if failed_run(result) is not None:
         return "look at where your run goes astray", lambda: app.do("failed", app.look_at_failed)
-    return "try again", lambda: None
+    return "try again", lambda: _again(app)
+
+
+def _again(app: LessonApp) -> None:
+    """Back to the task, with its run as the files and answers make it now."""
+    app.show_page()
+    if app.has_changed:
+        app.do("step", app.enter)
 
 
 def _on_words(app: LessonApp) -> str:

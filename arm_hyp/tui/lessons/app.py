@@ -34,6 +34,7 @@ from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.layouts import LESSON_FROM, Place, arrange_beside
 from arm_hyp.tui.lessons.page import LessonPage, page_of
+from arm_hyp.tui.lessons.saves import saves_in
 from arm_hyp.tui.lessons.screens import VerdictScreen
 from arm_hyp.tui.lessons.study import Study
 from arm_hyp.tui.lessons.verdict import failed_run, verdict_lines
@@ -48,7 +49,7 @@ FORWARD: Final = frozenset(
 """What would show what happens, where the student is to say it first."""
 FIRST_SAY: Final = "say first what happens: d answers, then you see it"
 """Where a prediction is asked for."""
-ON_PAGE: Final = ("go_on", "do", "hint", "text", "lessons", "help", "quit")
+ON_PAGE: Final = ("go_on", "do", "hint", "text", "help", "lessons", "quit")
 BY_RUN: Final = ("text", "step", "back", "next_trap", "run", "why", "do", "help", "quit")
 """What the bottom line names while the page has the keys, and while another panel has."""
 _IN_BAR: Final = (
@@ -61,16 +62,6 @@ _BESIDE_SLOT: Final = 2
 """Where a panel comes that a step wants to be seen."""
 _SEEDS: Final = 10_000
 _VERDICT_COLUMNS: Final = 106
-_WAKE_MS: Final = 1000
-"""So often is looked without being told of a save: not every file system tells."""
-
-
-async def saves_in(folder: Path) -> AsyncIterator[object]:
-    """Wake at every change in a folder, and from time to time."""
-    from watchfiles import awatch  # here: who only looks on needs none
-
-    async for changes in awatch(folder, debounce=50, step=20, rust_timeout=_WAKE_MS, yield_on_timeout=True):
-        yield changes
 
 
 class LessonApp(ArmHypApp):
@@ -217,7 +208,7 @@ class LessonApp(ArmHypApp):
 
     async def _point(self) -> str:
         """Go where the step points to, and have its panel seen."""
-        await self._go(self.study.step.go)
+        await self._go(self.study.place)
         panel = self.study.step.panel
         is_seen = panel in ("", "page", *self._panels_by_size)
         self.chosen = {} if is_seen else {_BESIDE_SLOT: panel}
@@ -349,6 +340,8 @@ class LessonApp(ArmHypApp):
             raise UserError(error.filename or "the check", (error.strerror or "failed").lower()) from None
         study.note(result)
         self.result = result
+        if self.has_changed:
+            self._shown = ()
         self.draw_page()
         self.show_verdict()
         return ""
@@ -368,9 +361,18 @@ class LessonApp(ArmHypApp):
         def then(is_on: bool | None) -> None:
             if is_on:
                 action()
+            elif self.has_changed:
+                self.do("step", self.enter)
 
         title = {"passed": "passed", "failed": "not yet", "not graded": "not graded"}[self.result.status]
         self.push_screen(VerdictScreen(title, lines, words), then)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether what was checked last runs differently since."""
+        shown, result = self.study.shown, self.result
+        is_checked = shown is not None and result is not None and shown.name in [task.task for task in result.tasks]
+        return is_checked and shown is not None and shown.kind not in ("predict", "quiz", "bug")
 
     # --- keys --------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,9 @@ Read `tui/panels/page.py` and `tui/lessons/markdown.py` before this file, `tui/l
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.text import Text
@@ -16,7 +18,7 @@ from arm_hyp.course.manifest import Task
 from arm_hyp.tui.lessons.markdown import drawn, inline
 from arm_hyp.tui.lessons.study import Study
 from arm_hyp.tui.look import Look
-from arm_hyp.tui.panels.drawing import bar
+from arm_hyp.tui.panels.drawing import bar, visible
 from arm_hyp.tui.panels.page import PagePanel
 from arm_hyp.tui.text import flowed
 from arm_hyp.tui.view import View
@@ -41,6 +43,7 @@ class Asked(NamedTuple):
     is_passed: bool
     told: str
     hints: tuple[str, ...]
+    folder: str
 
 
 class Page(NamedTuple):
@@ -76,7 +79,14 @@ def page_of(study: Study) -> Page:
 def _asked(study: Study, task: Task) -> Asked:
     result, is_passed = study.results.get(task.name), study.has_passed(task)
     told = "" if result is None or is_passed else f"{result.status}: {result.earned:g} of {result.points:g} points"
-    return Asked(task, answer_text(study.answers.get(task.name)), is_passed, told, study.hints(task))
+    return Asked(
+        task, answer_text(study.answers.get(task.name)), is_passed, told, study.hints(task), _near(study.folder)
+    )
+
+
+def _near(folder: Path) -> str:
+    """Return a folder as one types it here: from where one stands, if that is shorter."""
+    return min(os.path.relpath(folder), str(folder), key=len)
 
 
 def answer_text(value: Value | None) -> str:
@@ -173,6 +183,9 @@ def _task(asked: Asked, width: int, look: Look) -> Iterator[Text]:
     yield from flowed(head, width, 2)
     for text in asking(task, look):
         yield from _indented(text, width)
+    if task.files:
+        files = Text.assemble(("your files: ", look.style("dim")), (visible(asked.folder), look.style("code")))
+        yield from _indented(files, width)
     if asked.answer:
         yield from _indented(Text.assemble(("your answer: ", look.style("dim")), asked.answer), width)
     if asked.told:

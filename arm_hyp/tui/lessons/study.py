@@ -112,6 +112,14 @@ class Study:
         return next((task for task in named if has_machine(self.lesson, task)), None)
 
     @property
+    def place(self) -> str:
+        """Where the step points to; one that names neither place nor run stays where the one before it points to."""
+        for step in reversed(self.steps[: self.index + 1]):
+            if step.go or step.run or (step.task and has_machine(self.lesson, self.lesson.task(step.task))):
+                return step.go
+        return ""
+
+    @property
     def is_hidden(self) -> bool:
         """Whether the student is to say first what happens in the run that is looked at."""
         task = self.shown

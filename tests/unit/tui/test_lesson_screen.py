@@ -1,4 +1,4 @@
-"""The course in the terminal: read, predict, answer, edit, be checked, get hints, go on, and come back where one was."""
+"""The course in the terminal: read, predict, answer, edit, be checked, get hints, go on, come back where one was."""
 
 from __future__ import annotations
 
@@ -113,6 +113,8 @@ def test_the_text_is_read_with_enter_step_by_step(tmp_path: Path) -> None:
         assert driven.panels == ["page"]
         await driven.press("enter")
         assert driven.step == 1 and "Down and up" in driven.text
+        await driven.press("l", "enter")
+        assert driven.panels == ["page"]  # back from the run, where Enter has nothing else to do
         await driven.press("left_square_bracket")
         assert driven.step == 0
 
@@ -223,6 +225,10 @@ def test_a_file_that_is_saved_is_checked_and_a_failed_run_is_opened_at_its_mark(
         app.check_saved()
         await driven.settle()
         assert study.has_passed(study.lesson.task("handler")) and "on in the text" in driven.text
+        await driven.press("enter")
+        assert driven.step == 4 and driven.place == "19.1"  # a step without a place of its own stays at that before
+        await driven.press("l", "end")
+        assert "powered off" in driven.app.driver.now.status.outcome  # the run is that of the new file
 
     studied(study, test)
 
