@@ -79,10 +79,10 @@ def tui(
         from arm_hyp.cli import run as run_command  # here: a recording needs none of it
 
         arguments = [file, *ctx.args]
-        get_command(run_command.app).main(
+        status = get_command(run_command.app).main(
             arguments, prog_name=ctx.command_path, standalone_mode=False, obj=partial(show, asked)
         )
-        return
+        raise typer.Exit(status)
     if ctx.args:
         raise UserError(ctx.args[0], "a recording has its own machine", "leave it out")
     from arm_hyp.timeline.process.pipe import RecordingFile
@@ -152,6 +152,9 @@ def start(
 
         return run_plain(link, options)
     screen = ArmHypApp(link, options) if tour is None else tour_app(link, options, tour, tour_speed)
+    if "TEXTUAL_DRIVER" not in os.environ:
+        for name in ("COLUMNS", "LINES"):  # a shell that exports them would have a resize go unnoticed
+            os.environ.pop(name, None)
     screen.run()
     if screen.failure is not None:
         raise screen.failure
