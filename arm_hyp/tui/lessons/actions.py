@@ -70,6 +70,8 @@ def _text(app: LessonApp) -> None:
     """Go to the page, or back to the run."""
     if app.zoomed == "page":
         app.zoom(None)
+        if app.is_hidden:
+            app.say_first()
     else:
         app.show_page()
 

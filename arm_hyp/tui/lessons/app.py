@@ -48,7 +48,6 @@ FORWARD: Final = frozenset(
 )
 """What would show what happens, where the student is to say it first."""
 FIRST_SAY: Final = "say first what happens: d answers, then you see it"
-"""Where a prediction is asked for."""
 ON_PAGE: Final = ("go_on", "do", "hint", "text", "help", "lessons", "quit")
 BY_RUN: Final = ("text", "step", "back", "next_trap", "run", "why", "do", "help", "quit")
 """What the bottom line names while the page has the keys, and while another panel has."""
@@ -126,6 +125,10 @@ class LessonApp(ArmHypApp):
         for widget in self._page_widgets:
             self.give_keys(widget)
 
+    def say_first(self) -> None:
+        """Say that a prediction is asked for."""
+        self.say(FIRST_SAY)
+
     def show_run(self) -> None:
         """Show the run, where the page stands in front of it."""
         if self.zoomed == "page":
@@ -166,7 +169,7 @@ class LessonApp(ArmHypApp):
             await self.driver.open()
         except UserError as error:
             await self._look_at_first(error)
-            return f"{error.thing}: {error.cause}; this is the run of what the lesson starts with"
+            return f"{error.thing.rpartition('/')[2]}: {error.cause}; this runs what the lesson starts with"
         self.arrange()
         self.show_page()
         return await self._point()
@@ -361,7 +364,9 @@ class LessonApp(ArmHypApp):
         def then(is_on: bool | None) -> None:
             if is_on:
                 action()
-            elif self.has_changed:
+                return
+            self.is_hidden = self.study.is_hidden
+            if self.has_changed:
                 self.do("step", self.enter)
 
         title = {"passed": "passed", "failed": "not yet", "not graded": "not graded"}[self.result.status]
@@ -381,7 +386,7 @@ class LessonApp(ArmHypApp):
         from arm_hyp.tui.lessons.actions import DO_IN_LESSON  # here: it needs this class
 
         if self.is_hidden and name in FORWARD:
-            self.say(FIRST_SAY)
+            self.say_first()
         elif name in DO_IN_LESSON:
             self.say("")
             DO_IN_LESSON[name](self)

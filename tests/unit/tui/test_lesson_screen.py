@@ -136,6 +136,7 @@ def test_what_is_to_be_predicted_is_hidden_until_it_is_said(tmp_path: Path) -> N
     async def test(driven: InLesson) -> None:
         app = driven.app
         await driven.press("l")
+        assert FIRST_SAY in driven.bar
         for key in ("right", "pagedown", "space", "end", "g", "slash", "w"):
             await driven.press(key)
             assert driven.place == "0" and FIRST_SAY in driven.bar, key
@@ -156,7 +157,8 @@ def test_a_wrong_answer_is_told_why_and_may_be_given_again(tmp_path: Path) -> No
         await driven.press("d")
         await driven.press("b")
         assert "This machine starts at the top" in driven.text and "see it happen" in driven.text
-        await driven.press("escape")
+        await driven.press("escape", "right")
+        assert driven.place == "1"  # it was said: now it may be seen
         assert driven.app.study.passed == 0 and "f says why" in driven.page
         await driven.press("f")
         assert "This machine starts at the top" in driven.text
