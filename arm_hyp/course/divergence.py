@@ -1,6 +1,8 @@
 """Where a run that failed first differs from the solution's, and the run as a recording with that place marked.
 
-Read `timeline/differences.py`, `timeline/recordings/saved.py` and `course/judge.py` before this file.
+Read `timeline/differences.py`, `timeline/recordings/saved.py`, `course/judge.py` and `course/visible.py` before this
+file. Runs that are the same at the start, as those of one guest under other handlers, are compared in all their state.
+Where what a student wrote differs there already, what can be seen is compared: so no answer is told.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from arm_hyp.course.judge import Judge
 from arm_hyp.course.judged_run import CheckFailed, JudgedRun, NotGraded
 from arm_hyp.course.verdict import Feedback
+from arm_hyp.course.visible import first_visible
 from arm_hyp.timeline.differences import NO_MORE, Difference, first_difference
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.recordings.recording import write_recording
@@ -28,27 +31,29 @@ _STANDING: Final = ("PC", "PSTATE")
 def located(judge: Judge, failed: CheckFailed, folder: Path) -> Feedback:
     """Return the feedback with the first divergence; the run is saved in the folder, as TASK.hyp.
 
-    Several checks may fail by one run: where that parts is looked for once, and the first failure has the mark.
+    Several checks may fail by one run: where that parts is looked for and told once. The first failure has the mark.
     """
     run, feedback = failed.run, failed.feedback
     if run is None or run not in judge.recorders:
         return feedback
     path = folder / f"{judge.task.name}.hyp"
+    known = {*judge.divergences.values()}
     if run not in judge.divergences:
         judge.divergences[run] = _divergence(judge, run, feedback.at, path)
-    told = judge.divergences[run]
-    return replace(feedback, divergence=told, recording=path.name, mark=MARK if told else FAILED_MARK)
+    found = judge.divergences[run]
+    told = () if found in known else found
+    return replace(feedback, divergence=told, recording=path.name, mark=MARK if found else FAILED_MARK)
 
 
 def _divergence(judge: Judge, run: JudgedRun, at: Position | None, path: Path) -> tuple[str, ...]:
     """Say where a run parts from the solution's, and save it with marks."""
-    parted, marks = _difference(judge, run), run.timeline.marks
+    parted, marks = _parting(judge, run), run.timeline.marks
     if at is not None:
         marks[FAILED_MARK] = at
     if parted is not None:
-        marks[MARK] = parted[0].positions[0]
+        marks[MARK] = parted[0]
     save_run(judge, run, path)
-    return () if parted is None else _lines(run, parted[1], parted[0])
+    return () if parted is None else (f"first divergence from the solution, at {parted[0]}:", *parted[1])
 
 
 def save_run(judge: Judge, run: JudgedRun, path: Path) -> None:
@@ -57,24 +62,28 @@ def save_run(judge: Judge, run: JudgedRun, path: Path) -> None:
     write_recording(str(path), record(run.timeline, judge.recorders[run], judge.options_of(run).limit))
 
 
-def _difference(judge: Judge, run: JudgedRun) -> tuple[Difference, JudgedRun] | None:
+def _parting(judge: Judge, run: JudgedRun) -> tuple[Position, tuple[str, ...]] | None:
+    """Return where a run parts from the solution's, and what differs there in lines."""
     try:
         expected = judge.solution.again(judge.options_of(run))
     except (CheckFailed, NotGraded):  # the solution cannot be run so: nothing to compare with
         return None
     found = first_difference(run.timeline, expected.timeline)
-    return None if found is None else (found, expected)
+    if found is not None and found.last_same is not None:
+        lines = _lines(run, expected, found)
+        return (found.positions[0], lines) if lines else None
+    seen = first_visible(run, expected)
+    return None if seen is None else (seen[0].at, tuple(_sides((seen[0].text, seen[1].text))))
 
 
 def _lines(run: JudgedRun, expected: JudgedRun, difference: Difference) -> tuple[str, ...]:
     """Say what differs first, and which event is the first that shows it."""
     first, runs = difference.positions[0], (run, expected)
-    head = f"first divergence from the solution, at {first}:"
     events = tuple(_event(each, difference, index) for index, each in enumerate(runs))
     if difference.event_at is not None and difference.event_at <= first:
-        return (head, *_sides(events))
+        return tuple(_sides(events))
     standing = tuple(map(_standing, runs, difference.positions))
-    told = (head, *(_sides(standing) if standing[0] != standing[1] else ()), *_changes(difference))
+    told = (*(_sides(standing) if standing[0] != standing[1] else ()), *_changes(difference))
     return told if difference.event_at is None else (*told, f"it shows at {difference.event_at}:", *_sides(events))
 
 
