@@ -14,7 +14,7 @@ from arm_hyp.course.manifest import Task
 from arm_hyp.course.verdict import LessonResult
 from arm_hyp.errors import UserError
 from arm_hyp.tui.actions import DO, edit_files
-from arm_hyp.tui.lessons.page import answer_text
+from arm_hyp.tui.lessons.page import FIRST_SAY, answer_text
 from arm_hyp.tui.lessons.screens import BitsScreen, ChoiceScreen, LessonsScreen
 from arm_hyp.tui.lessons.verdict import failed_run, first_failed
 from arm_hyp.tui.panels.drawing import visible
@@ -71,7 +71,7 @@ def _text(app: LessonApp) -> None:
     if app.zoomed == "page":
         app.zoom(None)
         if app.is_hidden:
-            app.say_first()
+            app.say(FIRST_SAY)
     else:
         app.show_page()
 

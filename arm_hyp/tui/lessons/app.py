@@ -33,7 +33,7 @@ from arm_hyp.tui.app import SLOTS, ArmHypApp, Options
 from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.layouts import LESSON_FROM, Place, arrange_beside
-from arm_hyp.tui.lessons.page import LessonPage, page_of
+from arm_hyp.tui.lessons.page import FIRST_SAY, LessonPage, page_of
 from arm_hyp.tui.lessons.saves import saves_in
 from arm_hyp.tui.lessons.screens import VerdictScreen
 from arm_hyp.tui.lessons.study import Study
@@ -47,7 +47,6 @@ FORWARD: Final = frozenset(
     {"step", "next_trap", "run", "end", "goto", "search", "search_next", "search_previous", "whatif", "edit"}
 )
 """What would show what happens, where the student is to say it first."""
-FIRST_SAY: Final = "say first what happens: d answers, then you see it"
 ON_PAGE: Final = ("go_on", "do", "hint", "text", "help", "lessons", "quit")
 BY_RUN: Final = ("text", "step", "back", "next_trap", "run", "why", "do", "help", "quit")
 """What the bottom line names while the page has the keys, and while another panel has."""
@@ -125,10 +124,6 @@ class LessonApp(ArmHypApp):
         for widget in self._page_widgets:
             self.give_keys(widget)
 
-    def say_first(self) -> None:
-        """Say that a prediction is asked for."""
-        self.say(FIRST_SAY)
-
     def show_run(self) -> None:
         """Show the run, where the page stands in front of it."""
         if self.zoomed == "page":
@@ -168,20 +163,20 @@ class LessonApp(ArmHypApp):
         try:
             await self.driver.open()
         except UserError as error:
-            await self._look_at_first(error)
-            return f"{error.thing.rpartition('/')[2]}: {error.cause}; this runs what the lesson starts with"
+            return await self._look_at_first(error)
         self.arrange()
         self.show_page()
         return await self._point()
 
-    async def _look_at_first(self, error: UserError) -> None:
-        """Look at the lesson's own run where the student's file cannot run."""
+    async def _look_at_first(self, error: UserError) -> str:
+        """Look at the lesson's own run where the student's file cannot run. Raises: UserError."""
         source, folder = self.study.first_machine()
         self._held.append(folder)
         try:
             await self._change(source)
         except UserError:
             raise error from None
+        return f"{error.thing.rpartition('/')[2]}: {error.cause}; this runs what the lesson starts with"
 
     async def _change(self, source: Source, *, is_recording: bool = False) -> None:
         """Look at another machine; the one before goes on to be looked at if it cannot be made. Raises: UserError."""
@@ -205,7 +200,10 @@ class LessonApp(ArmHypApp):
         self.is_hidden = study.is_hidden
         if is_new or shown != self._shown:
             self._shown = ()
-            await self._change(study.machine())
+            try:
+                await self._change(study.machine())
+            except UserError as error:
+                return await self._look_at_first(error)
             self._shown = shown
         return await self._point()
 
@@ -386,7 +384,7 @@ class LessonApp(ArmHypApp):
         from arm_hyp.tui.lessons.actions import DO_IN_LESSON  # here: it needs this class
 
         if self.is_hidden and name in FORWARD:
-            self.say_first()
+            self.say(FIRST_SAY)
         elif name in DO_IN_LESSON:
             self.say("")
             DO_IN_LESSON[name](self)

@@ -23,6 +23,8 @@ from arm_hyp.tui.panels.page import PagePanel
 from arm_hyp.tui.text import flowed
 from arm_hyp.tui.view import View
 
+FIRST_SAY: Final = "say first what happens: d answers, then you see it"
+"""What the bottom line says where a prediction is asked for."""
 _BAR: Final = 12
 _DO: Final = "do"
 

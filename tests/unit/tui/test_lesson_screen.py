@@ -17,7 +17,8 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.process.session import Session
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.tui.app import Options
-from arm_hyp.tui.lessons.app import FIRST_SAY, LessonApp
+from arm_hyp.tui.lessons.app import LessonApp
+from arm_hyp.tui.lessons.page import FIRST_SAY
 from arm_hyp.tui.lessons.study import Study
 from arm_hyp.tui.link import Source
 from arm_hyp.tui.look import MONO, Look
@@ -265,6 +266,9 @@ def test_a_file_that_cannot_run_leaves_the_lessons_own_run(tmp_path: Path) -> No
         assert driven.app.driver.view is not None
         await driven.press("k")
         assert "failed" in driven.text
+        await driven.press("escape", "left_square_bracket", "right_square_bracket")
+        assert "this runs what the lesson starts with" in driven.bar
+        assert driven.app.driver.now.subject.name == "tick.s"
 
     studied(study, test, MEDIUM)
 
