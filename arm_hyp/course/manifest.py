@@ -33,8 +33,8 @@ _SYMBOL: Final = re.compile(r"SEED_[A-Z0-9_]+")
 class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """One thing to do. `files` are the student's; `machine` is what its runs are on; `limit` is in instructions.
 
-    `choices` are what can be answered, by letter, and `why` says of wrong ones what is wrong with them. `bits` are the
-    fields to configure. `base` is where the table that a student builds by values lies. `seed` gives ranges, both ends
+    `choices` are what can be answered, by letter; `why` says of wrong ones, or of other answers, what is wrong.
+    `bits` are the fields to configure. `base` is where the table that a student builds by values lies. `seed` gives ranges, both ends
     included, from which the values of symbols are drawn for each check. `allows` names what handlers may do beside the
     usual: `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace themselves.
     """
@@ -159,7 +159,7 @@ def _task_mistakes(task: Task) -> Any:
         if not _SYMBOL.fullmatch(name) or not 0 <= low <= high < 1 << 32:
             yield f"seed: {name} is no SEED_NAME with a range of numbers of 32 bits"
     for letter in task.why:
-        if letter not in task.choices:
+        if task.choices and letter not in task.choices:
             yield f"why: there is no choice {letter!r}"
 
 

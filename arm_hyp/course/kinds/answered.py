@@ -1,8 +1,8 @@
 """Tasks that are answered in a word: predict, quiz, and find the bug.
 
 Read `course/kinds/kind.py` before this file. The right answer is the solution's, in `solution/answers.toml`; what is
-wrong with a wrong choice is in the task's `why`. A prediction is asked before the run is shown, and a check of the
-lesson should hold the solution's answer against the machine.
+wrong with a wrong choice, or another answer, is in the task's `why`. A prediction is asked before the run is shown, and
+a check of the lesson should hold the solution's answer against the machine.
 """
 
 from __future__ import annotations
@@ -53,8 +53,10 @@ class Answered(Kind):
     def judge(self, judge: Judge) -> None:
         """Compare the answer with the solution's. Raises: CheckFailed."""
         value = judge.answer()
-        if self.normal(judge, value) != self.normal(judge, judge.solution.answer()):
-            judge.fail(wrong_answer(judge.task, value))
+        given = self.normal(judge, value)
+        if given != self.normal(judge, judge.solution.answer()):
+            reasons = (why for answer, why in judge.task.why.items() if self.normal(judge, answer) == given)
+            judge.fail(wrong_answer(judge.task, value, next(reasons, "")))
 
     def normal(self, judge: Judge, value: Value) -> object:
         """Return an answer in the form in which it is compared: a number, or a text in small letters."""
@@ -69,10 +71,10 @@ class Answered(Kind):
         return (task.question, *(f"  {letter}  {text}" for letter, text in task.choices.items()))
 
 
-def wrong_answer(task: Task, value: Value) -> Feedback:
-    """Return what is said of a wrong answer: never the right one."""
+def wrong_answer(task: Task, value: Value, why: str = "") -> Feedback:
+    """Return what is said of a wrong answer: never the right one. The task's own `why` of this very text comes first."""
     text = task.choices.get(str(value), "")
-    why = task.why.get(str(value), "")
+    why = task.why.get(str(value), why)
     return Feedback(got=f"you answered {value}" + (f": {text}" if text else ""), expected=_LOOK_AGAIN, why=why)
 
 

@@ -117,6 +117,18 @@ def test_a_bug_is_named_by_its_line_a_symbol_or_an_address(tmp_path: Path, given
     assert judged(made, answer(tmp_path, made, given)).status == status
 
 
+def test_a_wrong_answer_without_choices_is_told_why_in_whatever_form_it_is(tmp_path: Path):
+    guest = f"_start: mov x0, #1\n        mov x1, #2\n{OFF}"
+    more = 'question = "Where?"\nwhy = { "guest.s:1" = "that one is right" }\nmachine = { image = "guest.s" }'
+    made = lesson(tmp_path, task("bug", more), guest=guest, right='it = "_start+4"')
+    reasons = []
+    for given in ("_start", "guest.s:1", "X9"):
+        feedback = failed(judged(made, answer(tmp_path, made, given))).feedback
+        assert feedback is not None
+        reasons.append(feedback.why)
+    assert reasons == ["that one is right", "that one is right", ""]
+
+
 # --- by numbers -------------------------------------------------------------------------------------------------------
 
 
