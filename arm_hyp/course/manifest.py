@@ -34,8 +34,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
     """One thing to do. `files` are the student's; `machine` is what its runs are on; `limit` is in instructions.
 
     `choices` are what can be answered, by letter; `why` says of wrong ones, or of other answers, what is wrong.
-    `bits` are the fields to configure. `base` is where the table that a student builds by values lies. `seed` gives ranges, both ends
-    included, from which the values of symbols are drawn for each check. `allows` names what handlers may do beside the
+    `bits` are the fields to configure. `base` is where the table that a student builds by values lies. `seed` gives
+    ranges, both ends included, from which the values of symbols are drawn for each check. `allows` names what handlers may do beside the
     usual: `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace themselves.
     """
 

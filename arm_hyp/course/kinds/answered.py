@@ -72,7 +72,7 @@ class Answered(Kind):
 
 
 def wrong_answer(task: Task, value: Value, why: str = "") -> Feedback:
-    """Return what is said of a wrong answer: never the right one. The task's own `why` of this very text comes first."""
+    """Return what is said of a wrong answer: never the right one. The task's own `why` of this text comes first."""
     text = task.choices.get(str(value), "")
     why = task.why.get(str(value), why)
     return Feedback(got=f"you answered {value}" + (f": {text}" if text else ""), expected=_LOOK_AGAIN, why=why)
