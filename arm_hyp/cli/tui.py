@@ -38,6 +38,7 @@ class Asked(NamedTuple):
     plain: bool = False
     reduced_motion: bool = False
     live: bool = False
+    record: str | None = None
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -58,6 +59,9 @@ def tui(
     live: Annotated[
         bool, typer.Option("--live", help="Do not run a short guest ahead: it waits for what you type.")
     ] = False,
+    record: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Write the run as a recording when you quit.")
+    ] = None,
     files: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH", help="Of a recording: a file that is not in it, or a directory. Repeatable."),
@@ -74,6 +78,7 @@ def tui(
         plain=plain,
         reduced_motion=reduced_motion,
         live=live,
+        record=record,
     )
     if not file.lower().endswith(".hyp"):
         from arm_hyp.cli import run as run_command  # here: a recording needs none of it
@@ -94,13 +99,13 @@ def show(asked: Asked, configuration: Configuration, settings: Settings) -> int:
     """Show a run that the options of `arm-hyp run` describe. Raises: UserError."""
     from dataclasses import fields
 
-    known = {"record", "limit", "wants_terminal", "counts_exceptions", "embed"}
+    known = {"limit", "wants_terminal", "counts_exceptions", "embed"}
     plain = Settings(limit=settings.limit)
     for field in fields(Settings):
         if field.name not in known and getattr(settings, field.name) != getattr(plain, field.name):
             name = f"--{field.name.removeprefix('is_').removeprefix('has_').replace('_', '-')}"
             raise UserError(name, "is for runs without a screen", "leave it out")
-    return start(configuration, asked, settings.record)
+    return start(configuration, asked)
 
 
 def has_screen() -> bool:
@@ -117,9 +122,7 @@ def has_unicode() -> bool:
     return is_asked_for or not sys.flags.utf8_mode
 
 
-def start(
-    source: Source, asked: Asked, record: str | None = None, tour: Tour | None = None, tour_speed: float = 1.0
-) -> int:
+def start(source: Source, asked: Asked, tour: Tour | None = None, tour_speed: float = 1.0) -> int:
     """Begin: the machine in its process first, then the screen, perhaps with a tour. Raises: UserError."""
     if not asked.plain and not has_screen():
         raise UserError("arm-hyp tui", "there is no terminal", "run it in one, or use --plain")
@@ -144,7 +147,7 @@ def start(
         at=asked.at,
         is_recording=not is_configuration,
         handlers=source.hypervisor if isinstance(source, Configuration) and source.hypervisor else None,
-        record=record,
+        record=asked.record,
         message="press PgDn for the first exception, ? for all keys",
     )
     if asked.plain:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from arm_hyp.resources import guests_directory
+from arm_hyp.timeline.recordings.recording import read_recording
 
 WFI = (str(guests_directory() / "02-wfi.s"), "--set", "HCR_EL2.TWI=1")
 PATIENCE_S = 40.0
@@ -208,6 +209,14 @@ def test_killed_in_the_middle_nobody_is_left(tmux: Tmux, tmp_path: Path) -> None
     program = running(tmux, tmp_path)
     os.kill(program.pid, signal.SIGKILL)
     tmux.wait(lambda: not is_alive(program.pid) and not is_alive(program.machine), "the end of both")
+
+
+def test_what_is_to_be_recorded_is_written_at_the_end(tmux: Tmux, tmp_path: Path) -> None:
+    program = Program(tmux, tmp_path, *WFI, "--record", str(tmp_path / "run.hyp"))
+    tmux.until("paused")
+    tmux.press("q")
+    program.has_ended(0)
+    assert read_recording(str(tmp_path / "run.hyp")).run.end.n == 153
 
 
 def test_in_the_c_locale_it_is_drawn_in_ascii(tmux: Tmux, tmp_path: Path) -> None:
