@@ -35,8 +35,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
 
     `choices` are what can be answered, by letter; `why` says of wrong ones, or of other answers, what is wrong.
     `bits` are the fields to configure. `base` is where the table that a student builds by values lies. `seed` gives
-    ranges, both ends included, from which the values of symbols are drawn for each check. `allows` names what handlers may do beside the
-    usual: `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace themselves.
+    ranges, both ends included, from which the values of symbols are drawn for each check. `allows` names what handlers
+    may do beside the usual: `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace
+    themselves.
     """
 
     name: str
