@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from export_runs import CASES, Case, TimedSink, name_of, run
 
+from arm_hyp.cli.export import DRAWN
 from arm_hyp.debug.exports.formats import FORMATS
 from arm_hyp.debug.exports.table import COLUMNS, CsvSink
 from arm_hyp.debug.exports.virtual_time import Clock
@@ -89,4 +90,4 @@ def first_cells(heading: str) -> list[str]:
 
 def test_the_columns_and_the_formats_are_documented() -> None:
     assert first_cells("## The columns of CSV") == list(COLUMNS)
-    assert first_cells("# A run in other tools") == ["--to", *FORMATS]
+    assert first_cells("# A run in other tools") == ["--to", *FORMATS, *DRAWN]
