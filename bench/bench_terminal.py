@@ -84,7 +84,7 @@ def _latencies(source: Source, size: tuple[int, int], prepare: str = "") -> list
                 begun = time.perf_counter()
                 app.post_message(events.Key(key, character))
                 while app.work.is_idle.is_set() and time.perf_counter() - begun < 1:
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.001)
                 await app.work.is_idle.wait()
                 await asyncio.sleep(0.03)  # the last write
                 found.append(1000 * (NotingDriver.last_write - begun))
