@@ -117,6 +117,7 @@ def test_the_status_says_whether_all_is_passed(lessons: Path, work: dict[str, st
         (["anna", "--format", "pdf"], "there is no such format; use table, json"),
         (["anna", "--lesson", "99"], "there is no such lesson"),
         (["anna", "--hidden", "nowhere"], "is no folder"),
+        (["nowhere"], "is not there"),
         (["anna", "anna"], "is there twice"),
         (["bundle", "--python", "2.7"], "is not supported; use 3.11"),
         (["bundle", "--wheel", "nothing.whl"], "is no file"),
