@@ -107,16 +107,16 @@ def _folder(option: str, name: str) -> str:
 
 
 def _orders(names: list[str]) -> list[Order]:
-    """Return what is to be done, under names that differ."""
+    """Return what is to be done, under names that differ. Raises: UserError."""
     paths = [Path(os.path.abspath(name)) for name in names]
-    for name, path in zip(names, paths, strict=True):
-        if not os.path.lexists(path):
-            raise UserError(f"submission {printable(name)}", "is not there", "name a folder or a zip file")
     plain = [path.name if path.is_dir() else path.stem for path in paths]
     unique = [short if plain.count(short) == 1 else name for short, name in zip(plain, names, strict=True)]
     for name in unique:
         if unique.count(name) > 1:
             raise UserError(f"submission {printable(name)}", "is there twice")
+    for name, path in zip(unique, paths, strict=True):
+        if not os.path.lexists(path):
+            raise UserError(f"submission {printable(name)}", "is not there", "name a folder or a zip file")
     return [Order(name, str(path)) for name, path in zip(unique, paths, strict=True)]
 
 
