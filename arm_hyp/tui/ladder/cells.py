@@ -25,15 +25,16 @@ _BOLD: Final = Style(bold=True)
 
 
 class Cell(NamedTuple):
-    """One character (or a name): its role, whether it is bold, and the word that explains it.
+    """One character (or a name): its role, whether it is bold, the word that explains it, and where a click leads.
 
-    The role "here" is the text of the cursor, tinted as its column is; it is none of a palette's.
+    Without a `place` it leads to that of its column. The role "here" is the text of the cursor, tinted as its column is; it is none of a palette's.
     """
 
     text: str = " "
     role: str = "text"
     is_bold: bool = False
     word: str = ""
+    place: Place | None = None
 
 
 class Grid:
@@ -44,19 +45,31 @@ class Grid:
         self.cells = [[Cell()] * width for _ in range(rows)]
         self._width, self._offset = width, offset
 
-    def put(self, row: int, cell: int, text: str, role: str, *, is_bold: bool = False, word: str = "") -> None:
+    def put(
+        self,
+        row: int,
+        cell: int,
+        text: str,
+        role: str,
+        *,
+        is_bold: bool = False,
+        word: str = "",
+        place: Place | None = None,
+    ) -> None:
         """Put characters side by side; what is outside is left out."""
         if not 0 <= row < len(self.cells):
             return
         line, start = self.cells[row], cell - self._offset
         first, end = max(start, 0), min(start + len(text), self._width)
         if first < end:
-            line[first:end] = [Cell(one, role, is_bold, word) for one in text[first - start : end - start]]
+            line[first:end] = [Cell(one, role, is_bold, word, place) for one in text[first - start : end - start]]
 
-    def put_whole(self, row: int, cell: int, text: str, role: str, *, word: str = "") -> None:
+    def put_whole(
+        self, row: int, cell: int, text: str, role: str, *, word: str = "", place: Place | None = None
+    ) -> None:
         """Put a bold text, but no part of one that does not fit."""
         if self._offset <= cell and cell + len(text) <= self._offset + self._width:
-            self.put(row, cell, text, role, is_bold=True, word=word)
+            self.put(row, cell, text, role, is_bold=True, word=word, place=place)
 
 
 def put_text(cells: list[Cell], at: int, text: str, role: str) -> bool:
@@ -101,7 +114,10 @@ def styled_line(head: Cell, cells: Sequence[Cell], places: Iterable[Place], look
     """Return a line of cells behind its name; neighbours of the same style are one."""
     styles, spans, start, last = styles_of(look), list[Styled](), 0, None
     known, keys = styles.known, list[StyleKey]([(head.role, head.is_bold, head.word, None)] * len(head.text))
-    keys += [(role, is_bold, word, place) for (_, role, is_bold, word), place in zip(cells, places, strict=True)]
+    keys += [
+        (role, is_bold, word, own or place)
+        for (_, role, is_bold, word, own), place in zip(cells, places, strict=True)
+    ]
     for column, key in enumerate(keys):
         style = known[key] if key in known else styles.made(key)
         if style is not last:

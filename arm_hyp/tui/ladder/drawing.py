@@ -148,8 +148,8 @@ def _draw_rise(grid: Grid, picture: Picture, pair: tuple[Span, Span], cell: int,
     low, high, role = picture.row_of(before.lane), picture.row_of(span.lane), _ROLES[span.via]
     under = high + 1 - high % 2  # a lane that is not shown has no row of its own
     _draw_upright(grid, range(high + 1, low), cell, span, glyphs)
-    grid.put(under, cell, glyphs.up, role, is_bold=True, word=span.word)
-    grid.put_whole(under, cell + 2, span.name, role, word=span.word)
+    grid.put(under, cell, glyphs.up, role, is_bold=True, word=span.word, place=span.start)
+    grid.put_whole(under, cell + 2, span.name, role, word=span.word, place=span.start)
     grid.put(_lane_row(picture, span.lane), cell, glyphs.corner_down_right, _role(span.lane))
     grid.put(_lane_row(picture, before.lane), cell, glyphs.corner_up_left, _role(before.lane))
 
@@ -158,8 +158,8 @@ def _draw_fall(grid: Grid, picture: Picture, pair: tuple[Span, Span], cell: int,
     before, span = pair
     high, low, role = picture.row_of(before.lane), picture.row_of(span.lane), _ROLES[span.via]
     _draw_upright(grid, range(high + 1, low), cell, span, glyphs)
-    grid.put(low - 1 + low % 2, cell, glyphs.down, role, is_bold=True, word=span.word)
-    grid.put_whole(low - 1 + low % 2, cell + 2, span.name, role, word=span.word)
+    grid.put(low - 1 + low % 2, cell, glyphs.down, role, is_bold=True, word=span.word, place=span.start)
+    grid.put_whole(low - 1 + low % 2, cell + 2, span.name, role, word=span.word, place=span.start)
     grid.put(_lane_row(picture, before.lane), cell, glyphs.corner_down_left, _role(before.lane))
     grid.put(_lane_row(picture, span.lane), cell, glyphs.corner_up_right, _role(span.lane))
 
@@ -177,8 +177,8 @@ def _draw_step(grid: Grid, row: int, cell: int, span: Span, glyphs: Glyphs) -> N
     notch, mark = _STEPS[span.via]
     role = _ROLES[span.via]
     grid.put(row, cell, getattr(glyphs, notch), _role(span.lane))
-    grid.put(row + 1, cell, getattr(glyphs, mark), role, is_bold=True, word=span.word)
-    grid.put_whole(row + 1, cell + 2, span.name, role, word=span.word)
+    grid.put(row + 1, cell, getattr(glyphs, mark), role, is_bold=True, word=span.word, place=span.start)
+    grid.put_whole(row + 1, cell + 2, span.name, role, word=span.word, place=span.start)
 
 
 _STEPS: Final = {

@@ -12,11 +12,13 @@ SIZES = [(80, 24), (120, 40), (200, 60)]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_click_on_the_ladder_goes_there(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("letter", ["▲", "W", "I"])
+def test_a_click_on_an_exception_or_its_name_goes_there(size: tuple[int, int], letter: str) -> None:
     async def test() -> None:
         async with opened(size=size) as driven:
             row = next(y for y, line in enumerate(driven.lines) if "▲ WFI" in line)
-            await driven.click(driven.lines[row].index("▲"), row)
+            start = driven.lines[row].index("▲")
+            await driven.click(driven.lines[row].index(letter, start), row)
             assert driven.place == TRAP
 
     run(test())
