@@ -99,7 +99,7 @@ def show(asked: Asked, configuration: Configuration, settings: Settings) -> int:
     """Show a run that the options of `arm-hyp run` describe. Raises: UserError."""
     from dataclasses import fields
 
-    known = {"limit", "wants_terminal", "counts_exceptions", "embed"}
+    known = {"limit", "wants_terminal", "counts_exceptions"}
     plain = Settings(limit=settings.limit)
     for field in fields(Settings):
         if field.name not in known and getattr(settings, field.name) != getattr(plain, field.name):

@@ -86,6 +86,7 @@ def test_a_recording_that_is_none_any_more(tmp_path: Path, change: str, words: s
         (("nowhere.hyp",), "nowhere.hyp"),
         ((WFI, "--theme", "pink"), "pink"),
         ((WFI, "--trace", "x"), "is for runs without a screen"),
+        ((WFI, "--embed", "all"), "is for runs without a screen"),
         ((str(RECORDING), "--el", "1"), "a recording has its own machine"),
     ],
 )
