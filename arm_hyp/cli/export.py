@@ -149,6 +149,8 @@ def _draw(made: DrawnExport, target: str, recording: str, *, force: bool) -> int
         made.write(file)
         if made.is_complete:
             keep()
+    if made.difference:
+        return _differs(recording, made.difference, target)
     return _told(signals, target, is_complete=made.is_complete, note=made.note)
 
 
@@ -193,9 +195,14 @@ def _write(made: Export, target: str, recording: str) -> int:
         if is_complete:
             keep()
     if difference:
-        print(f"{recording}: the replay differs from the recording: {difference}; {_left(target)}", file=sys.stderr)
-        return DIFFERS
+        return _differs(recording, difference, target)
     return _told(signals, target, is_complete=is_complete)
+
+
+def _differs(recording: str, difference: str, target: str) -> int:
+    """Say how a replay differs; return the exit status."""
+    print(f"{recording}: the replay differs from the recording: {difference}; {_left(target)}", file=sys.stderr)
+    return DIFFERS
 
 
 def _left(target: str) -> str:

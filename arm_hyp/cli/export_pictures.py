@@ -17,10 +17,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from arm_hyp.debug.exports.exporter import Percent
 from arm_hyp.errors import UserError
+from arm_hyp.runner.runner import Runner
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process.pipe import Progress as Heard
 from arm_hyp.timeline.process.pipe import RecordingFile
+from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.tui.link import Link, ProcessLink
 from arm_hyp.tui.look import ASCII, PALETTES, UNICODE, Look
 from arm_hyp.tui.picture import Painter, Size, Wanted
@@ -32,6 +35,7 @@ from arm_hyp.tui.places import end_of
 
 _QUIET_S: Final = 0.5
 _WHOLE: Final = 100.0
+_STOPPED: Final = "the export was interrupted"
 
 
 class Drawing(NamedTuple):
@@ -59,22 +63,39 @@ class DrawnExport:
     form: str
     drawing: Drawing
     note: str = ""
+    difference: str = ""
+    """How the replay differs from what was recorded, in one sentence."""
     is_complete: bool = False
+    _runner: Runner | None = None
     _link: Link | None = None
     _is_stopped: bool = False
 
     def write(self, file: TextIO) -> None:
-        """Play the recording, and write the file. Raises: UserError."""
+        """Play the recording, and write the file if it is the run that was recorded. Raises: UserError."""
         wanted = self.drawing.wanted
         with _progress() as tell:
-            asyncio.run(self._write(file, wanted, tell))
-        self.is_complete = not self._is_stopped
+            self.difference = self._compared(lambda share: tell(share / 3))
+            if not self.difference and not self._is_stopped:
+                asyncio.run(self._write(file, wanted, lambda share: tell((1 + 2 * share) / 3)))
+        self.is_complete = not self._is_stopped and not self.difference
 
     def stop(self) -> None:
         """Have `write` come back soon."""
         self._is_stopped = True
+        if self._runner is not None:
+            self._runner.machine.request_stop(_STOPPED, 1, at_once=False)
         if self._link is not None:
             self._link.stop()
+
+    def _compared(self, tell: Callable[[float], None]) -> str:
+        """Repeat the whole run, and say how it differs from the recording; nothing if it does not."""
+        with Replay.open(self.recording.path, self.recording.folders) as replay:
+            end = replay.recording.end.n
+            self._runner = runner = replay.runner(Percent(end, lambda percent: tell(percent / _WHOLE)))
+            replay.name_files(runner)
+            answer = replay.run(runner)
+            self._runner = None
+            return replay.difference(runner, answer)
 
     async def _write(self, file: TextIO, wanted: Wanted, tell: Callable[[float], None]) -> None:
         ends: list[Position] = []

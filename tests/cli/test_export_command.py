@@ -141,12 +141,13 @@ def test_progress_is_shown_at_a_terminal(
     assert shown[0] == 0 and shown == sorted(set(shown)) and 90 <= shown[-1] <= 100
 
 
-def test_a_replay_that_differs_is_not_exported(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("form", ["csv", "html", "cast", "svg"])
+def test_a_replay_that_differs_is_not_exported(run: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     recording = read_recording(str(run))
     checks = bytearray(recording.trace.checks)
     checks[20] ^= 1
     write_recording(str(run), replace(recording, trace=structs.replace(recording.trace, checks=bytes(checks))))
-    assert main(["export", str(run), "--to", "csv"]) == 3
+    assert main(["export", str(run), "--to", form]) == 3
     said = capsys.readouterr().err
     assert "differs from the recording" in said and "was not written" in said
     assert [path.name for path in run.parent.iterdir()] == [run.name]

@@ -42,7 +42,7 @@ class Export:
         """Replay, and write the file. `progress` hears how far the replay is, in per cent."""
         sink = self._format.make(file, source_of(self.runner))
         window = _Window(sink, self._part, self._reached)
-        percent = _Percent(self._part.end or self._replay.recording.end.n, progress)
+        percent = Percent(self._part.end or self._replay.recording.end.n, progress)
         sink.emit(started(self.runner))
         self._fan.sinks = (percent, window)
         self._answer = self._replay.run(self.runner)
@@ -97,7 +97,7 @@ class _Window:
             self._sink.emit(event)
 
 
-class _Percent:
+class Percent:
     """Tells how far a run is, each time that it comes one per cent further."""
 
     interests: Final = frozenset[type[Event]]({ExceptionTaken})
