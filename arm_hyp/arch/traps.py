@@ -26,6 +26,7 @@ from arm_hyp.arch.trap_rules import RULES, Bits, Outcome, Rule
 from arm_hyp.arch.trap_rules.esr import ALIGNMENT_FAULT, SYNDROMES
 from arm_hyp.arch.trap_rules.lookup import HCR_INDEX, TGE, about, field_of, plan, subject_of, values_of
 from arm_hyp.arch.trap_rules.requests import (
+    FIRMWARE_ICC_SRE_EL3,
     FIRMWARE_SCR_EL3,
     Context,
     Controls,
@@ -43,6 +44,7 @@ from arm_hyp.arch.trap_rules.without_rules import why_no_rule
 
 __all__ = [
     "ALIGNMENT_FAULT",
+    "FIRMWARE_ICC_SRE_EL3",
     "FIRMWARE_SCR_EL3",
     "RULES",
     "Bits",

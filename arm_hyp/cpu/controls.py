@@ -34,7 +34,7 @@ CPTR_RES1, CPTR_TZ = 0x32FF, 1 << 8
 RES0. Ref: Arm ARM, CPTR_EL2."""
 
 _CHANGES_TRANSLATION: Final = frozenset({"hcr_el2", "sctlr_el1", "sctlr_el2", "scr_el3"})
-_NOT_IN_CORE: Final = frozenset({"ich_hcr_el2", "icc_sre_el1", "icc_sre_el2"})
+_NOT_IN_CORE: Final = frozenset({"ich_hcr_el2", "icc_sre_el1", "icc_sre_el2", "icc_sre_el3"})
 NAMES: Final = Controls._fields
 ENCODINGS: Final[Mapping[Encoding, str]] = {by_name(name).encoding: name for name in NAMES}
 FINE_GRAINED: Final[Mapping[Encoding, str]] = {by_name(name).encoding: name for name in FineGrained._fields}

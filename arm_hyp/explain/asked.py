@@ -20,7 +20,7 @@ from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.arch.registers.control import SCR_EL3
 from arm_hyp.arch.registers.hypervisor import HCR_EL2
 from arm_hyp.arch.trap_rules import PE
-from arm_hyp.arch.traps import FIRMWARE_SCR_EL3, Context, Controls, FineGrained, Request
+from arm_hyp.arch.traps import FIRMWARE_ICC_SRE_EL3, FIRMWARE_SCR_EL3, Context, Controls, FineGrained, Request
 
 _PE_ATTRIBUTES: Final = {
     "EventRegister": "event_register",
@@ -35,8 +35,8 @@ _BY_FIRMWARE: Final = {
     "SCTLR2": SCR_EL3.of(SCTLR2En=1),
 }
 """What the firmware allows lower levels, by feature."""
-_GICV3_CONTROLS: Final = {"icc_sre_el1": 0x7, "icc_sre_el2": 0xF}
-"""ICC_SRE_EL1 and ICC_SRE_EL2 of a machine with GICv3: SRE, DFB, DIB are RAO/WI, and Enable is 1."""
+_GICV3_CONTROLS: Final = {"icc_sre_el1": 0x7, "icc_sre_el2": 0xF, "icc_sre_el3": FIRMWARE_ICC_SRE_EL3}
+"""ICC_SRE_ELx of a machine with GICv3: SRE, DFB, DIB are RAO/WI, and Enable is 1."""
 
 _PAUTH: Final = (
     # mask, value, key. Ref: Arm ARM C6.2, PACIA, PACGA, BRAA, RETAA, LDRAA and the like

@@ -119,7 +119,7 @@ def _distance(change: Change) -> tuple[int, int, str, str, int]:
 def _rank(change: Change) -> int:
     if change.layout in ("PE", "PSTATE"):
         return 4
-    if change.layout == "SCR_EL3":
+    if change.layout in ("SCR_EL3", "ICC_SRE_EL3"):
         return 3
     if change.layout == "HCR_EL2" and change.field in _MODES:
         return 2

@@ -29,7 +29,7 @@ _CALLS: Final = {
     InstructionKind.SMC: "a call to EL3, where the firmware is",
     InstructionKind.BRK: "a breakpoint",
 }
-_NOT_CONTROLS: Final = frozenset({"PE", "PSTATE", "SCR_EL3"})
+_NOT_CONTROLS: Final = frozenset({"PE", "PSTATE", "SCR_EL3", "ICC_SRE_EL3"})
 """What software below EL3 does not choose: not named as the reason why nothing traps."""
 _LEAST_LEVEL: Final = {InstructionKind.SVC: 1, InstructionKind.HVC: 2, InstructionKind.SMC: 3, InstructionKind.BRK: 1}
 

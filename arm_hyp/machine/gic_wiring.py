@@ -83,7 +83,7 @@ def _add_gicv2(options: Options, cpus: Cpus, bus: Bus, stateful: dict[str, State
 
 
 def _add_gicv3(options: Options, cpus: Cpus, bus: Bus, stateful: dict[str, Stateful]) -> Gic:
-    from arm_hyp.machine.gic.gicv3 import Gicv3
+    from arm_hyp.machine.gic.gicv3 import FIXED_CONTROLS, Gicv3
     from arm_hyp.machine.gic.ich import ich_ports
     from arm_hyp.machine.gic.icv import icv_ports
 
@@ -95,7 +95,7 @@ def _add_gicv3(options: Options, cpus: Cpus, bus: Bus, stateful: dict[str, State
         gic.connect_virtual(core.index, icv_ports(interface))
         core.registers.ports.update(gic.ports(core.index))
         core.registers.ports.update(ich_ports(interface))
-        for name in ("icc_sre_el1", "icc_sre_el2"):
+        for name in FIXED_CONTROLS:
             core.controls.filters[name] = gic.filter_control
         core.controls.filters["ich_hcr_el2"] = interface.filter_control
         core.controls.watchers["ich_hcr_el2"] = interface.control_written

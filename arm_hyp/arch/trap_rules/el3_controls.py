@@ -1,9 +1,8 @@
-"""Rules by which SCR_EL3 traps to EL3, where this machine's firmware is.
+"""Rules by which SCR_EL3 and ICC_SRE_EL3 trap to EL3, where this machine's firmware is.
 
 Read `trap_rules/fine_grained.py` before, `trap_rules/states.py` after.
 
-Simplified: CPTR_EL3, MDCR_EL3 and ICC_SRE_EL3 are not modelled: the firmware lets lower levels have all that they
-control.
+Simplified: CPTR_EL3 and MDCR_EL3 are not modelled: the firmware lets lower levels have all that they control.
 SCR_EL3.HCE stands in `trap_rules/undefined.py`.
 """
 
@@ -61,6 +60,21 @@ def _interrupts(field: str, what: str, virtual: str, identity: str, values: tupl
     return row((1,), (Bits("HCR_EL2", fields, (0,)),), ".EL1"), row((2,), (), "")
 
 
+def _icc_sre(field: str, what: str, text: str, els: tuple[int, ...]) -> Rule:
+    return Rule(
+        f"ICC_SRE_EL3.{field}",
+        names(what),
+        f"ICC_SRE_EL3.{field} is 0, so {text}.",
+        f"GIC architecture (IHI 0069), ICC_SRE_EL3.{field}",
+        bits=(Bits("ICC_SRE_EL3", field, (0,)),),
+        els=els,
+        feature="GICv3+!NoEL3",
+        target_el=3,
+    )
+
+
+_SYSTEM_REGISTERS = "ICC_[!S]*_EL1, ICC_SGI?R_EL1, ICC_CTLR_EL3, ICC_IGRPEN1_EL3, ICH_*_EL2"
+
 RULES: tuple[Rule, ...] = (
     _row("TWI", "WFI, WFIT", "a WFI that would wait", els=BELOW_EL3, ec=EC.WFX),
     _row("TWE", "WFE, WFET", "a WFE that would wait", els=BELOW_EL3, ec=EC.WFX),
@@ -92,6 +106,8 @@ RULES: tuple[Rule, ...] = (
     _row("FGTEn", FINE_GRAINED, "the fine-grained trap registers", value=0, els=(2,), feature="FGT"),
     _row("HXEn", "HCRX_EL2", "HCRX_EL2", value=0, els=(2,), feature="HCX"),
     _row("TRNDR", "RNDR, RNDRRS", "the random number registers", els=BELOW_EL3),
+    _icc_sre("Enable", "ICC_SRE_EL1, ICC_SRE_EL2", "ICC_SRE_EL1 and ICC_SRE_EL2 trap from EL1 and EL2 to EL3", (1, 2)),
+    _icc_sre("SRE", _SYSTEM_REGISTERS, "the system registers of the interrupt controller trap at EL3", els=(3,)),
     *_interrupts("FIQ", GROUP_0, "FMO", "FIQ", (1,)),
     *_interrupts("IRQ", GROUP_1, "IMO", "IRQ", (1,)),
     *_interrupts("IRQ,FIQ", f"{COMMON}, {SOFTWARE_GENERATED}", "both", "IRQ,FIQ", (3,)),

@@ -14,11 +14,15 @@ from arm_hyp.arch.instructions import SystemInstruction
 FIRMWARE_SCR_EL3 = 0x3_0531
 """SCR_EL3 as this machine's firmware leaves it: NS, RW, HCE, API and APK, and the two RES1 bits."""
 
+FIRMWARE_ICC_SRE_EL3 = 0xF
+"""ICC_SRE_EL3 as this machine's firmware leaves it: Enable, DIB, DFB and SRE."""
+
 
 class Controls(NamedTuple):
     """The values of the control registers that rules ask for, by name. Cheap to build, hashable.
 
-    HCR_EL2 is the shadow one, with all architectural bits. The defaults are zeros, but for SCR_EL3 (the firmware's).
+    HCR_EL2 is the shadow one, with all architectural bits. The defaults are zeros, but for SCR_EL3 and ICC_SRE_EL3 (the
+    firmware's).
     """
 
     hcr_el2: int = 0
@@ -36,6 +40,7 @@ class Controls(NamedTuple):
     ich_hcr_el2: int = 0
     icc_sre_el1: int = 0
     icc_sre_el2: int = 0
+    icc_sre_el3: int = FIRMWARE_ICC_SRE_EL3
 
 
 class FineGrained(NamedTuple):

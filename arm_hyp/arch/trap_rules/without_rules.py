@@ -87,6 +87,7 @@ _REASONS: Mapping[str, Mapping[str, str]] = {
     },
     "ICC_SRE_EL1": {"It disables the bypass of interrupts; no instruction traps because of it.": "DIB DFB"},
     "ICC_SRE_EL2": {"It disables the bypass of interrupts; no instruction traps because of it.": "DIB DFB"},
+    "ICC_SRE_EL3": {"It disables the bypass of interrupts; no instruction traps because of it.": "DIB DFB"},
     "HCRX_EL2": {
         _ROUTE: "TMEA MCE2",
         _BEHAVIOUR: "VFNMI VINMI FnXS PTTWI CMOW SMPME EnSDERR EnSNERR",

@@ -1,4 +1,5 @@
-"""Cases by hand of the controls of EL2 and EL3: HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, ICH_HCR_EL2, SCR_EL3.
+"""Cases by hand of the controls of EL2 and EL3: HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, ICH_HCR_EL2, SCR_EL3,
+ICC_SRE_EL3.
 
 Read `trap_cases.py` (it says how to read a row) and `trap_cases_el1.py` before, `test_traps_by_hand.py` after.
 """
@@ -148,5 +149,20 @@ mrs ICC_PMR_EL1 | 1 guest | SCR_EL3<1>=1 SCR_EL3<2>=1 | EL3 0x18 | SCR_EL3.IRQ,F
     ICC_PMR_EL1: EL1, SCR_EL3.<IRQ,FIQ> = 11
 msr ICC_SGI1R_EL1 | 2 guest | SCR_EL3<1>=1 SCR_EL3<2>=1 | EL3 0x18 | SCR_EL3.IRQ,FIQ | \
     ICC_SGI1R_EL1: EL2, SCR_EL3.<IRQ,FIQ> = 11
+# --- ICC_SRE_EL3
+msr ICC_SRE_EL1 | 1 guest | ICC_SRE_EL3<3>=0 !HCR_EL2<4>=1 | EL3 0x18 | ICC_SRE_EL3.Enable | \
+    ICC_SRE_EL1: EL1, ICC_SRE_EL3.Enable
+mrs ICC_SRE_EL1 | 1 vhe | ICC_SRE_EL2<3>=0 !ICC_SRE_EL3<3>=0 | EL2 0x18 | ICC_SRE_EL2.Enable | \
+    ICC_SRE_EL1: EL1, ICC_SRE_EL2.Enable before ICC_SRE_EL3.Enable
+mrs ICC_SRE_EL1 | 2 guest | ICC_SRE_EL3<3>=0 !ICC_SRE_EL2<3>=0 | EL3 0x18 | ICC_SRE_EL3.Enable | \
+    ICC_SRE_EL1: EL2, ICC_SRE_EL3.Enable
+msr ICC_SRE_EL2 | 2 host | ICC_SRE_EL3<3>=0 !ICC_SRE_EL2<0>=0 | EL3 0x18 | ICC_SRE_EL3.Enable | \
+    ICC_SRE_EL2: EL2, ICC_SRE_EL3.Enable
+mrs ICC_SRE_EL2 | 1 guest | !ICC_SRE_EL3<3>=0 | UNDEFINED EL1 | UNDEFINED.el | ICC_SRE_EL2: EL1
+msr ICC_PMR_EL1 | 3 guest | ICC_SRE_EL3<0>=0 !ICC_SRE_EL3<3>=0 !ICC_SRE_EL2<0>=0 | EL3 0x18 | ICC_SRE_EL3.SRE | \
+    ICC_PMR_EL1: EL3, ICC_SRE_EL3.SRE
+mrs ICC_CTLR_EL3 | 3 guest | ICC_SRE_EL3<0>=0 | EL3 0x18 | ICC_SRE_EL3.SRE | ICC_CTLR_EL3: EL3, ICC_SRE_EL3.SRE
+mrs ICH_VMCR_EL2 | 3 guest | ICC_SRE_EL3<0>=0 !ICC_SRE_EL2<0>=0 | EL3 0x18 | ICC_SRE_EL3.SRE | \
+    ICH_VMCR_EL2: EL3, ICC_SRE_EL3.SRE
 """
 )
