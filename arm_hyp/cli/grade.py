@@ -153,7 +153,7 @@ def _text(report: Report, format: str) -> str:
         return FORMATS[format](report)
     console = Console(file=sys.stdout)
     with console.capture() as captured:
-        console.print(tables(report))
+        console.print(tables(report, console.width))
     only = details(report.submissions[0]) if len(report.submissions) == 1 else ""
     return captured.get() + only
 

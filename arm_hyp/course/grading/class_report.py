@@ -8,17 +8,25 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from rich.console import Group
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from arm_hyp.course.grading.formats import Row, printable, rows
 from arm_hyp.course.grading.results import Report, SubmissionResult
+from arm_hyp.course.verdict import TaskResult
 
 _SHOWN_CHECKS: Final = 10
+_SHOWN_LESSONS: Final = 3
+_LEAST_NAME: Final = 10
+_GAP: Final = 1
+_ENDLESS: Final = 10_000
+"""Columns of the console that only measures."""
 _STYLES: Final = {"passed": "green", "failed": "", "not graded": "yellow"}
 
 
@@ -44,23 +52,69 @@ def failing(report: Report) -> tuple[Failing, ...]:
     return tuple(sorted((one for one in found if one.failed or one.ungraded), key=lambda one: -one.failed))
 
 
-def tables(report: Report) -> Group:
-    """Return the report as it is printed."""
-    return Group(_submissions(report), *_failing(report), _versions(report), *_unheld(report))
+def tables(report: Report, columns: int) -> Group:
+    """Return the report as it is printed on so many columns."""
+    return Group(_submissions(report, columns), *_failing(report), _versions(report), *_unheld(report))
 
 
-def _submissions(report: Report) -> Table:
-    table = Table(title=printable(report.title) or None, title_justify="left")
-    table.add_column("submission", overflow="fold")
-    for name in report.versions:
-        table.add_column(name, justify="right")
-    table.add_column("points", justify="right")
+def _submissions(report: Report, columns: int) -> RenderableType:
+    """Return who has what: a row for each lesson of one submission, else the widest of the tables that fits."""
+    if len(report.submissions) == 1 and not report.submissions[0].problem:
+        return _lessons(report, report.submissions[0])
+    names, numbers = [*report.versions], _numbers(report)
+    tries = (names, _GAP), (numbers, _GAP), (numbers, 0)
+    found = next((table for heads, gap in tries if _fits(table := _class(report, heads, gap), columns)), None)
+    return found or Group(_class(report, [], _GAP), Text("points by lesson and check: --csv FILE"))
+
+
+def _fits(table: Table, columns: int) -> bool:
+    """Tell whether a table fits, if the names of submissions are folded."""
+    console, names = Console(width=_ENDLESS), table.columns[0]
+    names.max_width = _LEAST_NAME
+    least = Measurement.get(console, console.options, table).minimum
+    names.max_width = None
+    return least <= columns
+
+
+def _numbers(report: Report) -> list[str]:
+    """Return the lessons by number alone, where that tells them apart."""
+    numbers = [name.partition("-")[0] for name in report.versions]
+    return numbers if len({*numbers}) == len(numbers) else [*report.versions]
+
+
+def _class(report: Report, heads: Sequence[str], gap: int) -> Table:
+    """Return a row for each submission, with a column for each lesson that `heads` names."""
+    title = printable(report.title) or None
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, gap, 0, 0))
+    table.add_column("submission", overflow="fold", min_width=_LEAST_NAME)
+    for name in heads:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("points", justify="right", no_wrap=True)
     table.add_column("status", overflow="fold")
     for one in report.submissions:
         by_lesson = {lesson.lesson: f"{lesson.earned:g}" for lesson in one.lessons}
-        earned = (by_lesson.get(name, "-") for name in report.versions)
+        earned = [by_lesson.get(name, "-") for name in report.versions] if heads else []
         table.add_row(Text(printable(one.name)), *earned, f"{one.earned:g} of {one.points:g}", _status(one))
     return table
+
+
+def _lessons(report: Report, one: SubmissionResult) -> Table:
+    """Return a row for each lesson of one submission, and what they come to."""
+    title = ": ".join(filter(None, (printable(report.title), printable(one.name))))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, _GAP, 0, 0), show_footer=True)
+    table.add_column("lesson", "in all", overflow="fold")
+    tasks = [task for lesson in one.lessons for task in lesson.tasks]
+    table.add_column("tasks passed", _passed(tasks), justify="right")
+    table.add_column("points", f"{one.earned:g} of {one.points:g}", justify="right")
+    table.add_column("status", _status(one))
+    for lesson in one.lessons:
+        status = Text(lesson.status, style=_STYLES[lesson.status])
+        table.add_row(lesson.lesson, _passed(lesson.tasks), f"{lesson.earned:g} of {lesson.points:g}", status)
+    return table
+
+
+def _passed(tasks: Sequence[TaskResult]) -> str:
+    return f"{sum(task.status == 'passed' for task in tasks)} of {len(tasks)}"
 
 
 def _status(one: SubmissionResult) -> Text:
@@ -86,8 +140,15 @@ def _failing(report: Report) -> Iterator[Table]:
 
 
 def _versions(report: Report) -> Text:
-    lessons = ", ".join(f"{name} version {version}" for name, version in report.versions.items())
+    by_version: dict[int, list[str]] = {}
+    for name, version in report.versions.items():
+        by_version.setdefault(version, []).append(name)
+    lessons = "; ".join(f"version {version} of {_named(names)}" for version, names in sorted(by_version.items()))
     return Text(f"arm-hyp {report.library_version}; {lessons}; --seed {report.seed}")
+
+
+def _named(lessons: Sequence[str]) -> str:
+    return ", ".join(lessons) if len(lessons) <= _SHOWN_LESSONS else f"{len(lessons)} lessons"
 
 
 def _unheld(report: Report) -> Iterator[Text]:

@@ -10,14 +10,16 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from cheating_support import NAME, SOLUTION, make_lesson
+from rich.console import Console
 
 from arm_hyp import __version__
 from arm_hyp.cli.main import main
 from arm_hyp.course.catalogue import Catalogue
 from arm_hyp.course.grading import bundle, pool
-from arm_hyp.course.grading.class_report import details, failing, to_csv
+from arm_hyp.course.grading.class_report import details, failing, tables, to_csv
 from arm_hyp.course.grading.formats import FORMATS
 from arm_hyp.course.grading.grade import Grader, Settings
 from arm_hyp.course.grading.pool import Pool
@@ -196,6 +198,42 @@ def test_the_check_that_most_fail_comes_first() -> None:
         (f"{NAME}/sum/a", 2, 0, 3),
         (f"{NAME}/sum/b", 1, 1, 3),
     ]
+
+
+def printed(made: Report, columns: int) -> list[str]:
+    console = Console(width=columns, file=io.StringIO(), color_system=None)
+    with console.capture() as captured:
+        console.print(tables(made, columns))
+    return [line.rstrip() for line in captured.get().splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("columns", "head"),
+    [
+        (300, "01-lesson 02-lesson"),
+        (100, "submission   01  02  03"),
+        (80, "submission  01 02 03"),
+        (60, "submission   points  status"),
+    ],
+)
+def test_the_table_of_a_whole_course_is_readable(columns: int, head: str) -> None:
+    names = [f"{number:02}-lesson" for number in range(1, 17)]
+    lessons = tuple(
+        LessonResult(
+            lesson=name, lesson_version=1, library_version="0", seed=1,
+            tasks=(TaskResult(task="sum", title="Add", points=8, checks=(check("a", "passed"),)),),
+        )
+        for name in names
+    )  # fmt: skip
+    each = [SubmissionResult(name=name, points=128, lessons=lessons) for name in ("anna", "bert-with-a-long-name")]
+    made = msgspec.structs.replace(report(*each), versions=dict.fromkeys(names, 1))
+    lines = printed(made, columns)
+    assert " ".join(head.split()) in " ".join(lines[1].split())
+    assert max(map(len, lines)) <= columns
+    assert any("anna" in line and "128 of 128" in line for line in lines)
+    assert ("--csv" in "".join(lines)) == (columns == 60)
+    alone = printed(msgspec.structs.replace(made, submissions=tuple(each[:1])), columns)
+    assert [line.split()[:4] for line in alone[3:5]] == [["01-lesson", "1", "of", "1"], ["02-lesson", "1", "of", "1"]]
 
 
 # --- workers ----------------------------------------------------------------------------------------------------------
