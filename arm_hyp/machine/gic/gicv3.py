@@ -29,7 +29,7 @@ from arm_hyp.machine.gic.register_ports import select_ports
 from arm_hyp.machine.seams import CpuView, Device
 
 FIXED_CONTROLS: Final[Mapping[str, int]] = {"icc_sre_el1": 0b0111, "icc_sre_el2": 0b1111, "icc_sre_el3": 0b1111}
-"""ICC_SRE_ELx: no legacy interface, so SRE, DFB, DIB and (at EL2, EL3) Enable are RAO/WI. Ref: IHI 0069 3.4, as on QEMU."""
+"""ICC_SRE_ELx: no legacy interface, so SRE, DFB, DIB and (above EL1) Enable are RAO/WI. Ref: IHI 0069 3.4; as QEMU."""
 
 
 class Gicv3(Inputs):
