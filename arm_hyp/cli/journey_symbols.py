@@ -1,6 +1,6 @@
 """Names for the addresses of a run: from files, and from a Linux kernel itself, which has them in RAM.
 
-Read `runner/symbol_files.py` and `debug/gdb/kallsyms.py` before this file, `cli/journey.py` after it.
+Read `runner/symbol_files.py` and `runner/kallsyms.py` before this file, `cli/journey.py` after it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Symbols:
         due = sum(n >= bound for bound in _SET_UP_AFTER)
         if not self.may_come or due <= self._tried:
             return
-        from arm_hyp.debug.gdb.kallsyms import find_symbols
+        from arm_hyp.runner.kallsyms import find_symbols
 
         self._tried = due
         found = find_symbols(self._runner.machine.ram)

@@ -16,8 +16,6 @@ from arm_hyp.arch.gic import FIRST_PPI
 from arm_hyp.arch.registers.gic_virtual import ICH_LR_EL2
 from arm_hyp.arch.syndromes import ec_name
 from arm_hyp.arch.translation import FETCH, READ, WRITE, walk
-from arm_hyp.debug.gdb.kallsyms import find_symbols
-from arm_hyp.debug.gdb.stage2_ranges import stage2_lines
 from arm_hyp.errors import UserError
 from arm_hyp.explain.diagnosis.gates import (
     Interface,
@@ -30,8 +28,10 @@ from arm_hyp.explain.diagnosis.gates import (
     kind_of,
     name_of_intid,
 )
+from arm_hyp.explain.stage2_ranges import stage2_lines
 from arm_hyp.explain.walks import explain_walk
 from arm_hyp.explain.why import why_trapped
+from arm_hyp.runner.kallsyms import find_symbols
 from arm_hyp.runner.symbol_files import symbols_as_elf
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arm_hyp.debug.gdb.kallsyms import find_symbols
+from arm_hyp.runner.kallsyms import find_symbols
 
 BASE = 0xFFFF_8000_0800_0000
 TOKENS = [bytes((byte,)) if 0x30 <= byte < 0x7B else b"tok%d" % byte for byte in range(256)]

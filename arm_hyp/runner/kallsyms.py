@@ -1,6 +1,6 @@
 """The symbols of a running Linux, found in its memory: the tables behind /proc/kallsyms.
 
-Read `cpu/symbols.py` before this file, `monitor.py` after it. The tables lie side by side in the kernel's read-only
+Read `cpu/symbols.py` before this file. The tables lie side by side in the kernel's read-only
 data, in this order: 32-bit offsets of all symbols, their base, how many there are, their names (each a length and that
 many tokens), where every 256th name begins (the markers), perhaps the symbols in the order of their names (3 bytes
 each), the 256 tokens, where each token begins. Only the tokens can be recognized: those of the digits are the digits.

@@ -1,6 +1,6 @@
 """The stage 2 of a regime as ranges: what is mapped where, neighbours that belong together as one line.
 
-Read `arch/translation/parameters.py` and `hypervisor/stage2/dump.py` before this file, `monitor.py` after it.
+Read `arch/translation/parameters.py` and `explain/checkers/table_tree.py` before this file.
 """
 
 from __future__ import annotations
