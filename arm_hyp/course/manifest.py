@@ -34,10 +34,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
     """One thing to do. `files` are the student's; `machine` is what its runs are on; `limit` is in instructions.
 
     `choices` are what can be answered, by letter; `why` says of wrong ones, or of other answers, what is wrong.
-    `bits` are the fields to configure. `base` is where the table that a student builds by values lies. `seed` gives
-    ranges, both ends included, from which the values of symbols are drawn for each check. `allows` names what handlers
-    may do beside the usual: `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace
-    themselves.
+    `bits` are the fields to configure. `base` is where the table that a student builds by values lies, `level` its
+    level in stage 2, by which the terminal says what an entry means. `seed` gives ranges, both ends included, from
+    which the values of symbols are drawn for each check. `allows` names what handlers may do beside the usual:
+    `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace themselves.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
     bits: tuple[str, ...] = ()
     base: int | None = None
     entries: int = 512
+    level: int | None = None
     limit: int = DEFAULT_LIMIT
     machine: dict[str, Any] = {}
     seed: dict[str, tuple[int, int]] = {}
@@ -153,6 +154,8 @@ def _task_mistakes(task: Task) -> Any:
         yield f"points: {task.points} is no number of points; give at least 1"
     if not 1 <= task.limit <= 1 << 40:
         yield "limit: is no number of instructions"
+    if task.level not in (None, 1, 2, 3):
+        yield f"level: {task.level} is no level of a table; there are 1, 2 and 3"
     for name in task.files:
         if Path(name).name != name or name.startswith(".") or name == ANSWERS:
             yield f"files: {name!r} cannot be a student's file; give a plain name"

@@ -73,14 +73,24 @@ def _alone(name: str) -> Do:
 
 def _whatif(app: ArmHypApp) -> None:
     """Flip the deciding bit, the one chosen in the grid, or one that the user names."""
-    view = app.driver.view
-    bits = [] if view is None else sorted(f"{register}.{name}" for register, name in view.deciding)
-    chosen = getattr(app.panels["bits"], "chosen_bit", None) if app.focused_panel is app.panels["bits"] else None
-    named = chosen if isinstance(chosen, str) else bits[0] if len(bits) == 1 else None
+    named = bit_here(app)
     if named is not None:
         app.do("flip", lambda: app.driver.flip(named))
     else:
+        bits = _deciding(app)
         app.question("what if this bit were different? (HCR_EL2.TWI)", app.driver.flip, bits[0] if bits else "")
+
+
+def bit_here(app: ArmHypApp) -> str | None:
+    """Return the bit that is chosen in the grid, or the one that decides the trap; None where there are several."""
+    chosen = getattr(app.panels["bits"], "chosen_bit", None) if app.focused_panel is app.panels["bits"] else None
+    bits = _deciding(app)
+    return chosen if isinstance(chosen, str) else bits[0] if len(bits) == 1 else None
+
+
+def _deciding(app: ArmHypApp) -> list[str]:
+    view = app.driver.view
+    return [] if view is None else sorted(f"{register}.{name}" for register, name in view.deciding)
 
 
 def _branches(app: ArmHypApp) -> None:
@@ -140,14 +150,14 @@ def _copy(app: ArmHypApp) -> None:
 
 def _explain(app: ArmHypApp) -> None:
     """Explain the word under the mouse, or the one that the panel has chosen, or one that the user names."""
-    word = _word_here(app)
+    word = word_here(app)
     if word is None:
         app.question("explain (HCR_EL2.TWI, ESR_EL2, WFI, IPA, HYP012)", app.explain)
     else:
         app.do("explain", lambda: app.explain(word))
 
 
-def _word_here(app: ArmHypApp) -> str | None:
+def word_here(app: ArmHypApp) -> str | None:
     """Return the word under the mouse that can be explained, or the one that the panel has chosen."""
     position = app.mouse_position
     if app.screen.region.contains_point(position):

@@ -10,34 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from arm_hyp.course.manifest import Task
 from arm_hyp.course.verdict import LessonResult
 from arm_hyp.errors import UserError
-from arm_hyp.tui.actions import DO, edit_files
-from arm_hyp.tui.lessons.page import FIRST_SAY, answer_text
-from arm_hyp.tui.lessons.screens import BitsScreen, ChoiceScreen, LessonsScreen
+from arm_hyp.tui.actions import DO
+from arm_hyp.tui.lessons.answering import Do, do_task, edit, flip, guarded
+from arm_hyp.tui.lessons.page import FIRST_SAY
+from arm_hyp.tui.lessons.screens import LessonsScreen
 from arm_hyp.tui.lessons.verdict import failed_run, first_failed
 from arm_hyp.tui.panels.drawing import visible
 from arm_hyp.tui.screens import TextScreen
 
 if TYPE_CHECKING:
     from arm_hyp.tui.lessons.app import LessonApp
-
-Do = Callable[["LessonApp"], None]
-
-
-def _guarded(do: Do) -> Do:
-    """Have what the student got wrong, or what cannot be written, said in the bottom line."""
-
-    def guarded(app: LessonApp) -> None:
-        try:
-            do(app)
-        except UserError as error:
-            app.say(str(error), is_bad=True)
-        except OSError as error:
-            app.say(f"{error.filename}: {error.strerror}", is_bad=True)
-
-    return guarded
 
 
 # --- the text ---------------------------------------------------------------------------------------------------------
@@ -49,7 +33,7 @@ def _go_on(app: LessonApp) -> None:
     if app.read_on():
         return
     if task is not None and not app.study.has_passed(task):
-        _do(app)
+        do_task(app)
     elif not app.study.is_last:
         app.turn(1)
     else:
@@ -81,7 +65,7 @@ def _lessons(app: LessonApp) -> None:
 
     def chosen(name: str | None) -> None:
         if name:
-            _guarded(lambda app: app.begin(classroom.lesson(name)))(app)
+            guarded(lambda app: app.begin(classroom.lesson(name)))(app)
 
     app.push_screen(LessonsScreen(classroom.standings(), app.look), chosen)
 
@@ -95,60 +79,6 @@ def _next_lesson(app: LessonApp) -> None:
 
 
 # --- the task ---------------------------------------------------------------------------------------------------------
-
-
-def _do(app: LessonApp) -> None:
-    """Answer the task of this step, or edit its file."""
-    task = app.study.task
-    if task is None:
-        app.say("there is no task in this step: Enter goes on in the text")
-    elif task.files:
-        _edit(app)
-    elif task.choices:
-        answer = answer_text(app.study.answers.get(task.name))
-        app.push_screen(ChoiceScreen(task, answer, app.look), lambda letter: answered(app, task, letter))
-    elif task.bits:
-        given = app.study.answers.get(task.name)
-        values = given if isinstance(given, dict) else {}
-        app.push_screen(BitsScreen(task, values, app.look), lambda found: _set(app, task, found))
-    else:
-        _ask(app, task)
-
-
-def _ask(app: LessonApp, task: Task) -> None:
-    async def take(text: str) -> str:
-        answered(app, task, text)
-        return ""
-
-    question = task.question if len(task.question) < app.size.width - 4 else task.title
-    app.question(question, take, answer_text(app.study.answers.get(task.name)))
-
-
-def _set(app: LessonApp, task: Task, values: Mapping[str, int] | None) -> None:
-    if values is not None:
-        answered(app, task, " ".join(f"{name}={number}" for name, number in values.items()))
-
-
-def answered(app: LessonApp, task: Task, text: str | None) -> None:
-    """Write an answer down, and have it checked."""
-
-    def write(app: LessonApp) -> None:
-        if text:
-            app.study.classroom.answer(app.study.lesson, task, text.split())
-            app.draw_page()
-            app.check([task.name])
-
-    _guarded(write)(app)
-
-
-def _edit(app: LessonApp) -> None:
-    """Edit the file of the task; what was saved is checked."""
-    task = app.study.with_file
-    if task is None:
-        app.say("this task has no file: d answers it")
-        return
-    if edit_files(app, *(str(app.study.folder / name) for name in task.files)):
-        app.check_saved()
 
 
 def _check(app: LessonApp) -> None:
@@ -239,22 +169,23 @@ def _passed(app: LessonApp) -> None:
     if not app.study.is_last:
         app.turn(1)
     elif app.study.passed == len(app.study.lesson.tasks):
-        _guarded(_next_lesson)(app)
+        guarded(_next_lesson)(app)
 
 
 DO_IN_LESSON: Final[Mapping[str, Do]] = {
-    "go_on": _guarded(_go_on),
-    "console": _guarded(_enter),
+    "go_on": guarded(_go_on),
+    "console": guarded(_enter),
     "text": _text,
-    "do": _guarded(_do),
-    "edit": _guarded(_edit),
+    "do": guarded(do_task),
+    "edit": guarded(edit),
+    "whatif": guarded(flip),
     "check": _check,
-    "hint": _guarded(_hint),
+    "hint": guarded(_hint),
     "feedback": lambda app: app.show_verdict(),
     "rerun": _rerun,
-    "lessons": _guarded(_lessons),
-    "next_lesson": _guarded(_next_lesson),
-    "solution": _guarded(_solution),
+    "lessons": guarded(_lessons),
+    "next_lesson": guarded(_next_lesson),
+    "solution": guarded(_solution),
     "reset": _reset,
 }
 """What differs from, or is not in, `tui/actions.py`."""

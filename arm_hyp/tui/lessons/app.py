@@ -1,7 +1,7 @@
 """The terminal with a lesson: its page beside the run that it speaks of, tasks that are checked, and what comes of it.
 
-Read `tui/app.py`, `tui/lessons/study.py`, `page.py` and `screens.py` before this file, `tui/lessons/actions.py` (what
-its keys do) after it.
+Read `tui/lessons/study.py`, `paged.py` and `screens.py` before this file, `tui/lessons/actions.py` (what its keys do)
+after it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
@@ -23,22 +23,21 @@ from arm_hyp.course.manifest import Lesson
 from arm_hyp.course.verdict import LessonResult
 from arm_hyp.course.watching import Saves
 from arm_hyp.errors import UserError
-from arm_hyp.timeline.conditions import parse_condition
-from arm_hyp.timeline.position import START, parse_position
-from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import Found
 from arm_hyp.timeline.process.pipe import RecordingFile
 from arm_hyp.tui import keys
-from arm_hyp.tui.app import SLOTS, ArmHypApp, Options
+from arm_hyp.tui.app import Options
 from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.driver import AHEAD, Driver
-from arm_hyp.tui.layouts import LESSON_FROM, Place, arrange_beside
-from arm_hyp.tui.lessons.page import FIRST_SAY, LessonPage, page_of
+from arm_hyp.tui.lessons.commands import WALK_TO
+from arm_hyp.tui.lessons.page import FIRST_SAY, page_of
+from arm_hyp.tui.lessons.paged import BESIDE_SLOT, PagedApp
+from arm_hyp.tui.lessons.places import go_to
 from arm_hyp.tui.lessons.saves import saves_in
-from arm_hyp.tui.lessons.screens import VerdictScreen
+from arm_hyp.tui.lessons.screens import VerdictScreen, room
 from arm_hyp.tui.lessons.study import Study
 from arm_hyp.tui.lessons.verdict import failed_run, verdict_lines
 from arm_hyp.tui.link import Link, ProcessLink, Source
+from arm_hyp.tui.panels.walk import WalkPanel
 from arm_hyp.tui.widgets import PanelWidget
 
 MakeLink = Callable[[Source], Link]
@@ -47,6 +46,10 @@ FORWARD: Final = frozenset(
     {"step", "next_trap", "run", "end", "goto", "search", "search_next", "search_previous", "whatif", "edit"}
 )
 """What would show what happens, where the student is to say it first."""
+OF_RUN: Final = FORWARD - {"edit"} | {"back", "previous_trap", "run_back", "home", "who_changed", "undo", "branches"}
+"""What is of no use unless the run is seen."""
+SCROLLS: Final[Mapping[str, int]] = {"next_trap": 1, "previous_trap": -1}
+"""What scrolls a page that is alone on the screen, and in which direction."""
 ON_PAGE: Final = ("go_on", "do", "hint", "text", "help", "lessons", "quit")
 BY_RUN: Final = ("text", "step", "back", "next_trap", "run", "why", "do", "help", "quit")
 """What the bottom line names while the page has the keys, and while another panel has."""
@@ -55,14 +58,10 @@ _IN_BAR: Final = (
     | {one.name: one for one in keys.LESSON_ACTIONS}
     | {"text": keys.BY_NAME["text"]._replace(label="text/run")}
 )
-_PAGE_SLOT: Final = SLOTS - 1
-_BESIDE_SLOT: Final = 2
-"""Where a panel comes that a step wants to be seen."""
 _SEEDS: Final = 10_000
-_VERDICT_COLUMNS: Final = 106
 
 
-class LessonApp(ArmHypApp):
+class LessonApp(PagedApp):
     """An application with a lesson. `make_link` starts machines, `wakes` tells of saves."""
 
     actions = (*keys.LESSON_ACTIONS, *keys.ACTIONS)
@@ -77,69 +76,30 @@ class LessonApp(ArmHypApp):
     ) -> None:
         self.study, self._make_link, self._wakes = study, make_link, wakes
         super().__init__(make_link(study.machine()), replace(options, runs_ahead=not study.is_hidden))
-        self.page = LessonPage()
-        self.panels["page"] = self.page
         self.page.page = page_of(study)
         self.result: LessonResult | None = None
         """What the last check said."""
         self.is_hidden = study.is_hidden
         """Whether nothing right of the cursor may be seen yet."""
         self._shown: tuple[object, ...] = (study.lesson.name, study.shown, study.is_hidden)
+        self.offered = ""
+        """What the next question finds typed in already."""
         self._held: list[tempfile.TemporaryDirectory[str]] = []
         self.saves = Saves(study.classroom, study.lesson)
 
     # --- the screen --------------------------------------------------------------------------------------------------
-
-    @property
-    def has_room(self) -> bool:
-        """Whether the page stands beside the run."""
-        width, height = self.size
-        return width >= LESSON_FROM[0] and height >= LESSON_FROM[1]
-
-    def places(self, width: int, height: int, chosen: dict[int, str]) -> tuple[Place, ...]:
-        """Put the page beside the panels, where there is room."""
-        if self.zoomed is not None or not self.has_room:
-            return super().places(width, height, chosen)
-        return arrange_beside((_PAGE_SLOT, "page"), width, height, chosen)
-
-    def slot_to_use(self) -> PanelWidget:
-        """Return the slot for another panel: never that of the page."""
-        widget = super().slot_to_use()
-        return self.query_one(f"#slot{_BESIDE_SLOT}", PanelWidget) if widget.panel is self.page else widget
 
     async def on_mount(self) -> None:
         """Begin with the text, and watch the student's files; Textual has the base do its own part after this."""
         self.call_later(self.show_page)
         self._watch()
 
-    def _resized(self) -> None:
-        if self.has_room and self.zoomed == "page":
-            self.zoomed = None
-        super()._resized()
-
-    def show_page(self) -> None:
-        """Give the page the keys; alone, where it has no room beside the run."""
-        if not self.has_room and self.zoomed != "page":
-            self.zoom("page")
-        for widget in self._page_widgets:
-            self.give_keys(widget)
-
-    def show_run(self) -> None:
-        """Show the run, where the page stands in front of it."""
-        if self.zoomed == "page":
-            self.zoom(None)
-
     def draw_page(self) -> None:
         """Draw the page as things stand now."""
         self.page.page = page_of(self.study)
         self.page.index = 0
-        for widget in self._page_widgets:
+        for widget in self.page_widgets:
             widget.redraw()
-
-    @property
-    def _page_widgets(self) -> list[PanelWidget]:
-        """Where the page is seen: one slot, or none."""
-        return [widget for widget in self.widgets if widget.panel is self.page]
 
     def _bar_line(self, width: int) -> tuple[Text, Style]:
         names = ON_PAGE if self.focused_panel is self.page else BY_RUN
@@ -150,7 +110,7 @@ class LessonApp(ArmHypApp):
         """Take the letter of a choice for an answer, while the page has the keys."""
         task = self.study.task
         if isinstance(event, events.Key) and len(self.screen_stack) == 1 and self.focused_panel is self.page:
-            from arm_hyp.tui.lessons.actions import answered  # here: it needs this class
+            from arm_hyp.tui.lessons.answering import answered  # here: it needs this class
 
             if task is not None and not self.study.has_passed(task) and event.character in task.choices:
                 answered(self, task, event.character)
@@ -209,10 +169,10 @@ class LessonApp(ArmHypApp):
 
     async def _point(self) -> str:
         """Go where the step points to, and have its panel seen."""
-        await self._go(self.study.place)
+        await go_to(self.driver, self.study.place, self.study.limit)
         panel = self.study.step.panel
         is_seen = panel in ("", "page", *self._panels_by_size)
-        self.chosen = {} if is_seen else {_BESIDE_SLOT: panel}
+        self.chosen = {} if is_seen else {BESIDE_SLOT: panel}
         self.arrange()
         await self.driver.look()
         return ""
@@ -225,20 +185,6 @@ class LessonApp(ArmHypApp):
         self.zoomed = zoomed
         return [place.panel for place in places]
 
-    async def _go(self, place: str) -> None:
-        if place in ("", "start"):
-            await self.driver.go(START)
-        elif place == "end":
-            await self.driver.end()
-        elif place[0].isdigit():
-            await self.driver.go(parse_position(place))
-        else:
-            parse_condition(place)
-            await self.driver.go(START)
-            found = await self.driver.ask(ask.Find((), (place,), is_back=False, limit=self.study.limit))
-            if isinstance(found, Found) and found.words is None:
-                await self.driver.go(START)
-
     async def happen(self) -> str:
         """Let what was hidden happen, from where the run stands."""
         self.is_hidden = False
@@ -250,7 +196,7 @@ class LessonApp(ArmHypApp):
         else:
             note = await self.driver.run(self.study.limit)
         note = self.driver.now.status.outcome or note or "paused; Space: on"
-        return note if self.has_room else f"{note}; l: the text"
+        return f"{note}; PgUp: back" if self.has_room else f"{note}; PgUp: back, l: the text"
 
     async def look_at_failed(self) -> str:
         """Open the run that failed, at the place that is marked."""
@@ -270,29 +216,8 @@ class LessonApp(ArmHypApp):
         """Go to another step of the text."""
         if self.study.move(distance):
             self.draw_page()
-            self._to_top()
+            self.to_top()
             self.do("step", self.enter)
-
-    def _to_top(self) -> None:
-        for widget in self._page_widgets:
-            widget.top = 0
-
-    def read_on(self) -> bool:
-        """Scroll on in the page; return whether there was more."""
-        for widget in self._page_widgets:
-            if self.driver.view is None or widget.top + widget.inside.height >= self._page_lines(widget):
-                return False
-            widget.scroll_lines(widget.inside.height - 1)
-            return True
-        return False
-
-    def read_to_end(self) -> None:
-        """Scroll to the end of the page."""
-        for widget in self._page_widgets:
-            widget.scroll_lines(self._page_lines(widget))
-
-    def _page_lines(self, widget: PanelWidget) -> int:
-        return len(self.page.lines(self.driver.now, *widget.inside, self.look))
 
     def begin(self, lesson: Lesson) -> None:
         """Begin another lesson, or go on with it."""
@@ -300,7 +225,7 @@ class LessonApp(ArmHypApp):
         self.saves = Saves(self.study.classroom, lesson)
         self.result = None
         self.draw_page()
-        self._to_top()
+        self.to_top()
         self.show_page()
         self._watch()
         self.do("step", self.enter)
@@ -357,7 +282,7 @@ class LessonApp(ArmHypApp):
         if isinstance(self.screen, VerdictScreen):
             self.pop_screen()
         words, action = leads_to(self, self.result)
-        lines = verdict_lines(self.result, min(self.size.width * 92 // 100 - 4, _VERDICT_COLUMNS), self.look)
+        lines = verdict_lines(self.result, room(self.size.width), self.look)
 
         def then(is_on: bool | None) -> None:
             if is_on:
@@ -383,13 +308,37 @@ class LessonApp(ArmHypApp):
         """Do what an action says; none that would show what is to be predicted."""
         from arm_hyp.tui.lessons.actions import DO_IN_LESSON  # here: it needs this class
 
+        if self.zoomed == "page" and name in SCROLLS:
+            self.scroll_page(SCROLLS[name])
+            return
         if self.is_hidden and name in FORWARD:
             self.say(FIRST_SAY)
-        elif name in DO_IN_LESSON:
+            return
+        if name in OF_RUN:
+            self.show_run()
+        self.offered = self.offered or self.study.typed_for(name)
+        if name in DO_IN_LESSON:
             self.say("")
             DO_IN_LESSON[name](self)
         else:
             super().action_do(name)
+
+    def question(self, text: str, take: Callable[[str], Awaitable[str]], answer: str = "") -> None:
+        """Ask for a line; what the text says is to be typed is there already."""
+        offered, self.offered = self.offered, ""
+        super().question(text, take, answer or offered)
+
+    def on_panel_widget_chosen(self, message: PanelWidget.Chosen) -> None:
+        """Do what a command of the text stands for, with what is to be typed."""
+        self.offered = str(message.meta.get("typed", ""))
+        if message.meta.get("press") == WALK_TO:
+            message.prevent_default()  # Textual has the base take it, too
+            self.show_walk()
+
+    def show_walk(self) -> None:
+        """Show the walk, and ask of which address."""
+        self.show_panel("walk")
+        self.on_panel_widget_changed(PanelWidget.Changed(self.panels["walk"], WalkPanel.question))
 
     async def on_unmount(self) -> None:
         """Forget the folders that were made for machines."""

@@ -1,7 +1,7 @@
 """The Markdown of lessons as lines of text: paragraphs, lists, tables and code, for any width.
 
-Read `tui/text.py` before this file, `tui/lessons/page.py` after it. Names of registers and their fields can be
-explained: they stand for their word.
+Read `tui/text.py` and `tui/lessons/commands.py` before this file, `tui/lessons/page.py` after it. Names of registers
+and their fields can be explained: they stand for their word. A command is written as the key that does it here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from arm_hyp.tui.lessons.commands import instead_of
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.drawing import visible
 from arm_hyp.tui.text import flowed
@@ -22,6 +23,7 @@ _ITEM: Final = re.compile(r"(\s*)([-*]|\d+\.)\s+(.*)")
 _INLINE: Final = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\*([^\s*][^*]*)\*|<kbd>(.*?)</kbd>")
 _REGISTER: Final = re.compile(r"\b[A-Z][A-Z0-9]*_EL[0-3](?:\.[A-Za-z0-9]+)?\b")
 _RULE: Final = re.compile(r"\|?[\s:|-]+\|?")
+_PROGRAM: Final = "arm-hyp"
 _ROLES: Final = ("code", "strong", "strong", "key")
 
 
@@ -92,10 +94,23 @@ def inline(words: str, look: Look, role: str = "text") -> Text:
     for match in _INLINE.finditer(words):
         _plain(text, words[at : match.start()], role, look)
         kind, inside = next((kind, inside) for kind, inside in zip(_ROLES, match.groups(), strict=True) if inside)
-        _plain(text, inside, kind, look)
+        if kind != "code" or not _key(text, inside, look):
+            _plain(text, inside, kind, look)
         at = match.end()
     _plain(text, words[at:], role, look)
     return text
+
+
+def _key(text: Text, code: str, look: Look) -> bool:
+    """Write the key that does a command here, and what is typed then; return whether there is one."""
+    program, *command = code.split() or [""]
+    found = instead_of(command) if program == _PROGRAM else None
+    if found is None:
+        return False
+    text.append(found.key, look.style("key", press=found.action, typed=found.typed))
+    if found.typed:
+        text.append(f" {visible(found.typed)}", look.style("code", press=found.action, typed=found.typed))
+    return True
 
 
 def _plain(text: Text, words: str, role: str, look: Look) -> None:

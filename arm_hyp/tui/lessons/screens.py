@@ -25,8 +25,9 @@ from arm_hyp.tui.lessons.markdown import inline
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.bits import field_words
 from arm_hyp.tui.panels.drawing import bar
+from arm_hyp.tui.text import flowed
 
-_CSS: Final = """
+SCREEN_CSS: Final = """
 {name} {{ align: center middle; background: $background 60%; }}
 {name} > Vertical, {name} > VerticalScroll {{
     width: 92%; max-width: 110; height: auto; max-height: 92%; padding: 0 1; border: round $accent;
@@ -36,12 +37,19 @@ _CSS: Final = """
 {name} Static {{ margin: 0 0 1 0; }}
 """
 _BAR: Final = 20
+_MOST_CELLS: Final = 104
+_AROUND_CELLS: Final = 6
+
+
+def room(columns: int) -> int:
+    """Return how many cells a line has in a frame, on a screen of so many columns."""
+    return min(columns * 92 // 100 - _AROUND_CELLS, _MOST_CELLS)
 
 
 class ChoiceScreen(ModalScreen[str | None]):
     """A question with its choices: Enter, or the letter, answers."""
 
-    DEFAULT_CSS = _CSS.format(name="ChoiceScreen")
+    DEFAULT_CSS = SCREEN_CSS.format(name="ChoiceScreen")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "back", show=False)]
 
     def __init__(self, task: Task, answer: str, look: Look) -> None:
@@ -61,8 +69,8 @@ class ChoiceScreen(ModalScreen[str | None]):
             self.query_one(OptionList).highlighted = list(self._asked.choices).index(self._answer)
 
     def _prompt(self, letter: str) -> Text:
-        style = self._look.style("key")
-        return Text.assemble((letter, style), "  ", inline(self._asked.choices[letter], self._look))
+        words = Text.assemble((letter, self._look.style("key")), "  ", inline(self._asked.choices[letter], self._look))
+        return Text("\n").join(flowed(words, room(self.app.size.width), 3))
 
     def on_key(self, event: events.Key) -> None:
         """Take a letter for an answer."""
@@ -78,13 +86,13 @@ class ChoiceScreen(ModalScreen[str | None]):
 class BitsScreen(ModalScreen[Mapping[str, int] | None]):
     """Fields to set before the first instruction: right and left or Space change the chosen one."""
 
-    DEFAULT_CSS = _CSS.format(name="BitsScreen")
+    DEFAULT_CSS = SCREEN_CSS.format(name="BitsScreen")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "back", show=False)]
 
     def __init__(self, task: Task, values: Mapping[str, int], look: Look) -> None:
         super().__init__()
         self._asked, self._look, self._values = task, look, dict(values)
-        self._fields = {name: _field(name) for name in task.bits}
+        self._fields = {name: field_of(name) for name in task.bits}
 
     def compose(self) -> ComposeResult:
         """Show the question, and the fields below it."""
@@ -121,7 +129,8 @@ class BitsScreen(ModalScreen[Mapping[str, int] | None]):
         self.dismiss({name: self._values.get(name, 0) for name in self._fields})
 
 
-def _field(name: str) -> Field:
+def field_of(name: str) -> Field:
+    """Return the field that REGISTER.FIELD names."""
     register, _, field = name.partition(".")
     return next(each for each in REGISTERS[register].FIELDS if each.name == field)
 
@@ -129,7 +138,7 @@ def _field(name: str) -> Field:
 class VerdictScreen(ModalScreen[bool]):
     """What a check says. Enter goes on with what `leads_to` says; Escape goes back."""
 
-    DEFAULT_CSS = _CSS.format(name="VerdictScreen")
+    DEFAULT_CSS = SCREEN_CSS.format(name="VerdictScreen")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "dismiss(True)", "on", show=False),
         Binding("escape,q,f", "dismiss(False)", "back", show=False),
@@ -149,7 +158,7 @@ class VerdictScreen(ModalScreen[bool]):
 class LessonsScreen(ModalScreen[str | None]):
     """All lessons, and how far one is in each; Enter goes to one."""
 
-    DEFAULT_CSS = _CSS.format(name="LessonsScreen")
+    DEFAULT_CSS = SCREEN_CSS.format(name="LessonsScreen")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,L", "dismiss(None)", "back", show=False)]
 
     def __init__(self, standings: Sequence[Standing], look: Look) -> None:

@@ -19,6 +19,7 @@ from arm_hyp.course.text import Step, read_steps
 from arm_hyp.errors import UserError
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
+from arm_hyp.tui.lessons.commands import typed_for
 
 if TYPE_CHECKING:
     from arm_hyp.course.verdict import LessonResult, TaskResult
@@ -89,6 +90,10 @@ class Study:
     def hints(self, task: Task) -> tuple[str, ...]:
         """Return the hints that the student has seen."""
         return task.hints[: self.classroom.workspace.progress.hints.get(f"{self.lesson.name}/{task.name}", 0)]
+
+    def typed_for(self, action: str) -> str:
+        """Return what the step says is to be typed behind the key of an action."""
+        return typed_for(action, self.step.body)
 
     @property
     def with_file(self) -> Task | None:

@@ -163,7 +163,7 @@ def test_a_wrong_answer_is_told_why_and_may_be_given_again(tmp_path: Path) -> No
         assert driven.app.study.passed == 0 and "f says why" in driven.page
         await driven.press("f")
         assert "This machine starts at the top" in driven.text
-        await driven.press("escape")
+        await driven.press("escape", "l")
         await driven.press("a")
         assert driven.app.study.passed == 1
 
