@@ -179,8 +179,8 @@ def edit(app: LessonApp) -> None:
         app.say("this task has no file: d answers it")
     elif not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
         _edit_here(app, task.files)
-    elif edit_files(app, *(str(app.study.folder / name) for name in task.files)):
-        app.check_saved()
+    elif edit_files(app, *(str(app.study.folder / name) for name in task.files)) and not app.check_saved():
+        app.say(f"{' and '.join(task.files)}: as before, so there is nothing new to check (k does it anyway)")
 
 
 def _edit_here(app: LessonApp, names: Sequence[str]) -> None:

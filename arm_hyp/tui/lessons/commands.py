@@ -15,12 +15,14 @@ from arm_hyp.tui.panels.catalogue import NAMES
 
 _SHOWN: Final = {action.name: action.shown for action in (*ACTIONS, *LESSON_ACTIONS)}
 _WALK: Final = DIGITS[NAMES.index("walk")]
-WALK_TO: Final = "walk_to"
-"""Shows the walk of an address: no action of the table, but the key of a panel, and then one of that panel's."""
+_PALETTE: Final = "Ctrl+P"
+_OPEN: Final = "this terminal open"
+PANEL: Final = "panel "
+"""What leads to a panel is no action of the table, but this and the panel's name."""
 
 
 class Instead(NamedTuple):
-    """A key as it is shown, the action that it does, and what is typed then; empty where nothing is asked."""
+    """A key as it is shown, the action that it does, and what is typed then; empty where there is nothing."""
 
     key: str
     action: str
@@ -42,12 +44,18 @@ def _operands(words: Sequence[str]) -> list[str]:
 
 
 def _run(words: Sequence[str]) -> Instead | None:
-    """A run is watched by Space; with a witness, or counted, it is another thing."""
-    return None if {"--check", "--stat"} & set(words) else _does("run")(words)
+    """A run is seen by Space, and counted in a panel. With a witness it is another thing."""
+    if "--stat" in words:
+        return Instead(_PALETTE, f"{PANEL}exits", "exits")
+    return None if "--check" in words else _does("run")(words)
 
 
 def _walk(words: Sequence[str]) -> Instead:
-    return Instead(f"{_WALK} a", WALK_TO, next(iter(words), ""))
+    return Instead(f"{_WALK} a", f"{PANEL}walk", next(iter(words), ""))
+
+
+def _watch(_words: Sequence[str]) -> Instead:
+    return Instead(_OPEN, "")
 
 
 _FORMS: Final[Mapping[tuple[str, ...], Callable[[Sequence[str]], Instead | None]]] = {
@@ -61,7 +69,7 @@ _FORMS: Final[Mapping[tuple[str, ...], Callable[[Sequence[str]], Instead | None]
     ("explain", "code"): _asks("explain"),
     ("lesson", "answer"): _asks("do", 1),
     ("lesson", "check"): _does("check"),
-    ("lesson", "watch"): _does("check"),
+    ("lesson", "watch"): _watch,
     ("lesson", "hint"): _does("hint"),
     ("lesson", "list"): _does("lessons"),
     ("lesson", "next"): _does("next_lesson"),

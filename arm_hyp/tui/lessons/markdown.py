@@ -107,9 +107,10 @@ def _key(text: Text, code: str, look: Look) -> bool:
     found = instead_of(command) if program == _PROGRAM else None
     if found is None:
         return False
-    text.append(found.key, look.style("key", press=found.action, typed=found.typed))
+    meta = {"press": found.action, "typed": found.typed} if found.action else {}
+    text.append(found.key, look.style("key" if meta else "text", **meta))
     if found.typed:
-        text.append(f" {visible(found.typed)}", look.style("code", press=found.action, typed=found.typed))
+        text.append(f" {visible(found.typed)}", look.style("code", **meta))
     return True
 
 

@@ -93,6 +93,7 @@ class BitsScreen(ModalScreen[Mapping[str, int] | None]):
         super().__init__()
         self._asked, self._look, self._values = task, look, dict(values)
         self._fields = {name: field_of(name) for name in task.bits}
+        self._name_cells = max(map(len, self._fields))
 
     def compose(self) -> ComposeResult:
         """Show the question, and the fields below it."""
@@ -106,11 +107,12 @@ class BitsScreen(ModalScreen[Mapping[str, int] | None]):
         field, value, look = self._fields[name], self._values.get(name, 0), self._look
         shown = f"{value:0{field.width_bits}b}"
         glyph = look.glyphs.dot if value else look.glyphs.ring
-        return Text.assemble(
-            (f"{glyph} {name:<16} ", look.style("on" if value else "off")),
-            (f"{'0b' * (field.width_bits > 1)}{shown}", look.style("changed" if value else "off")),
-            (f"  {field_words(field, value)}", look.style("text" if value else "dim")),
+        lead = Text.assemble(
+            (f"{glyph} {name:<{self._name_cells}} ", look.style("on" if value else "off")),
+            (f"{'0b' * (field.width_bits > 1)}{shown}  ", look.style("changed" if value else "off")),
         )
+        words = Text(field_words(field, value), look.style("text" if value else "dim"))
+        return Text("\n").join(flowed(lead + words, room(self.app.size.width), lead.cell_len))
 
     def on_key(self, event: events.Key) -> None:
         """Change the chosen field."""
