@@ -26,7 +26,8 @@ from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.cli.settings import Settings
-    from arm_hyp.timeline.recordings.recording import End
+    from arm_hyp.timeline.recordings.recording import End, Recording
+    from arm_hyp.timeline.recordings.replay import Replay
 
 DIFFERS: Final = 3
 INTERRUPTED: Final = 130
@@ -51,12 +52,23 @@ class _Interrupted(Exception):
 
 
 class Journey:
-    """A timeline and how far it goes: to `last` instructions, or to the text `until` on the console."""
+    """A timeline and how far it goes: to `last` instructions, or to the text `until` on the console.
+
+    `limit` in instructions is that of the run, and of every branch of it; `replay` what was recorded, if it was.
+    """
 
     def __init__(
-        self, timeline: Timeline, name: str, last: Position, until: str = "", symbols: Sequence[str] = ()
+        self,
+        timeline: Timeline,
+        name: str,
+        last: Position,
+        until: str = "",
+        symbols: Sequence[str] = (),
+        *,
+        replay: Replay | None = None,
     ) -> None:
-        self.timeline, self.name, self._last, self._until = timeline, name, last, until
+        self.timeline, self.name, self._last, self._until, self.replay = timeline, name, last, until, replay
+        self.limit = last.n if replay is None else _limit(replay.recording)
         self.symbols = Symbols(timeline.runner, symbols)
         self.search = Search(timeline, self._looked)
         self.is_interrupted = self._shows = False
@@ -84,6 +96,17 @@ class Journey:
         else:
             self.go(self._last)
 
+    def go_to(self, text: str, option: str) -> None:
+        """Go to what a text means: `start`, `end`, a mark, or N[.SEQ]. Raises: UserError, also behind the end."""
+        position = self.position(text, option)
+        if text == "end":
+            self.go_to_end()
+            return
+        self.go(position)
+        here = self.timeline.position
+        if here < position and not self.is_over:
+            raise UserError(f"{option} {text}", f"the run ends at {here}", "ask for a position before that, or `end`")
+
     @property
     def is_over(self) -> bool:
         """Tell whether nothing more is to be told: the user has interrupted it, or this is not the recorded run."""
@@ -100,6 +123,11 @@ class Journey:
     def last(self) -> Position:
         """The last position that may be gone to, which may lie behind the end."""
         return self._last
+
+    @property
+    def until(self) -> str:
+        """The text on the console that ends the run."""
+        return self._until
 
     def position(self, text: str, option: str) -> Position:
         """Return the position that a text means: `start`, `end`, a mark, or N[.SEQ]. Raises: UserError."""
@@ -163,25 +191,25 @@ class Journey:
 
 def travel(
     ctx: typer.Context,
-    file: str,
+    file: str | None,
     files: Sequence[str] | None,
     symbols: Sequence[str] | None,
     do: Callable[[Journey], int],
 ) -> None:
     """Open a recording, or make the machine of a guest, and do what the command does. Raises: typer.Exit, UserError.
 
-    What is left of the command line is for `arm-hyp run`, where `file` is a guest.
+    What is left of the command line is for `arm-hyp run`, where `file` is a guest; None: it is in there, too.
     """
-    if is_recording(file):
+    if file is not None and is_recording(file):
         if ctx.args:
             raise UserError(ctx.args[0], "a recording has its own options", f"try '{ctx.command_path} --help'")
         raise typer.Exit(_travel_in_recording(file, files or (), symbols or (), do))
     if files:
-        raise UserError("--files", f"{file} is no recording", "leave it out")
+        raise UserError("--files", f"{file or 'this run'} is no recording", "leave it out")
     from arm_hyp.cli import run  # here: a recording needs no options of `run`
 
     use = partial(_travel_in_guest, file, symbols or (), do)
-    line = [file, *ctx.args]
+    line = ctx.args if file is None else [file, *ctx.args]
     status = get_command(run.app).main(line, prog_name=ctx.command_path, standalone_mode=False, obj=use)
     raise typer.Exit(status if isinstance(status, int) else 0)
 
@@ -201,7 +229,7 @@ def _travel_in_recording(file: str, files: Sequence[str], symbols: Sequence[str]
 
     with Replay.open(file, files) as replay:
         timeline = open_timeline(replay).timeline
-        return Journey(timeline, file, _end(replay.recording.end), symbols=symbols).travel(do)
+        return Journey(timeline, file, _end(replay.recording.end), symbols=symbols, replay=replay).travel(do)
 
 
 def _end(end: End) -> Position:
@@ -209,16 +237,26 @@ def _end(end: End) -> Position:
     return Position(end.n, end.seq) if end.reason in _OPEN_ENDS else Position(end.n + 1)
 
 
+def _limit(recording: Recording) -> int:
+    """Return how far a branch of a recorded run may go."""
+    end = recording.end
+    return end.n if end.reason in _OPEN_ENDS else recording.run.limit
+
+
 def _travel_in_guest(
-    file: str,
+    file: str | None,
     symbols: Sequence[str],
     do: Callable[[Journey], int],
     configuration: Configuration,
     settings: Settings,
 ) -> int:
+    for option, value in {"--trace": settings.trace, "--realtime": settings.is_realtime}.items():
+        if value:
+            raise UserError(option, "this command looks at a run, and does not show it", "leave it out")
     timeline = Timeline(configuration)
     for warning in timeline.runner.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if settings.input_path not in (None, "-"):
         timeline.type(read_file(str(settings.input_path)))
-    return Journey(timeline, file, Position(settings.limit), settings.until, symbols).travel(do)
+    name = file or configuration.image or "the run"
+    return Journey(timeline, name, Position(settings.limit), settings.until, symbols).travel(do)

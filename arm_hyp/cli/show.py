@@ -17,8 +17,6 @@ from arm_hyp.cli.explain_trap import print_json
 from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, SymbolsOption, travel
 from arm_hyp.cli.run_options import one_of
 from arm_hyp.cli.show_parts import DUMPS, Parts
-from arm_hyp.errors import UserError
-from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.search import KINDS
 
 app = typer.Typer(add_completion=False)
@@ -77,13 +75,9 @@ def _kinds(option: str, kinds: Sequence[str] | None, known: tuple[str, ...]) -> 
 
 
 def _show(asked: Asked, journey: Journey) -> int:
-    position = journey.position(asked.at, "--at")
+    journey.position(asked.at, "--at")
     asked.parts.check(journey.timeline)
-    if asked.at == "end":
-        journey.go_to_end()
-    else:
-        journey.go(position)
-        _check_reached(asked.at, position, journey)
+    journey.go_to(asked.at, "--at")
     if journey.is_over or not _step(asked, journey) or journey.is_over:
         return NOT_FOUND
     told = asked.parts.tell(journey.timeline, journey.end_text)
@@ -93,13 +87,6 @@ def _show(asked: Asked, journey: Journey) -> int:
     else:
         told.print()
     return 0
-
-
-def _check_reached(text: str, position: Position, journey: Journey) -> None:
-    """Refuse a position behind the end. Raises: UserError."""
-    here = journey.timeline.position
-    if here < position and not journey.is_over:
-        raise UserError(f"--at {text}", f"the run ends at {here}", "ask for a position before that, or `end`")
 
 
 def _step(asked: Asked, journey: Journey) -> bool:

@@ -1,13 +1,13 @@
 """`arm-hyp whatif FILE --set HCR_EL2.TWI=1`: run a guest without and with a change, and show where the runs part.
 
-Read `explain/whatif.py` and `explain/comparison.py` before this file. All options of `arm-hyp run` say what runs; this
-command takes its own out of the line, and has `run` read the rest.
+Read `debug/whatif.py`, `explain/comparison.py` and `cli/journey.py` before this file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Final, NamedTuple
@@ -15,17 +15,27 @@ from typing import Annotated, Final, NamedTuple
 import typer
 from msgspec import to_builtins
 from rich.panel import Panel
-from typer.main import get_command
 
-from arm_hyp.cli import run as run_command
-from arm_hyp.cli.settings import Settings
+from arm_hyp.cli.journey import (
+    INTERRUPTED,
+    NOT_FOUND,
+    RUN_CONTEXT,
+    FilesOption,
+    Journey,
+    SymbolsOption,
+    is_recording,
+    travel,
+)
 from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.debug.whatif import SHOWN, Changed, End, WhatIf, what_if
 from arm_hyp.errors import UserError
 from arm_hyp.explain import comparison
 from arm_hyp.explain.comparison import Role
-from arm_hyp.explain.whatif import SHOWN, End, WhatIf, what_if
-from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration
+from arm_hyp.timeline.conditions import Condition, parse_condition
+from arm_hyp.timeline.position import START
+from arm_hyp.timeline.recordings.recording import write_recording
+from arm_hyp.timeline.recordings.saved import with_branches
 
 app = typer.Typer(add_completion=False)
 
@@ -38,52 +48,120 @@ STYLES: Final[dict[Role, str]] = {"trap": "bold red", "return": "cyan", "wait": 
 class Asked(NamedTuple):
     """What the command line asks, beside what runs."""
 
-    change: tuple[str, ...]
-    both: tuple[str, ...]
-    vm: str
+    changed: Changed
+    at: str
     events: int
+    keep: str | None
     as_json: bool
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=RUN_CONTEXT)
 def whatif(
     ctx: typer.Context,
-    set_: Annotated[
-        list[str], typer.Option("--set", help="The change: REG[.FIELD]=VALUE before the first instruction. Repeatable.")
-    ],
+    set_: Annotated[list[str], typer.Option("--set", metavar="REG[.FIELD]=VALUE", help="The change. Repeatable.")],
+    at: Annotated[
+        str,
+        typer.Option(
+            metavar="POS",
+            help="Where it is made: N, N.SEQ, start, a mark, or the first place of a condition: EC=HVC64.",
+        ),
+    ] = "start",
     both: Annotated[
         list[str] | None, typer.Option("--both", metavar="REG[.FIELD]=VALUE", help="Set in both runs. Repeatable.")
     ] = None,
-    vm: Annotated[str, typer.Option(help="Whose vCPU 0 --set and --both mean; the first VM's if not given.")] = "",
+    vm: Annotated[str, typer.Option(help="Whose vCPU --set and --both mean; the first VM's if not given.")] = "",
+    cpu: Annotated[int, typer.Option("--cpu-index", help="Which CPU, or which vCPU of the VM.", min=0)] = 0,
     events: Annotated[int, typer.Option(help="So many events of each run are shown.", min=1, max=1000)] = SHOWN,
+    keep: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Keep the run with the change in the recording, as this branch.")
+    ] = None,
+    symbols: Annotated[list[str] | None, SymbolsOption] = None,
+    files: Annotated[list[str] | None, FilesOption] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Run FILE twice, without and with a change, and show where the two runs part, why, and how each ends.
+    """Run FILE or run.hyp twice, without and with a change, and show where the two runs part, why, and how each ends.
 
-    What else is on the line is for `arm-hyp run`: FILE, and the options that say what machine it runs on. With
-    --hypervisor, or a FILE.toml, the change is one of vCPU 0 of a VM. Exit status: 0, whether or not they part.
+    Of a guest, what else is on the line is for `arm-hyp run`: FILE, and the options that say what machine it runs on.
+    With --hypervisor, or a FILE.toml, the change is one of a vCPU of a VM.
+
+    Exit status: 0, whether or not they part; 1 if there is no such place, 2 on bad input, 3 if the run is not the
+    recorded one.
     """
-    asked = Asked(tuple(set_), tuple(both or ()), vm, events, as_json)
-    name = ctx.command_path
-    get_command(run_command.app).main(ctx.args, prog_name=name, standalone_mode=False, obj=partial(_compare, asked))
+    asked = Asked(Changed(tuple(set_), tuple(both or ()), vm, cpu), at, events, keep, as_json)
+    recording = next((word for word in ctx.args if is_recording(word)), None)
+    if recording is not None:
+        ctx.args.remove(recording)
+    elif keep is not None:
+        raise UserError(f"--keep {keep}", "only a recording keeps branches", "record the guest first: run --record")
+    travel(ctx, recording, files, symbols, partial(_compare, asked))
 
 
-def _compare(asked: Asked, configuration: Configuration, settings: Settings) -> int:
-    refused: Final = {"--until": settings.until, "--trace": settings.trace, "--realtime": settings.is_realtime}
-    for option, value in refused.items():
-        if value:
-            raise UserError(option, "two runs are compared to their ends", "leave it out; --max-instructions ends them")
-    path = settings.input_path
-    typed = b"" if path in (None, "-") else read_file(str(path))
-    result, symbols = what_if(
-        configuration, asked.change, settings.limit, typed, asked.events, both=asked.both, vm=asked.vm
+def _compare(asked: Asked, journey: Journey) -> int:
+    timeline = journey.timeline
+    _check(asked, journey)
+    if not _go(asked.at, journey):
+        return NOT_FOUND
+    result = what_if(
+        timeline,
+        asked.changed,
+        journey.limit,
+        asked.events,
+        name=asked.keep,
+        is_interrupted=lambda: journey.is_interrupted,
     )
+    if journey.is_over:
+        return INTERRUPTED
+    if asked.keep is not None:
+        _keep(journey, result)
+    symbols, configuration = timeline.runner.symbols, timeline.configuration
     said = sentence(result, symbols, configuration)
+    journey.clear()
     if asked.as_json:
         print(json.dumps({"sentence": said, "has_parted": result.has_parted} | to_builtins(result), indent=2))
     else:
         _print(result, symbols, said)
     return 0
+
+
+def _check(asked: Asked, journey: Journey) -> None:
+    """Raises: UserError for what cannot be asked, before anything runs."""
+    if journey.until:
+        raise UserError("--until", "two runs are compared to their ends", "leave it out; --max-instructions ends them")
+    if journey.replay is not None and journey.replay.recording.handlers is not None:
+        raise UserError(
+            journey.name, "has what its handlers did, not their code", "name the guest and the handlers in its place"
+        )
+    if asked.keep in journey.timeline.branches:
+        raise UserError(f"--keep {asked.keep}", "is there already", "take another name")
+    asked.changed.check(journey.timeline)
+
+
+def _go(at: str, journey: Journey) -> bool:
+    """Go where the change is made. Tell whether there is such a place. Raises: UserError."""
+    condition = _condition(at, journey)
+    if condition is None:
+        journey.go_to(at, "--at")
+        return not journey.is_over
+    found = journey.search.forward_to([condition], journey.last.n)
+    if found is None and not journey.is_over:
+        journey.clear()
+        print(f"{at}: never", file=sys.stderr)
+    return found is not None and not journey.is_over
+
+
+def _condition(at: str, journey: Journey) -> Condition | None:
+    """Return the condition that `--at` gives, None where it gives a position. Raises: UserError."""
+    if at in journey.timeline.marks or not any(sign in at for sign in "=<>~"):
+        return None
+    return parse_condition(at)
+
+
+def _keep(journey: Journey, result: WhatIf) -> None:
+    """Keep the branch with the change in the recording; the user's place in it stays. Raises: UserError."""
+    assert journey.replay is not None
+    timeline, recording = journey.timeline, journey.replay.recording
+    del timeline.branches[result.without.branch]
+    write_recording(journey.name, with_branches(recording, timeline))
 
 
 def sentence(result: WhatIf, symbols: SymbolTable, configuration: Configuration) -> str:
@@ -93,7 +171,8 @@ def sentence(result: WhatIf, symbols: SymbolTable, configuration: Configuration)
         return comparison.parting(*result.first, result.change, symbols, machine, result.vcpu)
     lost = result.overwritten
     if lost is None:
-        return f"Both runs do the same: {result.common:,} events, and the same end."
+        since = "" if result.at == START else f" behind {result.at}"
+        return f"Both runs do the same: {result.common:,} events{since}, and the same end."
     return (
         f"Both runs do the same, because the guest takes back what was set: after {lost.n:,} instructions, at "
         f"{lost.pc:#x}, it writes {lost.value:#x} to {lost.register}."
@@ -144,7 +223,8 @@ def _part(result: WhatIf, is_changed: bool, symbols: SymbolTable) -> Panel:
         table.add_row(row.position, f"EL{row.el}", Text.assemble(text, "\n", (more, "dim")) if more else text)
     table.add_row("", "", Text(f"the end: {_end(side.end)}"))
     style = "red" if is_changed else "green"
-    title = Text(", ".join(result.change) if is_changed else "without the change", f"bold {style}")
+    change = ", ".join(result.change) + ("" if result.at == START else f" at {result.at}")
+    title = Text(change if is_changed else "without the change", f"bold {style}")
     return Panel(table, title=title, border_style=style, padding=(0, 1))
 
 

@@ -1,6 +1,6 @@
 """Where two runs part: the first event that differs, the last place at which all state is the same, and what differs.
 
-Read `timeline/journal.py`, `timeline/states.py` and `timeline/timeline.py` before this file, and
+Read `timeline/journal.py`, `timeline/trail.py`, `timeline/states.py` and `timeline/timeline.py` before this file, and
 `timeline/run_state.py`, which compares states, beside it. The runs are two timelines, or two branches of one.
 
 The journals are compared first, which takes no seek. Then the states are: at checkpoints that both runs have, between
@@ -14,9 +14,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple, Protocol, TypeVar
 
-from arm_hyp.timeline.journal import ENTRY_BYTES, Journal
+from arm_hyp.timeline.journal import Journal
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.recordings.trace import in_words
 from arm_hyp.timeline.run_state import Changed, RunState, changes
@@ -61,6 +61,17 @@ class Branch:
 
 
 Pair = tuple[Branch, Branch]
+
+
+class Entries(Protocol):
+    """What happened in a run, one entry after the other: a journal, or a trail."""
+
+    entry_bytes: ClassVar[int]
+
+    def __len__(self) -> int: ...
+
+    def packed(self, start: int, stop: int) -> memoryview:
+        """Return some entries, `entry_bytes` each."""
 
 
 class Difference(NamedTuple):
@@ -119,15 +130,15 @@ def _find(pair: Pair) -> Difference | None:
     return Difference(events, parted, last_same, positions, tuple(changes(*states)))
 
 
-def first_other(first: Journal, second: Journal) -> int:
-    """Return the index of the first entry that differs; the length of the shorter journal if none does."""
+def first_other(first: Entries, second: Entries) -> int:
+    """Return the index of the first entry that differs; the length of the shorter one if none does."""
     shorter = min(len(first), len(second))
     for start in range(0, shorter, _COMPARED_ENTRIES):
         stop = min(start + _COMPARED_ENTRIES, shorter)
         one, two = bytes(first.packed(start, stop)), bytes(second.packed(start, stop))
         if one != two:
             differing = next(at for at, (a, b) in enumerate(zip(one, two, strict=True)) if a != b)
-            return start + differing // ENTRY_BYTES
+            return start + differing // first.entry_bytes
     return shorter
 
 

@@ -10,7 +10,7 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from arm_hyp.arch.exceptions import Kind
 from arm_hyp.cpu.position import Told
@@ -61,6 +61,8 @@ def _any(_entry: Entry) -> bool:
 class Journal:
     """The exceptions and returns of a run, in order. `note` is for the core to call; `listener` hears each, later."""
 
+    entry_bytes: ClassVar[int] = _ENTRY.size
+
     def __init__(self) -> None:
         self._packed, self._counts = bytearray(), array("Q")
         self._new: list[Told] = []
@@ -109,7 +111,7 @@ class Journal:
         return n, seq, cpu, level, kind, known[0], elr, spsr, known[1]
 
     def packed(self, start: int, stop: int) -> memoryview:
-        """Return entries as they are packed, `ENTRY_BYTES` each."""
+        """Return entries as they are packed, `entry_bytes` each."""
         return memoryview(self._packed)[start * _ENTRY.size : stop * _ENTRY.size]
 
     def index_at(self, position: Position) -> int:
@@ -135,6 +137,3 @@ class Journal:
         made._packed[:] = self._packed[: count * _ENTRY.size]
         made._counts = self._counts[:count]
         return made
-
-
-ENTRY_BYTES: Final = _ENTRY.size

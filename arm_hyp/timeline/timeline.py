@@ -325,9 +325,13 @@ class Timeline(Passage):
         self.edit(Load(self.runner.load_handlers(path)))
         return self.history
 
-    def branch(self, name: str | None = None) -> History:
-        """Begin a branch at the cursor, and be on it. Raises: UserError if the name is taken."""
+    def branch(self, name: str | None = None, *, types_again: bool = False) -> History:
+        """Begin a branch at the cursor, and be on it. Raises: UserError if the name is taken.
+
+        What was typed behind the cursor is not typed there, unless it `types_again`: all of it at once, at the cursor.
+        """
         was_at_end = self.is_at_end
+        later = self._typed_later() if types_again else [b"" for _ in self._queues]
         name = name or next(text for i in range(1, 1 << 30) if (text := f"branch{i}") not in self.branches)
         if name in self.branches:
             raise UserError(f"branch {name}", "is there already", f"there are {', '.join(self.branches)}")
@@ -343,16 +347,24 @@ class Timeline(Passage):
         self.history = made
         self._use(self.runner.handlers)
         if not was_at_end:
-            for queue in self._queues:
-                queue.go_on_with(b"")
+            for queue, typed in zip(self._queues, later, strict=True):
+                queue.go_on_with(typed)
         return made
 
-    def switch(self, name: str) -> Position:
-        """Go to the end of another branch. Raises: UserError if there is none of that name."""
+    def _typed_later(self) -> list[bytes]:
+        """Return what was typed on each console of this branch, and had not entered at the cursor."""
+        history = self.history
+        return [
+            b"".join(arrival.data for arrival in log[len(queue.log) :]) + pending
+            for queue, log, pending in zip(self._queues, history.inputs, history.pending, strict=True)
+        ]
+
+    def switch(self, name: str, position: Position | None = None) -> Position:
+        """Go to a position of another branch (None: its end). Raises: UserError if there is none of that name."""
         if name not in self.branches:
             raise UserError(f"branch {name}", "is not there", f"there are {', '.join(self.branches)}")
         if name != self.history.name:
             self._restore(self.history.checkpoints.at_or_before(START))
             self.history = self.branches[name]
             self._restore(self.history.checkpoints.at_or_before(START))
-        return self.seek(self.end)
+        return self.seek(self.end if position is None else position)

@@ -12,6 +12,13 @@ from arm_hyp.resources import guests_directory
 WFI = str(guests_directory() / "02-wfi.s")
 VMS = str(guests_directory() / "vms" / "counting.toml")
 TWI = ("--set", "HCR_EL2.TWI=1")
+HANDLERS = """
+from arm_hyp.hypervisor import *
+
+@handler(EC.WFX)
+def on_wfx(vcpu, exit, next):
+    next()
+"""
 
 
 def whatif(*arguments: str, columns: int = 0) -> subprocess.CompletedProcess[str]:
@@ -77,9 +84,71 @@ def test_a_guest_that_takes_the_setting_back_is_told():
     )
 
 
+# --- in a recording ---------------------------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "arm_hyp.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a recording of a WFI that traps, with a mark before it."""
+    file = str(tmp_path_factory.mktemp("recorded") / "run.hyp")
+    assert run("run", WFI, *TWI, "--record", file).returncode == 0
+    assert run("marks", file, "--add", "before", "8").returncode == 0
+    return file
+
+
+@pytest.mark.parametrize("at", ["8", "before", "HCR_EL2.TWI==1 and event==exception_returned"])
+def test_the_change_is_made_where_it_is_asked_for(recorded: str, at: str):
+    found = json.loads(whatif(recorded, "--at", at, "--set", "HCR_EL2.TWI=0", "--json").stdout)
+    assert found["at"] == ([10, 1] if "==" in at else [8, 0])
+    assert [event["event"] for event in found["first"]] == ["exception_taken", "waited"]
+    assert found["without"]["end"]["n"] == 153
+
+
+def test_a_recording_keeps_the_branch_that_is_named(recorded: str):
+    done = whatif(recorded, "--at", "before", "--set", "HCR_EL2.TWI=0", "--keep", "waits")
+    assert done.returncode == 0, done.stderr
+    assert " HCR_EL2.TWI=0 at 8 " in done.stdout
+    parted = run("diff", recorded, "--branch", "waits", "--json")
+    assert json.loads(parted.stdout)["last_same"] == "8.0"
+    again = whatif(recorded, "--at", "before", "--set", "HCR_EL2.TWI=0", "--keep", "waits")
+    assert again.returncode == 2 and "is there already" in again.stderr
+    assert "the same as recorded" in run("replay", recorded).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "expected"),
+    [
+        (("--at", "EC=0x3f"), 1, "never"),
+        (("--at", "nowhere"), 2, "marks: before"),
+        (("--at", "154"), 2, "the run ends at 153"),
+        (("--at", "EC=="), 2, "EC=="),
+        (("--gic", "3"), 2, "a recording has its own options"),
+        (("--cpu-index", "1"), 2, "there is only CPU 0"),
+    ],
+)
+def test_no_such_place_in_a_recording(recorded: str, arguments: tuple[str, ...], status: int, expected: str):
+    done = whatif(recorded, *TWI, *arguments)
+    assert done.returncode == status and expected in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_recording_of_handlers_does_not_know_what_else_they_would_do(tmp_path):
+    (tmp_path / "mine.py").write_text(HANDLERS)
+    file, guest = str(tmp_path / "run.hyp"), str(guests_directory() / "25-demand-paging.s")
+    assert run("run", guest, "--hypervisor", str(tmp_path / "mine.py"), "--record", file).returncode == 0
+    done = whatif(file, "--set", "X0=1")
+    assert done.returncode == 2 and "not their code; name the guest and the handlers" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        ((WFI, *TWI, "--keep", "x"), "only a recording keeps branches"),
         ((WFI,), "--set"),
         ((WFI, "--set", "HCR_EL2.NONE=1"), "no field NONE"),
         ((WFI, *TWI, "--until", "x"), "--until"),

@@ -94,15 +94,22 @@ def record(timeline: Timeline, recorder: Recorder, limit: int) -> Recording:
 
 
 def with_timeline(recording: Recording, timeline: Timeline) -> Recording:
-    """Return a recording with the branches, marks and breakpoints that its timeline has now."""
-    saved = SavedTimeline(
-        tuple(_branch(history) for history in timeline.branches.values() if history.name != MAIN),
-        timeline.history.name,
-        (timeline.position.n, timeline.position.seq),
-        tuple(timeline.breakpoints),
-    )
+    """Return a recording with the branches, marks and breakpoints that its timeline has now, and the cursor."""
+    cursor = timeline.position.n, timeline.position.seq
     marks = {name: (place.n, place.seq) for name, place in timeline.marks.items()}
-    return replace(recording, marks=marks).with_part(PART, msgspec.to_builtins(saved, builtin_types=(bytes,)))
+    return _with(replace(recording, marks=marks), timeline, timeline.history.name, cursor)
+
+
+def with_branches(recording: Recording, timeline: Timeline) -> Recording:
+    """Return a recording with the branches that its timeline has now, and the cursor that it had. Raises: UserError."""
+    before = _saved("the recording", recording)
+    return _with(recording, timeline, before.current, before.cursor)
+
+
+def _with(recording: Recording, timeline: Timeline, current: str, cursor: tuple[int, int]) -> Recording:
+    branches = tuple(_branch(history) for history in timeline.branches.values() if history.name != MAIN)
+    saved = SavedTimeline(branches, current, cursor, tuple(timeline.breakpoints))
+    return recording.with_part(PART, msgspec.to_builtins(saved, builtin_types=(bytes,)))
 
 
 def _answer(tip: Tip, outcome: Outcome) -> dict[str, Any]:

@@ -1,25 +1,31 @@
 """Where two runs part, the sentence, what each did next, and the ends; and runs that do the same."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from arm_hyp.cpu.symbols import SymbolTable
+from arm_hyp.debug.whatif import Changed, WhatIf, what_if
 from arm_hyp.errors import UserError
-from arm_hyp.events import ConsoleOutput, ExceptionTaken, RegisterAccess, Waited
+from arm_hyp.events import ConsoleOutput, Event, ExceptionTaken, RegisterAccess, Waited
 from arm_hyp.explain.comparison import console_difference, parting
-from arm_hyp.explain.whatif import WhatIf, is_same, what_if
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import VirtualMachine
 from arm_hyp.runner.runner import Configuration
+from arm_hyp.timeline.differences import Branch, first_difference, first_other
+from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.timeline import Timeline
+from arm_hyp.timeline.trail import Trail
 
 LIMIT = 100_000
 
 
 def compare(guest: str, *change: str, limit: int = LIMIT, shown: int = 8, **options: Any) -> tuple[WhatIf, SymbolTable]:
     image = str(guests_directory() / f"{guest}.s")
-    return what_if(Configuration(image=image, memory_bytes=8 << 20, **options), change, limit, shown=shown)
+    timeline = Timeline(Configuration(image=image, memory_bytes=8 << 20, **options))
+    return what_if(timeline, Changed(change), limit, shown), timeline.runner.symbols
 
 
 def test_the_runs_part_at_the_wfi_that_traps():
@@ -76,7 +82,7 @@ def vms(*names: str) -> Configuration:
 
 @pytest.mark.parametrize("vm", ["", "a", "b"])
 def test_the_change_is_of_the_vm_that_is_named(vm: str):
-    result, _ = what_if(vms("a", "b"), ["HCR_EL2.TWI=0"], LIMIT, vm=vm)
+    result = what_if(Timeline(vms("a", "b")), Changed(("HCR_EL2.TWI=0",), vm=vm), LIMIT)
     assert (result.vms, result.vcpu) == (("a", "b"), f"{vm or 'a'}/vcpu0")
     sentence = parting(*result.first, result.change, vcpu=result.vcpu)
     assert f"EL1 of {result.vcpu}: without the change WFI at EL1 traps" in sentence
@@ -84,10 +90,11 @@ def test_the_change_is_of_the_vm_that_is_named(vm: str):
 
 
 def test_settings_of_both_runs_make_no_difference():
-    result, _ = what_if(vms("a", "b"), ["HCR_EL2.TWI=0"], LIMIT, both=["HCR_EL2.TWI=0"], vm="b")
+    same = ("HCR_EL2.TWI=0",)
+    result = what_if(Timeline(vms("a", "b")), Changed(same, same, "b"), LIMIT)
     assert not result.has_parted and result.vcpu == ""
     with pytest.raises(UserError, match="name one of a, b"):
-        what_if(vms("a", "b"), ["X28=1"], LIMIT, vm="c")
+        what_if(Timeline(vms("a", "b")), Changed(("X28=1",), vm="c"), LIMIT)
 
 
 def test_a_long_common_part_is_not_kept():
@@ -111,9 +118,75 @@ def test_a_setting_that_is_none_is_refused():
         compare("02-wfi", "HCR_EL2.NONE=1")
 
 
+# --- in the middle of a run -------------------------------------------------------------------------------------------
+
+ECHO = """
+_start: ldr     x1, =0x09000000
+1:      ldr     w2, [x1, #0x18]         // FR
+        tbnz    w2, #4, 1b              // nothing there
+        ldr     w0, [x1]
+        strb    w0, [x1]
+        cmp     w0, #'.'
+        b.ne    1b
+        hvc     #0
+"""
+
+
+def test_branches_of_one_timeline_are_kept_and_begin_where_the_change_is_made():
+    image = str(guests_directory() / "02-wfi.s")
+    timeline = Timeline(Configuration(image=image, memory_bytes=8 << 20, settings=("HCR_EL2.TWI=1",)))
+    timeline.run(LIMIT)
+    timeline.seek(Position(8))
+    result = what_if(timeline, Changed(("HCR_EL2.TWI=0",)), LIMIT, name="waits")
+    assert result.at == Position(8) and result.vcpu == ""
+    assert [type(event) for event in result.first] == [ExceptionTaken, Waited]
+    assert (result.without.end.reason, result.changed.end.reason) == ("guest", "idle")
+    assert set(timeline.branches) == {"main", result.without.branch, "waits"} and timeline.history.name == "waits"
+    parted = first_difference(Branch(timeline, result.without.branch), Branch(timeline, "waits"))
+    assert parted is not None and parted.last_same == Position(8) and parted.event_at == Position(10, 2)
+    assert timeline.switch("main") == Position(153)
+
+
+def test_the_vcpu_is_known_that_was_entered_before_the_change():
+    case = Configuration(image=str(guests_directory() / "25-demand-paging.s"), memory_bytes=8 << 20, hypervisor="")
+    timeline = Timeline(case)
+    timeline.seek(Position(11))
+    result = what_if(timeline, Changed(("X19=0x40400000",)), LIMIT)
+    assert result.common == 0 and result.vcpu == "vm0/vcpu0"
+
+
+def test_what_was_typed_behind_the_change_is_typed_in_both(tmp_path: Path):
+    file = tmp_path / "echo.s"
+    file.write_text(ECHO)
+    timeline = Timeline(Configuration(image=str(file), memory_bytes=2 << 20, el=1))
+    timeline.type(b"one, ")
+    timeline.run(100_000)
+    timeline.type(b"two.")
+    timeline.run(700_000)
+    timeline.seek(Position(90_000))
+    result = what_if(timeline, Changed(("X28=1",)), 700_000)
+    assert not result.has_parted and result.without.end == result.changed.end
+    assert result.without.end.consoles == ("one, two.",)
+
+
+@pytest.mark.parametrize("index", [1, 7])
+def test_a_cpu_that_is_not_there_is_refused(index: int):
+    timeline = Timeline(Configuration(image=str(guests_directory() / "02-wfi.s"), memory_bytes=8 << 20))
+    with pytest.raises(UserError, match="there is only CPU 0"):
+        what_if(timeline, Changed(("X0=1",), index=index), LIMIT)
+    assert set(timeline.branches) == {"main"}
+
+
 # --- the pieces -------------------------------------------------------------------------------------------------------
 
 ACCESS = RegisterAccess(n=1, seq=0, cpu=0, el=2, pc=0, register="HCR_EL2", is_read=True, value=0)
+
+
+def is_same(one: Event, other: Event) -> bool:
+    trails = Trail(), Trail()
+    for trail, event in zip(trails, (one, other), strict=True):
+        trail.emit(event)
+    return first_other(*trails) == 1
 
 
 def test_the_value_of_a_register_makes_no_difference_its_name_does():
