@@ -6,3 +6,7 @@ a part of the screen is), `panels/__init__.py` (all of them), `ladder/` (the lar
 
 Everything up to `layouts.py` is pure and needs no terminal: pictures for exports and the line mode come from there.
 """
+
+import os as _os
+
+_os.environ.setdefault("TEXTUAL_FPS", "250")  # how long what is new may wait to be drawn: 4 ms, not 16

@@ -7,6 +7,7 @@ Read `tui/driver.py`, `tui/widgets.py`, `tui/keys.py`, `tui/layouts.py` and `tui
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -142,6 +143,8 @@ class ArmHypApp(App[None], inherit_bindings=False):
             await self.driver.ask(ask.Live())
         self.arrange()
         await self.driver.look()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again would hold up keys
         return self.options.message
 
     def on_resize(self) -> None:
@@ -241,8 +244,9 @@ class ArmHypApp(App[None], inherit_bindings=False):
 
     def say(self, note: str, *, is_bad: bool = False) -> None:
         """Say something in the bottom line."""
-        self.note, self.is_bad = note, is_bad
-        self.refresh_bar()
+        if (note, is_bad) != (self.note, self.is_bad):
+            self.note, self.is_bad = note, is_bad
+            self.refresh_bar()
 
     # --- work --------------------------------------------------------------------------------------------------------
 

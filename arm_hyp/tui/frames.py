@@ -6,11 +6,15 @@ Read `tui/look.py` before this file, `tui/layouts.py` after it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from arm_hyp.tui.look import ASCII, Look
+
+_NOTHING: Final = Text()
 
 
 def fitted(line: Text, width: int, look: Look) -> Text:
@@ -25,8 +29,28 @@ def fitted(line: Text, width: int, look: Look) -> Text:
     return line
 
 
-def framed(
-    lines: Sequence[Text],
+@dataclass(frozen=True)
+class Frame:
+    """A box of so many cells around lines: its first and last line, and what stands at both sides of each between."""
+
+    width: int
+    height: int
+    look: Look
+    head: Text
+    edge: Text
+    foot: Text
+
+    def row(self, line: Text) -> Text:
+        """Return a line within the frame."""
+        return Text.assemble(self.edge, fitted(line, max(self.width - 2, 0), self.look), self.edge)
+
+    def around(self, lines: Sequence[Text]) -> list[Text]:
+        """Return the frame with lines in it, and nothing below them."""
+        inside = [lines[index] if index < len(lines) else _NOTHING for index in range(max(self.height - 2, 0))]
+        return [self.head, *map(self.row, inside), self.foot][: self.height]
+
+
+def frame_of(
     width: int,
     height: int,
     look: Look,
@@ -35,13 +59,12 @@ def framed(
     digit: str = "",
     has_focus: bool = False,
     note: str = "",
-) -> list[Text]:
-    """Return `height` lines of `width` cells: a box with a title, the key of the panel, and a note at the right."""
+) -> Frame:
+    """Return a frame with a title, the key of the panel, and a note at the right."""
     upper_left, level, upper_right, upright, lower_left, lower_right = tuple(
         look.glyphs.box_focus if has_focus else look.glyphs.box
     )
     style = look.style("focus" if has_focus else "faint")
-    inside = max(width - 2, 0)
     head = Text.assemble((upper_left, style), (level, style))
     if digit:
         head.append(f" {digit}", look.style("key", press=f"panel_{digit}"))
@@ -54,13 +77,8 @@ def framed(
     head.append(level * max(room, 0), style)
     head.append(tail, look.style("dim"))
     head.append(upper_right, style)
-    rows = [fitted(head, width, look)]
-    edge = Text(upright, style)
-    for index in range(max(height - 2, 0)):
-        line = lines[index] if index < len(lines) else Text()
-        rows.append(Text.assemble(edge, fitted(line, inside, look), edge))
-    rows.append(Text.assemble((lower_left, style), (level * inside, style), (lower_right, style)))
-    return rows[:height]
+    foot = Text.assemble((lower_left, style), (level * max(width - 2, 0), style), (lower_right, style))
+    return Frame(width, height, look, fitted(head, width, look), Text(upright, style), foot)
 
 
 def _ascii(title: str) -> str:

@@ -163,13 +163,18 @@ class Look:
 
     def style(self, role: str, **meta: object) -> Style:
         """Return the style of a role by its name, with what the cell stands for (see `panels/panel.py`)."""
-        style = _style(getattr(self.palette, role))
-        return style + Style(meta=meta) if meta else style
+        definition = getattr(self.palette, role)
+        return _style_for(definition, tuple(meta.items())) if meta else _style(definition)
 
 
 @lru_cache(maxsize=256)
 def _style(definition: str) -> Style:
     return Style.parse(definition) if definition else Style.null()
+
+
+@lru_cache(maxsize=8192)
+def _style_for(definition: str, meta: tuple[tuple[str, object], ...]) -> Style:
+    return _style(definition) + Style(meta=dict(meta))
 
 
 ROLES: Final = tuple(field.name for field in fields(Palette))

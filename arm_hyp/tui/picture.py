@@ -16,7 +16,7 @@ from arm_hyp.errors import UserError
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.driver import Driver
-from arm_hyp.tui.frames import fitted, framed
+from arm_hyp.tui.frames import Frame, fitted, frame_of
 from arm_hyp.tui.keys import DIGITS
 from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Place, Preset, Row, arrange, preset_for
 from arm_hyp.tui.link import Link
@@ -68,21 +68,20 @@ def top_line(count: int, height: int, top: int = 0, anchor: int | None = None) -
     return max(min(top, count - height), 0)
 
 
-def panel_lines(
-    panel: Panel, view: View, lines: Sequence[Text], top: int, size: tuple[int, int], look: Look, *, has_focus: bool
-) -> list[Text]:
-    """Return a panel in its frame: those of its `lines` that are seen from `top` on."""
+def panel_frame(
+    panel: Panel, view: View, count: int, top: int, size: tuple[int, int], look: Look, *, has_focus: bool
+) -> Frame:
+    """Return a panel's frame, with `count` lines in it that are seen from `top` on."""
     width, height = size
     inside = max(height - 2, 0)
-    return framed(
-        lines[top : top + inside],
+    return frame_of(
         width,
         height,
         look,
         title=panel.heading(view),
         digit=digit_of(panel.name),
         has_focus=has_focus,
-        note=f"{top + inside}/{len(lines)}" if len(lines) > inside else "",
+        note=f"{top + inside}/{count}" if count > inside else "",
     )
 
 
@@ -111,7 +110,8 @@ def _placed(panel: Panel, view: View, place: Place, look: Look, *, has_focus: bo
     width, height = max(place.width - 2, 0), max(place.height - 2, 0)
     lines = panel.lines(view, width, height, look)
     top = top_line(len(lines), height, anchor=panel.anchor(view))
-    return panel_lines(panel, view, lines, top, (place.width, place.height), look, has_focus=has_focus)
+    frame = panel_frame(panel, view, len(lines), top, (place.width, place.height), look, has_focus=has_focus)
+    return frame.around(lines[top:])
 
 
 def _on(ground: object, line: Text) -> Text:

@@ -6,7 +6,7 @@ Read `tui/panels/panel.py` and `tui/frames.py` before this file, `tui/app.py` af
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,16 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from arm_hyp.tui.frames import framed
+from arm_hyp.tui.frames import Frame, frame_of
 from arm_hyp.tui.layouts import Place
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.panel import Panel
-from arm_hyp.tui.picture import panel_lines, top_line
+from arm_hyp.tui.picture import panel_frame, top_line
 from arm_hyp.tui.text import flowed
 from arm_hyp.tui.view import View
 
@@ -37,11 +37,16 @@ def strip_of(line: Text, base: Style) -> Strip:
     return Strip(Segment.apply_style(line.render(_CONSOLE, end=""), base), line.cell_len)
 
 
-def _strip(line: Text, before: tuple[Text, Strip] | None, base: Style) -> tuple[Text, Strip]:
-    """Return a line with its strip: the one from before, if it is the same line."""
-    if before is not None and before[0] == line and before[0].style == line.style:
-        return before
-    return line, strip_of(line, base)
+def runs_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return ascending numbers as runs: the first of each, and how many follow one another."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        first, count = runs[-1] if runs else (number, 0)
+        if runs and first + count == number:
+            runs[-1] = first, count + 1
+        else:
+            runs.append((number, 1))
+    return runs
 
 
 class Bar(Widget):
@@ -104,7 +109,7 @@ class PanelWidget(Widget, can_focus=True):
         self._lines: list[Text] = []
         self._strips: list[Strip] | None = None
         self._drawn_before: list[tuple[Text, Strip]] = []
-        self._drawn_on: tuple[Style, Size] | None = None
+        self._drawn_on: tuple[object, ...] = ()
 
     def place(self, place: Place, panel: Panel) -> None:
         """Stand at a place, with a panel."""
@@ -122,9 +127,15 @@ class PanelWidget(Widget, can_focus=True):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the same view again: the panel has changed, or the size."""
-        self._strips = None
-        self.refresh()
+        """Draw the same view again: the panel has changed, or the size. What is as it was is not sent again."""
+        before, self._strips = self._strips, None
+        if before is None or len(before) != self.size.height or not self.is_on_screen:
+            self.refresh()
+            return
+        self._strips = self._drawn()
+        changed = [y for y, (old, new) in enumerate(zip(before, self._strips, strict=True)) if old is not new]
+        if changed:
+            self.refresh(*(Region(0, y, self.size.width, count) for y, count in runs_of(changed)))
 
     @property
     def inside(self) -> Size:
@@ -138,19 +149,17 @@ class PanelWidget(Widget, can_focus=True):
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
 
     def _drawn(self) -> list[Strip]:
-        base = self.look.style("surface")
         if self.view is None or self.panel is None or not self.inside.area:
-            blank = framed(
-                [], self.size.width, self.size.height, self.look, title=self.panel.title if self.panel else ""
+            title = self.panel.title if self.panel else ""
+            self._lines, frame = [], frame_of(*self.size, self.look, title=title)
+        else:
+            width, height = self.inside
+            self._lines = self._lines_of(self.panel, self.view, width, height)
+            self._follow(height)
+            frame = panel_frame(
+                self.panel, self.view, len(self._lines), self.top, self.size, self.look, has_focus=self.has_focus
             )
-            return self._strips_of(blank, base)
-        width, height = self.inside
-        self._lines = self._lines_of(self.panel, self.view, width, height)
-        self._follow(height)
-        lines = panel_lines(
-            self.panel, self.view, self._lines, self.top, self.size, self.look, has_focus=self.has_focus
-        )
-        return self._strips_of(lines, base)
+        return self._strips_of(frame, self._lines[self.top :])
 
     def _lines_of(self, panel: Panel, view: View, width: int, height: int) -> list[Text]:
         """Draw a panel; one that fails says so in its place, and the others go on."""
@@ -160,11 +169,19 @@ class PanelWidget(Widget, can_focus=True):
             self.app.call_later(self._tell_defect, f"{panel.name}: {where(error)}")
             return flowed(Text(f"This panel cannot be drawn here: {where(error)}", self.look.style("bad")), width)
 
-    def _strips_of(self, lines: list[Text], base: Style) -> list[Strip]:
-        """Return strips of lines; most are as they were, and need not be made again."""
-        known = dict(enumerate(self._drawn_before)) if self._drawn_on == (base, self.size) else {}
-        made = [_strip(line, known.get(index), base) for index, line in enumerate(lines)]
-        self._drawn_before, self._drawn_on = made, (base, self.size)
+    def _strips_of(self, frame: Frame, lines: list[Text]) -> list[Strip]:
+        """Return strips of lines in a frame; most are as they were, and need not be made again."""
+        base, kind = self.look.style("surface"), (self.look, self.size, frame.edge.style)
+        before, self._drawn_on = self._drawn_before if self._drawn_on == kind else [], kind
+        inside = [lines[index] if index < len(lines) else Text() for index in range(max(self.size.height - 2, 0))]
+        parts = [(frame.head, frame.head), *((line, None) for line in inside), (frame.foot, frame.foot)]
+        made = []
+        for index, (content, whole) in enumerate(parts[: self.size.height]):
+            known = before[index] if index < len(before) else None
+            if known is None or known[0] != content or known[0].style != content.style:
+                known = content, strip_of(whole or frame.row(content), base)
+            made.append(known)
+        self._drawn_before = made
         return [strip for _, strip in made]
 
     def _follow(self, height: int) -> None:
@@ -182,12 +199,9 @@ class PanelWidget(Widget, can_focus=True):
         self.top += count
         self.redraw()
 
-    def on_focus(self) -> None:
-        """Show that it has the focus."""
-        self.redraw()
-
-    def on_blur(self) -> None:
-        """Show that it has lost it."""
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """Show whether it has the focus."""
+        super().watch_has_focus(_has_focus)
         self.redraw()
 
     def on_resize(self) -> None:

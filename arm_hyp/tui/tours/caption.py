@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
-from arm_hyp.tui.frames import framed
+from arm_hyp.tui.frames import frame_of
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.text import flowed
 
@@ -37,7 +37,8 @@ class Caption(NamedTuple):
             told += flowed(Text(f"? {self.question}", look.style("changed")), inside, 2)
         rows = [Text.assemble(" ", line) for line in told]
         title = f"{self.title}, {self.number} of {self.steps}"
-        return framed(rows, width, ROWS, look, title=title, has_focus=self.is_playing, note=self._hint)
+        frame = frame_of(width, ROWS, look, title=title, has_focus=self.is_playing, note=self._hint)
+        return frame.around(rows)
 
     @property
     def _hint(self) -> str:
