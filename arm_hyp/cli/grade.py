@@ -37,9 +37,13 @@ class _Group(TyperGroup):
     """A group whose other command needs no name: what is no command is a submission."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = [_GRADE, *args]
-        return super().parse_args(ctx, args)
+        """Take options in front for those of that command."""
+        is_option = bool(args) and args[0].startswith("-") and args[0] != "--help"
+        return super().parse_args(ctx, [_GRADE, *args] if is_option else args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the words name."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else [_GRADE, *args])
 
 
 app = typer.Typer(add_completion=False, cls=_Group)

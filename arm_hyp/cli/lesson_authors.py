@@ -6,6 +6,7 @@ Read `course/lint.py`, `course/new.py` and `course/handout.py` before this file.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -62,19 +63,28 @@ def _chosen(names: list[str], lessons: str | None) -> list[tuple[Path, tuple[str
 
 
 def known() -> Known:
-    """Return the keys, panels and commands of this program."""
-    from arm_hyp.cli.main import COMMANDS  # here: it imports this module by name
+    """Return the keys, panels and commands of this program, and how steps are drawn."""
+    from arm_hyp.cli.lesson_snapshots import snapshot_problems  # here: only lint needs these
     from arm_hyp.course.lint import Known
-    from arm_hyp.tui.keys import known_keys  # here: only lint needs these two
+    from arm_hyp.tui.keys import known_keys
     from arm_hyp.tui.panels.catalogue import NAMES
 
-    below = {
-        name: frozenset(get_group(importlib.import_module(command.module).app).commands)
-        if command.is_group
-        else frozenset()
-        for name, command in COMMANDS.items()
-    }
-    return Known(keys=known_keys(), panels=frozenset(NAMES), commands=below)
+    return Known(known_keys(), frozenset(NAMES), is_command, snapshot_problems)
+
+
+def is_command(words: Sequence[str]) -> bool:
+    """Tell whether the first of some words behind `arm-hyp` is a command, and in a group the second."""
+    from arm_hyp.cli.main import COMMANDS  # here: it imports this module by name
+
+    command = COMMANDS.get(words[0])
+    if command is None or not command.is_group or len(words) == 1 or words[1].startswith("-"):
+        return command is not None
+    group = get_group(importlib.import_module(command.module).app)
+    try:
+        group.resolve_command(typer.Context(group), list(words[1:]))
+    except typer.TyperException:
+        return False
+    return True
 
 
 def handout(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from arm_hyp.cli.lines import print_folded
+from arm_hyp.cli.lines import fold, terminal_columns
 from arm_hyp.course.classroom import Classroom, Standing
 from arm_hyp.course.manifest import Lesson, Task
 from arm_hyp.course.text import Step
@@ -29,8 +29,13 @@ _STATUS: Final = {"passed": "passed", "failed": "FAILED", "not graded": "not gra
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines, at a terminal folded under their beginnings."""
-    for line in lines:
-        print_folded(line, " " * (len(line) - len(line.lstrip()) + 2))
+    for line in folded(lines, terminal_columns()):
+        print(line, flush=True)
+
+
+def folded(lines: Iterable[str], columns: int | None) -> Iterator[str]:
+    """Give lines folded under their beginnings."""
+    return (fold(line, " " * (len(line) - len(line.lstrip()) + 2), columns) for line in lines)
 
 
 def print_json(plain: Any) -> None:
@@ -71,22 +76,25 @@ def print_text(lesson: Lesson, steps: Sequence[Step]) -> None:
     """Print the text of steps, each with what its task asks."""
     print(f"# {lesson.head.title}\n")
     for step in steps:
-        if step.title:
-            print(f"## {step.title}\n")
-        _print_markdown(step.plain)
-        if step.task:
-            print_lines(asked(lesson.task(step.task)))
-            print()
+        print(step_text(lesson, step, terminal_columns()), end="")
 
 
-def _print_markdown(text: str) -> None:
-    if not sys.stdout.isatty():
-        print(text, end="\n\n")
-        return
+def step_text(lesson: Lesson, step: Step, columns: int | None) -> str:
+    """Return a step with what its task asks, drawn for so many columns; without any as it was written."""
+    title = f"## {step.title}\n\n" if step.title else ""
+    text = f"{step.plain}\n\n" if columns is None else _drawn(step.plain, columns)
+    task = "" if not step.task else "".join(f"{line}\n" for line in folded(asked(lesson.task(step.task)), columns))
+    return title + text + task + ("\n" if task else "")
+
+
+def _drawn(text: str, columns: int) -> str:
     from rich.console import Console  # here: a pipe needs neither
     from rich.markdown import Markdown
 
-    Console(highlight=False).print(Markdown(text), "")
+    console = Console(highlight=False, width=columns, force_terminal=sys.stdout.isatty())
+    with console.capture() as captured:
+        console.print(Markdown(text), "")
+    return captured.get()
 
 
 def asked(task: Task) -> Iterator[str]:
@@ -112,7 +120,8 @@ def result(classroom: Classroom, lesson: Lesson, made: LessonResult) -> Iterator
         yield f"  {_STATUS[task.status]:<7} {task.task}: {task.title}  {task.earned:g}/{task.points:g}"
         yield from _reasons(task, runs) if task is explained else ()
     passed = sum(classroom.has_passed(lesson, task) for task in lesson.tasks)
-    yield f"{bar(passed, len(lesson.tasks))} tasks, {made.earned:g} of {made.points:g} points"
+    earned, points = classroom.points(lesson, made)
+    yield f"{bar(passed, len(lesson.tasks))} tasks passed, {earned:g} of {points:g} points"
     if explained is not None:
         yield f"stuck? arm-hyp lesson hint {explained.task}"
     elif passed == len(lesson.tasks):

@@ -24,10 +24,19 @@ def print_line(place: Place) -> None:
 
 def print_folded(line: str, indent: str = "  ") -> None:
     """Print a line, at a terminal folded to its width."""
-    if sys.stdout.isatty():
-        columns = max(shutil.get_terminal_size().columns, _NARROWEST)
-        line = textwrap.fill(
-            line, columns, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False,
-            break_long_words=True, break_on_hyphens=False,
-        )  # fmt: skip
-    print(line, flush=True)
+    print(fold(line, indent, terminal_columns()), flush=True)
+
+
+def terminal_columns() -> int | None:
+    """Return the width of the terminal; None in a pipe or a file, where nothing is folded."""
+    return max(shutil.get_terminal_size().columns, _NARROWEST) if sys.stdout.isatty() else None
+
+
+def fold(line: str, indent: str, columns: int | None) -> str:
+    """Return a line folded to so many columns; as it is without any."""
+    if columns is None:
+        return line
+    return textwrap.fill(
+        line, columns, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False,
+        break_long_words=True, break_on_hyphens=False,
+    )  # fmt: skip

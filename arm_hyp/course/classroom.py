@@ -165,6 +165,12 @@ class Classroom:
             passed = [task.name for task in lesson.tasks if now.get(task.name, task.name in known)]
             progress.passed[lesson.name] = passed
 
+    def points(self, lesson: Lesson, made: LessonResult) -> tuple[float, float]:
+        """Return what was earned of a lesson and what it is worth: by a verdict, and by tasks that passed before it."""
+        judged, worth = {task.task: task.earned for task in made.tasks}, self.course.points(lesson)
+        passed = {task.name: worth[task.name] for task in lesson.tasks if self.has_passed(lesson, task)}
+        return round(sum((passed | judged).values()), 2), round(sum(worth.values()), 2)
+
     def answer(self, lesson: Lesson, task: Task, words: Sequence[str]) -> Value:
         """Write an answer down and return it. Raises: UserError."""
         from arm_hyp.course.kinds.table import KINDS

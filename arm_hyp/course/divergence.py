@@ -31,12 +31,14 @@ _STANDING: Final = ("PC", "PSTATE")
 def located(judge: Judge, failed: CheckFailed, folder: Path) -> Feedback:
     """Return the feedback with the first divergence; the run is saved in the folder, as TASK.hyp.
 
-    Several checks may fail by one run: where that parts is looked for and told once. The first failure has the mark.
+    Several checks may fail by one run: where that parts is looked for and told once. The first failure has the mark. Of
+    a task with several runs each that fails is saved: the second as TASK-2.hyp.
     """
     run, feedback = failed.run, failed.feedback
     if run is None or run not in judge.recorders:
         return feedback
-    path = folder / f"{judge.task.name}.hyp"
+    number = [*judge.divergences, run].index(run) + 1
+    path = folder / (f"{judge.task.name}.hyp" if number == 1 else f"{judge.task.name}-{number}.hyp")
     known = {*judge.divergences.values()}
     if run not in judge.divergences:
         judge.divergences[run] = _divergence(judge, run, feedback.at, path)

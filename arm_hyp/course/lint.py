@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,12 +30,20 @@ _REGISTER: Final = re.compile(r"[A-Z0-9_]+_EL[0-3]")
 _TEACHING: Final = ("predict", "quiz")
 
 
+IsCommand = Callable[[Sequence[str]], bool]
+Snapshots = Callable[[Lesson, Sequence[Step]], Iterator[str]]
+
+
 class Known(NamedTuple):
-    """What a text may mention: keys, panels, and commands with those below them (none: the command is no group)."""
+    """What a text may mention: keys, panels, and commands, as words behind `arm-hyp`.
+
+    `snapshots` draws each step as students see it, and gives what is wrong with that.
+    """
 
     keys: frozenset[str] = frozenset()
     panels: frozenset[str] = frozenset()
-    commands: Mapping[str, frozenset[str]] = {}
+    is_command: IsCommand = lambda words: True
+    snapshots: Snapshots = lambda lesson, steps: iter(())
 
 
 def lint(folder: Path, known: Known, names: Sequence[str] = (), seeds: Sequence[int] = (0, 1, 2)) -> Iterator[str]:
@@ -46,6 +54,7 @@ def lint(folder: Path, known: Known, names: Sequence[str] = (), seeds: Sequence[
         found = [*_problems(lesson, steps, known, names)]
         yield from found
         yield from run_problems(lesson, steps, seeds)
+        yield from known.snapshots(lesson, steps)
     except UserError as error:
         yield str(error)
 
@@ -166,9 +175,6 @@ def _mentions(text: str, known: Known) -> Iterator[str]:
         if known.keys and key not in known.keys:
             yield f"mentions the key {key}, which does nothing"
     for words in commands_in(text):
-        name = words[0] if words else ""
-        below = known.commands.get(name)
-        if known.commands and name and not name.startswith("-") and below is None:
-            yield f"mentions arm-hyp {name}, which is no command"
-        elif below and len(words) > 1 and not words[1].startswith("-") and words[1] not in below:
-            yield f"mentions arm-hyp {name} {words[1]}, which is no command"
+        if words and not words[0].startswith("-") and not known.is_command(words):
+            wrong = words[:2] if known.is_command(words[:1]) else words[:1]
+            yield f"mentions arm-hyp {' '.join(wrong)}, which is no command"

@@ -32,7 +32,9 @@ FEEDBACK: Final = "feedback.txt"
 def run_problems(lesson: Lesson, steps: Iterable[Step], seeds: Sequence[int]) -> Iterator[str]:
     """Give what is wrong with how a lesson's start, solution and mutants are judged, and with places in its text."""
     result = _checked(lesson, seeds[0], START)
-    yield from (f"start: passes {task.task}" for task in result.tasks if task.status == "passed")
+    for task in result.tasks:
+        if task.earned:
+            yield f"start: earns {task.earned:g} of {task.points:g} points of {task.task}"
     for seed in seeds:
         for task in _checked(lesson, seed, SOLUTION).tasks:
             if task.status != "passed":

@@ -14,6 +14,7 @@ from zlib import crc32
 
 import msgspec
 
+from arm_hyp.arch import sysregs
 from arm_hyp.arch.exceptions import Kind
 from arm_hyp.arch.syndromes import one_line
 from arm_hyp.cpu.position import Told
@@ -96,5 +97,5 @@ def in_words(told: Told, symbols: SymbolTable) -> str:
     place = f"{elr:#x}{f' <{name}>' if name else ''}"
     if kind == _RETURN:
         return f"cpu{cpu} returns from EL{level} to EL{spsr >> 2 & 3}, {place}"
-    what = Kind(kind).name.lower() if esr is None else one_line(esr, level)
+    what = Kind(kind).name.lower() if esr is None else one_line(esr, level, sysregs.name_of)
     return f"cpu{cpu} takes an exception from EL{spsr >> 2 & 3} to EL{level}, ELR {place}: {what}"

@@ -94,3 +94,30 @@ def test_globals_of_a_file_of_handlers_are_no_divergence(tmp_path: Path):
         "yours:    HVC #0x0, from EL1 to EL2",
         'expected: prints "yes"',
     ]
+
+
+TWO_RUNS = """
+from arm_hyp.course.checks import check
+
+@check("it", title="with this")
+def first(judge):
+    judge.run().fail("this", "that")
+
+@check("it", title="with that")
+def second(judge):
+    judge.run(settings=("SPSR_EL2=0x3c5",)).fail("this", "that")
+
+@check("it", title="with this again")
+def third(judge):
+    judge.run().fail("this", "that")
+"""
+
+
+def test_each_run_that_fails_is_kept(tmp_path: Path):
+    files = {"checks.py": TWO_RUNS, "machine/guest.s": LANDS, "solution/answers.toml": "it = { SPSR_EL2 = 0x3c5 }"}
+    lesson = make(tmp_path / "01-it", HEAD + CONFIGURE, files)
+    mine = write(tmp_path / "mine", {"answers.toml": "it = { SPSR_EL2 = 0x3c9 }"})
+    made = judged(lesson, mine, recordings=tmp_path / "runs")
+    kept = [check.feedback.recording for check in made.checks if check.feedback is not None]
+    assert kept == ["it.hyp", "it-2.hyp", "it.hyp"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["it-2.hyp", "it.hyp"]
