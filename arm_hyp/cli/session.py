@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from arm_hyp.cli.consoles import Consoles, coloured
 from arm_hyp.cli.diagnosis import Diagnoses
-from arm_hyp.cli.dumps import dumps_of
 from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.settings import Settings
 from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
@@ -29,6 +28,7 @@ from arm_hyp.debug.exports.formats import source_of
 from arm_hyp.debug.exports.lines import started
 from arm_hyp.errors import UserError
 from arm_hyp.events import Event, EventSink, FanOut
+from arm_hyp.hypervisor.dumps import dumps_of
 from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration, virtual_machines

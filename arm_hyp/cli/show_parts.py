@@ -15,8 +15,7 @@ from arm_hyp.arch import pstate as bits
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.syndromes import SyndromeTree, decode_esr
 from arm_hyp.arch.translation import READ, walk
-from arm_hyp.cli.dumps import DUMPS as OF_VMS
-from arm_hyp.cli.dumps import dumps_of, parse_dumps
+from arm_hyp.cli.dumps import parse_dumps
 from arm_hyp.cli.lines import print_folded, print_line
 from arm_hyp.cli.walk import parse_va
 from arm_hyp.debug.gdb.machine_view import MachineView
@@ -26,6 +25,8 @@ from arm_hyp.errors import UserError
 from arm_hyp.events import ExceptionTaken
 from arm_hyp.explain.walks import WalkStory, explain_walk
 from arm_hyp.explain.why import why_trapped
+from arm_hyp.hypervisor.dumps import DUMPS as OF_VMS
+from arm_hyp.hypervisor.dumps import dumps_of
 from arm_hyp.runner.translation import view_of_cpu
 from arm_hyp.timeline.place import Place, place_of, place_of_event
 from arm_hyp.timeline.timeline import Timeline

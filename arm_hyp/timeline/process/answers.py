@@ -1,7 +1,7 @@
 """What a machine process answers: frozen plain data, one type for each kind of answer.
 
-Read `timeline/process/messages.py` before this file, `timeline/process/exit_answers.py` beside it,
-`timeline/process/session.py` after it.
+Read `timeline/process/messages.py` before this file, `exit_answers.py`, `gic_answers.py` and `debug_answers.py` beside
+it, `timeline/process/session.py` after it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.process.debug_answers import ExceptionCountsAnswer, Halted, Located, SymbolsAnswer, VmEnds, Words
 from arm_hyp.timeline.process.exit_answers import ExitsAnswer, HandlerAnswer
+from arm_hyp.timeline.process.gic_answers import GicAnswer
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -85,7 +87,10 @@ class CpuState(msgspec.Struct, frozen=True):
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, tag="status_answer"):
-    """Where the run is. `vms` are names; `consoles` how many bytes were printed on each."""
+    """Where the run is. `vms` are names; `consoles` how many bytes were printed on each.
+
+    `difference` says how the run is not the one that was recorded, once that is seen.
+    """
 
     position: Position
     frontier: Position
@@ -98,6 +103,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, tag="status_answer"):
     consoles: tuple[int, ...]
     marks: dict[str, Position]
     breakpoints: tuple[str, ...] = ()
+    difference: str = ""
 
 
 class RegisterGroup(msgspec.Struct, frozen=True):
@@ -154,30 +160,6 @@ class WalkAnswer(msgspec.Struct, frozen=True, tag="walk_answer"):
     base_register: str = ""
     input_bits: int = 0
     reason: str = ""
-
-
-class InterruptState(msgspec.Struct, frozen=True):
-    """One interrupt as the controller has it for a CPU. `held` says what holds it back, where it is pending."""
-
-    intid: int
-    name: str
-    pending: bool
-    enabled: bool
-    active: bool
-    group: int
-    priority: int
-    held: str = ""
-
-
-class GicAnswer(msgspec.Struct, frozen=True, tag="gic_answer"):
-    """The GIC of a CPU: interface, interrupts, list registers in ICH_LR<n>_EL2's layout. Or a VM's vGIC as text."""
-
-    version: int
-    interrupts: tuple[InterruptState, ...] = ()
-    list_registers: tuple[int, ...] = ()
-    pmr: int = 0
-    running: int = 0xFF
-    text: str = ""
 
 
 class TimerState(msgspec.Struct, frozen=True):
@@ -348,7 +330,10 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class DescriptionAnswer(msgspec.Struct, frozen=True, tag="description_answer"):
-    """What runs: symbols as (name, address, bytes), where lines begin, and the texts of the files they are in."""
+    """What runs: symbols as (name, address, bytes), where lines begin, and the texts of the files they are in.
+
+    `memory_bytes` is the RAM of the machine; `warnings` say what was left out when it booted.
+    """
 
     name: str
     model: str
@@ -357,6 +342,9 @@ class DescriptionAnswer(msgspec.Struct, frozen=True, tag="description_answer"):
     symbols: tuple[tuple[str, int, int], ...]
     lines: tuple[Line, ...]
     sources: dict[str, str]
+    list_registers: int = 4
+    memory_bytes: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class SeveralAnswer(msgspec.Struct, frozen=True, tag="several_answer"):
@@ -396,5 +384,11 @@ OneAnswer = (
     | TrapAnswer
     | DescriptionAnswer
     | Hash
+    | Halted
+    | Located
+    | ExceptionCountsAnswer
+    | Words
+    | SymbolsAnswer
+    | VmEnds
 )
 Answer = OneAnswer | SeveralAnswer

@@ -52,7 +52,7 @@ from arm_hyp.timeline.recordings.replay import Replay
 TICK_S: Final = 0.1
 _FAILED: Final = 70
 _CAPTURED_BYTES: Final = 4 << 20
-_RUNS: Final = (Run, ask.Seek, ask.Next)
+_RUNS: Final = (Run, ask.Seek, ask.Next, ask.GoToPoint, ask.StepOne)
 """What is new while these are worked on is kept at once, and the cursor goes along."""
 _NO_EVENTS: Final = Events(())
 
@@ -60,11 +60,14 @@ _NO_EVENTS: Final = Events(())
 class User:
     """The user at the other end of a pipe, as a `HostConsole`."""
 
-    can_type = True
-
     def __init__(self, pipe: Pipe, feed: Callable[[], bool]) -> None:
         """Take a function that feeds what was typed, and tells whether there is any, or the user wants it to stop."""
         self._pipe, self._feed = pipe, feed
+        self.can_type = self._is_paced = True
+
+    def become(self, *, can_type: bool, is_paced: bool) -> None:
+        """Be somebody who can type, or cannot any more, and for whom idle time takes its time, or takes none."""
+        self.can_type, self._is_paced = can_type, is_paced
 
     def poll(self) -> bytes:
         """Return nothing: what was typed is fed to its console."""
@@ -73,6 +76,8 @@ class User:
 
     def wait(self, duration_ns: int | None) -> int:
         """Let host time pass until something is typed or stopped. Returns the ns that passed."""
+        if not (self.can_type or self._is_paced):
+            return duration_ns or 0
         begin, left_ns = time.monotonic_ns(), duration_ns
         while not self._feed() and (left_ns is None or left_ns > 0):
             self._pipe.wait(TICK_S if left_ns is None else min(left_ns / 1e9, TICK_S))
@@ -101,18 +106,18 @@ class Child:
             except UserError as error:
                 self._answer(0, Failed(error.thing, error.cause, error.way_out))
                 return
-            self._take_up(kept)
+            self._take_up(begin, kept)
             while True:
                 self._do(self._next())
 
-    def _take_up(self, kept: Kept) -> None:
+    def _take_up(self, begin: Begin, kept: Kept) -> None:
         session = self._session
         session.user = User(self._pipe, self._feed)
         self._keeper = Keeper(session.timeline, self._box)
         with self._ticking():
             if kept.branch:
                 take_up(session.timeline, kept)
-            else:
+            elif begin.goes_to_cursor:
                 session.go_to_opened()
         self._keeper.keep()
         self._answer(0, session.send(ask.Seek(session.timeline.position)))
@@ -132,6 +137,8 @@ class Child:
         with self._ticking():
             answer = session.send(asked.message)
         self._keeper.keep()
+        if session.listeners.teller is not None:
+            session.listeners.teller.on_full = self._tell_now
         if asked.number:
             self._answer(asked.number, answer)
 
@@ -140,8 +147,25 @@ class Child:
         frame = Answered(number, answer, events)
         if len(encode(frame)) > LONGEST_ANSWER_BYTES:
             frame = Answered(number, Failed("the answer", "is too long", "ask for less at once"), _NO_EVENTS)
+        self._put_told()
         self._pipe.put(frame)
         self._pipe.flush()
+
+    def _put_told(self) -> None:
+        teller = self._session.listeners.teller if hasattr(self, "_session") else None
+        told = None if teller is None else teller.take()
+        if told is not None:
+            self._pipe.put(told)
+
+    def _tell_now(self) -> None:
+        """Tell what is held, and wait until the other end has taken it in. The machine runs."""
+        self._is_taking = True  # a tick would write into the middle of this
+        try:
+            self._put_told()
+            self._pipe.flush()
+        except Closed:
+            os._exit(0)
+        self._is_taking = False
 
     def _take_in(self) -> None:
         """Take messages in; `Stop` holds for what is being done. Raises: Closed."""
@@ -169,8 +193,11 @@ class Child:
         self._pipe.put(Answered(0, Failed("message", " ".join(cause.split())), _NO_EVENTS))
 
     def _take(self, asked: Asked) -> None:
-        if isinstance(asked.message, ask.Stop):
+        message, user = asked.message, self._session.user if self._session.is_busy else None
+        if isinstance(message, ask.Stop):
             self._session.stop()
+        elif isinstance(message, ask.Live) and not asked.number and user is not None:
+            user.become(can_type=message.can_type, is_paced=message.is_paced)
         else:
             self._inbox.append(asked)
 
@@ -222,6 +249,7 @@ class Child:
         if self._pipe.is_full:
             self._pipe.push()
             return
+        self._put_told()
         session = self._session
         timeline = session.timeline
         self._pipe.put(Progress(timeline.position, timeline.frontier, session.looked_at, session.take_events()))
@@ -231,15 +259,15 @@ def _session(begin: Begin, kept: Kept, opened: ExitStack) -> Session:
     """Make the session; without the user's file, if that cannot be loaded again. Raises: UserError."""
     if begin.recording is not None:
         replay = opened.enter_context(Replay.open(begin.recording.path, begin.recording.folders))
-        return Session(replay, budget_bytes=begin.budget_bytes)
+        return Session(replay, budget_bytes=begin.budget_bytes, embed=begin.embed)
     assert begin.configuration is not None
     try:
-        return Session(begin.configuration, budget_bytes=begin.budget_bytes)
+        return Session(begin.configuration, budget_bytes=begin.budget_bytes, embed=begin.embed)
     except UserError:
         if kept.handlers is None:
             raise
         recorded = RecordedHandlers.of(kept.handlers.registrations, [])
-        return Session(begin.configuration, budget_bytes=begin.budget_bytes, recorded=recorded)
+        return Session(begin.configuration, budget_bytes=begin.budget_bytes, recorded=recorded, embed=begin.embed)
 
 
 def _prepare(lifeline: int) -> None:

@@ -31,6 +31,9 @@ def describe(runner: Runner, made: Configuration) -> DescriptionAnswer:
         symbols=tuple((symbol.name, symbol.address, symbol.size_bytes) for symbol in table.symbols),
         lines=tuple(Line(line.address, line.file, line.line) for line in table.lines),
         sources={name: text for name in sorted(files) if (text := _text(name)) is not None},
+        list_registers=made.list_registers,
+        memory_bytes=runner.machine.memory_bytes,
+        warnings=runner.warnings,
     )
 
 

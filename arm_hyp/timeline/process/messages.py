@@ -59,9 +59,20 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
 
 
 class Live(msgspec.Struct, frozen=True, tag="live"):
-    """Have somebody watch, or nobody any more: idle time takes its time, and a guest waits for input."""
+    """Have somebody watch, or nobody any more: idle time takes its time, and a guest waits for input.
+
+    Once nobody `can_type` any more it waits for nobody; without `is_paced` idle time then takes none either.
+    """
 
     is_live: bool = True
+    can_type: bool = True
+    is_paced: bool = True
+
+
+class Tell(msgspec.Struct, frozen=True, tag="tell"):
+    """Tell all that is new and leave nothing out, so that a run waits: events of these types, and what is printed."""
+
+    kinds: tuple[str, ...] = ()
 
 
 class Branch(msgspec.Struct, frozen=True, tag="branch"):
@@ -131,9 +142,52 @@ class Breakpoints(msgspec.Struct, frozen=True, tag="breakpoints"):
 
 
 class Save(msgspec.Struct, frozen=True, tag="save"):
-    """Write the run as a recording, with its branches, marks and breakpoints. The cursor stays."""
+    """Write the run, to `limit` instructions, with its branches, marks and breakpoints. The cursor stays."""
 
     path: str
+    limit: int = 1 << 62
+
+
+class Write(msgspec.Struct, frozen=True, tag="write"):
+    """Change RAM: by physical address, or by VA as a CPU or vCPU has it now. All of it, or nothing."""
+
+    address: int
+    data: bytes
+    space: Literal["pa", "va"] = "va"
+    whose: Whose = CPU0
+
+
+# --- moving as debuggers do: where there is nothing to see of the guest, nobody stands --------------------------------
+
+
+class Point(msgspec.Struct, frozen=True):
+    """Where a debugger wants to stop: before the instruction at a VA, or at accesses to physical memory."""
+
+    kind: Literal["execute", "write", "read", "access"]
+    address: int
+    size_bytes: int = 1
+
+
+class GoToPoint(msgspec.Struct, frozen=True, tag="go_to_point"):
+    """Go to the next, or last, place where one of these points holds, or to the end of the run there.
+
+    At an access the cursor is before it, going back behind it. Forward it goes to `limit` instructions at most.
+    """
+
+    points: tuple[Point, ...] = ()
+    is_back: bool = False
+    limit: int = 1 << 62
+
+
+class StepOne(msgspec.Struct, frozen=True, tag="step_one"):
+    """Have a CPU or vCPU go on by one instruction, or to the exception that it takes; others run up to its turn."""
+
+    whose: Whose = CPU0
+    limit: int = 1 << 62
+
+
+class UnstepOne(msgspec.Struct, frozen=True, tag="unstep_one"):
+    """Go to the last place before the cursor where a debugger can stand."""
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -257,12 +311,54 @@ class Description(msgspec.Struct, frozen=True, tag="description"):
     """Read what does not change in a run: the machine, symbols, and the source texts that symbols lead to."""
 
 
+class Locate(msgspec.Struct, frozen=True, tag="locate"):
+    """Find where a VA leads in physical memory, as a CPU or vCPU has it now. Permissions do not matter."""
+
+    address: int
+    whose: Whose = CPU0
+
+
+class ExceptionCounts(msgspec.Struct, frozen=True, tag="exception_counts"):
+    """Count the exceptions that were taken up to the cursor."""
+
+
+class WalkWords(msgspec.Struct, frozen=True, tag="walk_words"):
+    """Tell the walk of a VA in words."""
+
+    walk: Walk
+
+
+class Stage2Words(msgspec.Struct, frozen=True, tag="stage2_words"):
+    """Tell what the stage 2 maps that a CPU or vCPU has now, whoever made it."""
+
+    whose: Whose = CPU0
+
+
+class KernelSymbols(msgspec.Struct, frozen=True, tag="kernel_symbols"):
+    """Read the symbols of the Linux that is in RAM; none where there is none yet."""
+
+
+class VmEnded(msgspec.Struct, frozen=True, tag="vm_ended"):
+    """Read how each VM has ended."""
+
+
+class Dumps(msgspec.Struct, frozen=True, tag="dumps"):
+    """Tell the state of each VM in the columns that Linux has for it: `vcpus`, `stage2`, `vgic`."""
+
+    names: tuple[str, ...]
+
+
+class Diagnose(msgspec.Struct, frozen=True, tag="diagnose"):
+    """Tell what the guest does now, or waits for. After `Tell`, with what happened lately."""
+
+
 class StateHash(msgspec.Struct, frozen=True, tag="state_hash"):
     """Read the hash of the whole state at the cursor: CPUs, devices, hypervisor, RAM, consoles."""
 
 
-Motion = Run | Seek | Step | StepBack | Switch | Previous | Next | Find | LastChange
-Change = Type | Edit | Poke | Branch | LoadHandlers | Mark | Breakpoints | Save | Subscribe | Live | Stop
+Halting = GoToPoint | StepOne | UnstepOne
+Motion = Run | Seek | Step | StepBack | Switch | Previous | Next | Find | LastChange | Halting
+Change = Type | Edit | Poke | Write | Branch | LoadHandlers | Mark | Breakpoints | Save | Subscribe | Tell | Live | Stop
 OneReading = (
     Status
     | Registers
@@ -282,6 +378,14 @@ OneReading = (
     | Trap
     | Description
     | StateHash
+    | Locate
+    | ExceptionCounts
+    | WalkWords
+    | Stage2Words
+    | KernelSymbols
+    | VmEnded
+    | Dumps
+    | Diagnose
 )
 
 

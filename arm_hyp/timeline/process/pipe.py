@@ -20,6 +20,8 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.answers import Answer, Events
 from arm_hyp.timeline.process.messages import Message
+from arm_hyp.timeline.process.telling import Told
+from arm_hyp.timeline.recordings.files import Embed
 
 LONGEST_REQUEST_BYTES: Final = 64 << 20
 LONGEST_ANSWER_BYTES: Final = 64 << 20
@@ -35,11 +37,16 @@ class RecordingFile(msgspec.Struct, frozen=True, tag="recording"):
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
-    """The first frame to the child: which machine to make, from one of both. Its past is in the box."""
+    """The first frame to the child: which machine to make, from one of both. Its past is in the box.
+
+    Of a recording, `goes_to_cursor`: stand where its user was, and not at the start. `embed` is for a recording of it.
+    """
 
     configuration: Configuration | None
     recording: RecordingFile | None
     budget_bytes: int
+    goes_to_cursor: bool = True
+    embed: Embed = "small"
 
 
 class Asked(msgspec.Struct, frozen=True, tag="asked"):
@@ -67,7 +74,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 Request = Begin | Asked
-Reply = Answered | Progress
+Reply = Answered | Progress | Told
 requests: Final = msgspec.msgpack.Decoder(Request)
 replies: Final = msgspec.msgpack.Decoder(Reply)
 encode: Final = msgspec.msgpack.Encoder().encode

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -29,7 +30,7 @@ from arm_hyp.runner.messages import Type
 from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.process.answers import Answer, Events, Failed, HandlerCall, Moved, Restarted
 from arm_hyp.timeline.process.box import Box
-from arm_hyp.timeline.process.messages import Message, Stop, Subscribe
+from arm_hyp.timeline.process.messages import Live, Message, Stop, Subscribe, Tell
 from arm_hyp.timeline.process.pipe import (
     LONGEST_ANSWER_BYTES,
     Asked,
@@ -41,6 +42,8 @@ from arm_hyp.timeline.process.pipe import (
     TooLong,
     replies,
 )
+from arm_hyp.timeline.process.telling import Told
+from arm_hyp.timeline.recordings.files import Embed
 
 SILENCE_S: Final = 10.0
 """A child that works says something ten times a second."""
@@ -49,6 +52,8 @@ _START_S: Final = 120.0
 _DYING_S: Final = 2.0
 _CAPTURED_BYTES: Final = 64 << 10
 _MOST_EVENTS: Final = 10_000
+_STANDING: Final = (Subscribe, Tell, Live)
+"""What a machine process that is new has to be told again."""
 _FRAME: Final = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)$', re.MULTILINE)
 
 
@@ -57,8 +62,10 @@ class MachineProcess:
 
     It does one message at a time.
 
-    `progress` is the last that was heard of what is being done; `on_progress` hears all of it. `clock` is monotonic, in
-    seconds.
+    `progress` is the last that was heard of what is being done; `on_progress` hears all of it, `on_told` what `Tell`
+    asked for. `beside` gives descriptors to look at as well while it waits for an answer, each with what is to be done
+    when it becomes readable. `clock` is monotonic, in seconds. Of a recording, `goes_to_cursor`: it stands where its
+    user was, and not at the start. `embed` says which files go into a recording that is saved.
     """
 
     def __init__(
@@ -68,19 +75,24 @@ class MachineProcess:
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         silence_s: float = SILENCE_S,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        on_told: Callable[[Told], None] = lambda told: None,
+        beside: Callable[[], Mapping[int, Callable[[], None]]] = dict,
         clock: Callable[[], float] = time.monotonic,
+        goes_to_cursor: bool = True,
+        embed: Embed = "small",
     ) -> None:
         """Start it. Raises: UserError, as making the machine does."""
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         if isinstance(source, RecordingFile):
             self._directory = tempfile.TemporaryDirectory(prefix="arm-hyp-")
-            self._begin = Begin(None, source, budget_bytes)
+            self._begin = Begin(None, source, budget_bytes, goes_to_cursor, embed)
         else:
-            self._begin = Begin(source, None, budget_bytes)
+            self._begin = Begin(source, None, budget_bytes, goes_to_cursor, embed)
         self._silence_s, self._clock, self._on_progress = silence_s, clock, on_progress
+        self._on_told, self._beside = on_told, beside
         self.progress: Progress | None = None
         self._number, self._asked = 0, False
-        self._subscribed = Subscribe()
+        self._standing: dict[type, Message] = {}
         self._events: list[dict[str, object]] = []
         self._dropped = 0
         self._box = Box.new()
@@ -110,6 +122,11 @@ class MachineProcess:
         return self._child.pid
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a message is being worked on."""
+        return self._asked
+
+    @property
     def captured(self) -> str:
         """What the process wrote to standard output and error: what a user's file printed as it was loaded, mostly."""
         size = os.fstat(self._captured.fileno()).st_size
@@ -135,8 +152,8 @@ class MachineProcess:
             return Failed("the machine process", "is busy", "stop it, or wait")
         self._number += 1
         self._asked, self.progress = True, None
-        if isinstance(message, Subscribe):
-            self._subscribed = message
+        if isinstance(message, _STANDING):
+            self._standing[type(message)] = message
         with suppress(Closed):  # the answer says why
             self._put(Asked(self._number, message))
         return None
@@ -161,6 +178,11 @@ class MachineProcess:
     def type(self, data: bytes, vm: int = 0) -> None:
         """Type on a console while the machine runs."""
         self._put_quietly(Type(data, vm))
+
+    def live(self, message: Live) -> None:
+        """Have who watches be somebody else, while the machine runs."""
+        self._standing[Live] = message
+        self._put_quietly(message)
 
     def kill(self, reason: str = "it was killed") -> Restarted | Failed:
         """End the process at once, and start another one that stands where this one was."""
@@ -199,7 +221,7 @@ class MachineProcess:
             left_s = silence_s - (now - heard)
             if deadline_s is not None:
                 left_s = min(left_s, deadline_s - (now - begin))
-            if not self._pipe.wait(max(left_s, 0.0)):
+            if not self._attend(max(left_s, 0.0), self._beside() if number else {}):
                 text = f"it was silent for {silence_s:g} s"
                 if deadline_s is not None and now - begin >= deadline_s:
                     text = f"it was not done after {deadline_s:g} s"
@@ -212,6 +234,15 @@ class MachineProcess:
             if number:
                 heard = self._clock()
 
+    def _attend(self, timeout_s: float, beside: Mapping[int, Callable[[], None]]) -> bool:
+        """Wait until something comes, and do what is to be done about what is beside. Tells if the pipe has some."""
+        end = self._pipe.fileno()
+        readable, _, _ = select.select([end, *beside], [], [], timeout_s)
+        for one in readable:
+            if one != end:
+                beside[one]()
+        return end in readable
+
     def _first(self) -> Answer | None:
         try:
             return self._take_in(0)
@@ -222,6 +253,9 @@ class MachineProcess:
         self._pipe.take_in()
         for frame in self._pipe.frames():
             reply = replies.decode(frame)
+            if isinstance(reply, Told):
+                self._on_told(reply)
+                continue
             self._keep(reply.events)
             if isinstance(reply, Progress):
                 self.progress = reply
@@ -295,7 +329,8 @@ class MachineProcess:
             cause = f"{first.thing} {first.cause}" if isinstance(first, Failed) else "it does not start"
             self.close()
             return Failed("the machine process", f"{reason}; another one cannot go on: {cause}")
-        self._put_quietly(self._subscribed)
+        for message in self._standing.values():
+            self._put_quietly(message)
         return Restarted(reason, first.position, None if call is None else _with_line(call, trace))
 
 

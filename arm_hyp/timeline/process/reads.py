@@ -6,13 +6,13 @@ after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec.structs import replace
 
-from arm_hyp.arch.translation import FETCH, READ, WRITE, Fault, Stage2Parameters, Translated, walk
+from arm_hyp.arch.translation import FETCH, READ, WRITE, Access, Fault, Stage2Parameters, Translated, walk
 from arm_hyp.arch.translation import Walk as ArchWalk
 from arm_hyp.arch.translation.results import Permissions, Step
 from arm_hyp.errors import UserError
@@ -33,9 +33,8 @@ from arm_hyp.hypervisor.stage2.dump import attribute_words
 from arm_hyp.runner.translation import View, view_of_cpu, view_of_vcpu
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import (
+    BranchState,
     CpuState,
-    GicAnswer,
-    InterruptState,
     MemoryAnswer,
     Stage2Answer,
     Stage2Range,
@@ -44,12 +43,14 @@ from arm_hyp.timeline.process.answers import (
     WalkAnswer,
     WalkStep,
 )
+from arm_hyp.timeline.process.gic_answers import GicAnswer, InterruptState
 from arm_hyp.timeline.process.registers import find_core, find_vcpu
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
     from arm_hyp.hypervisor.vcpu import Vcpu
     from arm_hyp.runner.runner import Runner
+    from arm_hyp.timeline.history import History
 
 _PAGE_BYTES: Final = 4096
 Locate = Callable[[int], int | None]
@@ -70,17 +71,28 @@ def read_memory(runner: Runner, asked: ask.Memory) -> MemoryAnswer:
     """Return memory page by page, as far as it is mapped and RAM or flash. Raises: UserError."""
     if not 0 <= asked.size_bytes <= ask.LONGEST_READ_BYTES:
         raise UserError("memory", f"{asked.size_bytes:,} bytes are too many", f"at most {ask.LONGEST_READ_BYTES:,}")
-    find = _LOCATE[asked.space](runner, asked.whose)
-    data, address, end = bytearray(), asked.address, min(asked.address + asked.size_bytes, 1 << 64)
-    while address < end:
-        length = min(end, (address // _PAGE_BYTES + 1) * _PAGE_BYTES) - address
-        pa = find(address)
+    find, data = locate_in(runner, asked.space, asked.whose), bytearray()
+    for start, length in pieces(asked.address, asked.size_bytes):
+        pa = find(start)
         piece = b"" if pa is None else _physical(runner, pa, length)
         data += piece
-        address += length
         if len(piece) < length:
             break
     return MemoryAnswer(asked.address, bytes(data))
+
+
+def pieces(address: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+    """Give a range of addresses as pieces (address, bytes) that each lie in one page. It ends at 2 to the power 64."""
+    end = min(address + size_bytes, 1 << 64)
+    while address < end:
+        length = min(end, (address // _PAGE_BYTES + 1) * _PAGE_BYTES) - address
+        yield address, length
+        address += length
+
+
+def locate_in(runner: Runner, space: Literal["pa", "ipa", "va"], whose: ask.Whose) -> Locate:
+    """Return how to find where an address leads. Raises: UserError."""
+    return _LOCATE[space](runner, whose)
 
 
 def _as_it_is(_runner: Runner, _whose: ask.Whose) -> Locate:
@@ -131,16 +143,21 @@ def _physical(runner: Runner, pa: int, size_bytes: int) -> bytes:
 
 def read_walk(runner: Runner, asked: ask.Walk) -> WalkAnswer:
     """Translate an address, step by step. Raises: UserError."""
+    view, el, access = question(runner, asked)
+    found = walk(asked.va, access, el, view.registers, view.read64)
+    case = failed(found, access)
+    return replace(plain_walk(found), reason="" if case is None else reason(case))
+
+
+def question(runner: Runner, asked: ask.Walk) -> tuple[View, int, Access]:
+    """Return whose translation is asked for, at which level, for which access. Raises: UserError."""
     view = view_of(runner, asked.whose)
     el = view.el if asked.el is None else asked.el
     if not 0 <= el <= 2 or (el == 2 and not view.has_el2):
         raise UserError(f"walk at EL{el}", f"{view.name} has no such level", "say el=0 or el=1")
     if not 0 <= asked.va < 1 << 64:
         raise UserError("walk", "the address does not fit in 64 bits")
-    access = _ACCESSES[asked.access]._replace(pan=view.pan and el == view.el, is_privileged=el > 0)
-    found = walk(asked.va, access, el, view.registers, view.read64)
-    case = failed(found, access)
-    return replace(plain_walk(found), reason="" if case is None else reason(case))
+    return view, el, _ACCESSES[asked.access]._replace(pan=view.pan and el == view.el, is_privileged=el > 0)
 
 
 def plain_walk(found: ArchWalk) -> WalkAnswer:
@@ -192,7 +209,9 @@ def read_gic(runner: Runner, asked: ask.Gic) -> GicAnswer:
     found = [one for one in interrupts_of_cpu(state, core.index) if one.pending or one.active or one.enabled]
     lists = board.stateful[f"gic-virtual-{core.index}"].snapshot()["list_registers"]
     rows = tuple(_interrupt(one, at, core) for one in found)
-    return GicAnswer(version, rows, tuple(lists), at.pmr, at.running)
+    return GicAnswer(
+        version, rows, tuple(lists), at.pmr, at.running, groups=at.groups, distributor_groups=at.distributor_groups
+    )
 
 
 def _interrupt(one: Interrupt, at: Interface, core: Core) -> InterruptState:
@@ -267,6 +286,13 @@ def cpu_states(runner: Runner) -> tuple[CpuState, ...]:
         CpuState(core.index, core.el, core.pc, _state(core, cpus.on[core.index]), core is cpus.current)
         for core in cpus.cores
     )
+
+
+def branch_state(history: History) -> BranchState:
+    """Return how far a branch is known, and how it ends."""
+    end = history.promised or history.tip  # where this timeline has not been yet, it may be known what is there
+    text = "" if end.outcome is None else end.outcome.text
+    return BranchState(history.name, history.parent, history.begins_at, end.position, text)
 
 
 def _state(core: Core, is_on: bool) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.cpu.watches import Breakpoint
 from arm_hyp.errors import UserError
-from arm_hyp.events import NullSink
 from arm_hyp.hypervisor.student.failures import HandlerFailure
 from arm_hyp.machine.seams import BusError
 from arm_hyp.runner.configuration import Configuration
@@ -21,13 +20,15 @@ from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import START, Position
-from arm_hyp.timeline.process import answers, reads
+from arm_hyp.timeline.process import answers, debug_reads, reads
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.console import PrintedAt
 from arm_hyp.timeline.process.description import describe
 from arm_hyp.timeline.process.events import Batch, types_of
+from arm_hyp.timeline.process.halting import MOTIONS, Halting
 from arm_hyp.timeline.process.handler_reads import recorded_texts
 from arm_hyp.timeline.process.journal_reads import Past
+from arm_hyp.timeline.process.listeners import Listeners, LiveUser
 from arm_hyp.timeline.process.printed import printed_by
 from arm_hyp.timeline.process.registers import read_registers
 from arm_hyp.timeline.process.saver import Saver
@@ -40,10 +41,8 @@ from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
-    from arm_hyp.machine.console_input import HostConsole
-    from arm_hyp.timeline.history import History
+    from arm_hyp.timeline.recordings.files import Embed
 
-_NOTHING: Final = Batch(frozenset())
 _KEPT_TRAPS: Final = 512
 
 
@@ -52,41 +51,45 @@ class Session:
 
     def __init__(
         self,
-        source: Configuration | Replay,
+        source: Configuration | Replay | Timeline,
         *,
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         recorded: RecordedHandlers | None = None,
+        embed: Embed = "small",
     ) -> None:
-        """Make the machine of a configuration or a recording. `recorded` stand for the user's handlers.
+        """Make the machine of a configuration or a recording, or take a timeline that is there.
 
-        Raises: UserError.
+        `recorded` stand for the user's handlers. `embed` says which files a recording holds. Raises: UserError.
         """
         self._printed: dict[str, PrintedAt] = {}
         heard = self._note_output
         if isinstance(source, Replay):
             opened = open_timeline(source, output=heard, budget_bytes=budget_bytes)
             self.timeline, self.opened_at = opened.timeline, (opened.branch, opened.cursor)
+        elif isinstance(source, Timeline):
+            self.timeline, self.opened_at = source, (source.history.name, source.position)
         else:
             self.timeline = Timeline(source, output=heard, budget_bytes=budget_bytes, recorded=recorded)
             self.opened_at = MAIN, START
-        self._saver = Saver(source, self.timeline)
+        self._saver = None if isinstance(source, Timeline) else Saver(source, self.timeline, embed)
         self._past = Past(self.timeline, recorded_texts(source) if isinstance(source, Replay) else None)
         self.search = Search(self.timeline, self._looked_at)
         self.looked_at: Position | None = None
         """How far a search has come."""
-        self.user: HostConsole | None = None
+        self.halting = Halting(self.search, lambda: self.is_stopped)
+        self.user: LiveUser | None = None
         """Who is at the console after `Live`."""
+        self.listeners = Listeners(self.timeline)
         self._traps: dict[tuple[str, Position], dict[str, object] | None] = {}
-        self._batch = _NOTHING
-        self._is_busy = self.is_stopped = False
+        self.is_busy = self.is_stopped = False
 
     def send(self, message: ask.Message) -> answers.Answer:
         """Do what a message asks, and answer it. Raises nothing that the user can cause."""
-        self._is_busy, self.is_stopped = True, False
+        self.is_busy, self.is_stopped = True, False
         try:
             return self._answer(message)
         finally:
-            self._is_busy, self.looked_at = False, None
+            self.is_busy, self.looked_at = False, None
             if self.is_stopped:
                 self.timeline.runner.machine.forget_stop()  # if it came too late, it is not for what follows
 
@@ -109,13 +112,13 @@ class Session:
 
     def stop(self) -> None:
         """Have what is being done end soon."""
-        if self._is_busy:
+        if self.is_busy:
             self.is_stopped = True
             self.timeline.stop()
 
     def take_events(self) -> answers.Events:
         """Return the events that were subscribed to and came since the last call."""
-        return self._batch.take()
+        return self.listeners.take()
 
     # --- moving ------------------------------------------------------------------------------------------------------
 
@@ -197,6 +200,11 @@ class Session:
         self.timeline.edit(message)
         return self._moved()
 
+    def _write(self, message: ask.Write) -> answers.Answer:
+        for poke in debug_reads.pokes(self.timeline.runner, message):
+            self.timeline.edit(poke)
+        return self._moved()
+
     def _branch(self, message: ask.Branch) -> answers.Answer:
         self.timeline.branch(message.name)
         return self._moved()
@@ -206,7 +214,9 @@ class Session:
         return self._moved()
 
     def _save(self, message: ask.Save) -> answers.Answer:
-        self._saver.save(message.path)
+        if self._saver is None:
+            raise UserError("save", "this run is somebody else's", "save it there")
+        self._saver.save(message.path, message.limit)
         return answers.Done()
 
     def _breakpoints(self, message: ask.Breakpoints) -> answers.Answer:
@@ -222,14 +232,10 @@ class Session:
             )
         return answers.Marks(dict(self.timeline.marks))
 
-    def _subscribe(self, message: ask.Subscribe) -> answers.Answer:
-        self._batch = Batch(types_of(message.kinds)) if message.kinds else _NOTHING
-        self.timeline.listen(self._batch if message.kinds else NullSink())
-        return answers.Done()
-
     def _live(self, message: ask.Live) -> answers.Answer:
         if self.user is None:
             raise UserError("live", "nobody can type while this runs", "use a machine process")
+        self.user.become(can_type=message.can_type, is_paced=message.is_paced)
         self.timeline.user = self.user if message.is_live else None
         return answers.Done()
 
@@ -244,7 +250,7 @@ class Session:
             position=timeline.position,
             frontier=timeline.frontier,
             branch=timeline.history.name,
-            branches=tuple(map(_branch_state, timeline.branches.values())),
+            branches=tuple(map(reads.branch_state, timeline.branches.values())),
             time_ns=runner.machine.clock.now_ns,
             outcome="" if timeline.outcome is None else timeline.outcome.text,
             cpus=reads.cpu_states(runner),
@@ -252,6 +258,7 @@ class Session:
             consoles=tuple(map(len, runner.consoles)),
             marks=dict(timeline.marks),
             breakpoints=tuple(timeline.breakpoints),
+            difference=timeline.difference,
         )
 
     def _console(self, message: ask.Console) -> answers.Answer:
@@ -280,6 +287,7 @@ class Session:
     def _note_output(self, vm: int, data: bytes) -> None:
         consoles = self.timeline.runner.consoles
         self._printed_at.note(vm, len(consoles[vm]) - len(data), data, lambda: self.timeline.position)
+        self.listeners.printed(vm, data)
 
     def _stretch(self, message: ask.Stretch) -> answers.Answer:
         here, at_most = self.timeline.position, max(0, min(message.at_most, ask.MOST_ROWS))
@@ -330,12 +338,6 @@ class Session:
         return answer
 
 
-def _branch_state(history: History) -> answers.BranchState:
-    end = history.promised or history.tip  # where this timeline has not been yet, it may be known what is there
-    text = "" if end.outcome is None else end.outcome.text
-    return answers.BranchState(history.name, history.parent, history.begins_at, end.position, text)
-
-
 _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Registers: read_registers,
     ask.Memory: reads.read_memory,
@@ -345,6 +347,12 @@ _READS: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Stage2Map: reads.read_stage2,
     ask.Vcpus: reads.read_vcpus,
     ask.StateHash: lambda runner, asked: answers.Hash(reads.state_hash(runner)),
+    ask.Locate: debug_reads.read_location,
+    ask.WalkWords: debug_reads.read_walk_words,
+    ask.Stage2Words: debug_reads.read_stage2_words,
+    ask.KernelSymbols: debug_reads.read_kernel_symbols,
+    ask.VmEnded: debug_reads.read_vm_ends,
+    ask.Dumps: debug_reads.read_dumps,
 }
 _OF_THE_PAST: Final[dict[type, Callable[[Any, Any], Any]]] = {
     ask.Exceptions: Past.exceptions,
@@ -364,15 +372,18 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     ask.Next: Session._next,
     ask.Find: Session._find,
     ask.LastChange: Session._last_change,
+    **dict.fromkeys(MOTIONS, lambda session, asked: session.halting.halted(asked)),
     Type: Session._type,
     Edit: Session._edit,
     Poke: Session._edit,
+    ask.Write: Session._write,
     ask.Branch: Session._branch,
     ask.LoadHandlers: Session._load_handlers,
     ask.Mark: Session._mark,
     ask.Breakpoints: Session._breakpoints,
     ask.Save: Session._save,
-    ask.Subscribe: Session._subscribe,
+    ask.Subscribe: lambda session, asked: session.listeners.subscribe(asked),
+    ask.Tell: lambda session, asked: session.listeners.tell(asked),
     ask.Live: Session._live,
     ask.Stop: Session._stop,
     ask.Status: Session._status,
@@ -382,4 +393,6 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], answers.Answer]]] = {
     ask.Trap: Session._trap,
     ask.Description: Session._description,
     ask.Several: Session._several,
+    ask.ExceptionCounts: lambda session, asked: debug_reads.count_exceptions(session.timeline),
+    ask.Diagnose: lambda session, asked: debug_reads.diagnosis(session.timeline.runner, session.listeners.recent),
 }

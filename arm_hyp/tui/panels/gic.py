@@ -15,7 +15,7 @@ from rich.text import Text
 from arm_hyp.arch.gic import IDLE_PRIORITY
 from arm_hyp.arch.registers.gic_virtual import ICH_HCR_EL2, ICH_LR_EL2, ICH_VMCR_EL2
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import GicAnswer, InterruptState
+from arm_hyp.timeline.process.gic_answers import GicAnswer, InterruptState
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.drawing import failed, nothing, shortened, visible, wrapped
 from arm_hyp.tui.panels.panel import Panel

@@ -10,7 +10,8 @@ from view_support import PLAIN, check_text, text_of, view_of
 from vm_views import SIZES, machine_session, seek, vms_session
 
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import Failed, GicAnswer
+from arm_hyp.timeline.process.answers import Failed
+from arm_hyp.timeline.process.gic_answers import GicAnswer
 from arm_hyp.tui.panels.gic import GicPanel
 from arm_hyp.tui.view import View
 
