@@ -68,6 +68,7 @@ def _check_task(
             title=task.title,
             points=points.get(task.name, task.points),
             checks=results,
+            remarks=judge.remarks(),
             printed=judge.printed,
             confinement=judge.confinement,
         )

@@ -21,9 +21,11 @@ from arm_hyp.course.judged_run import BoundedSink, CheckFailed, JudgedRun, NotGr
 from arm_hyp.course.kinds.answered import wrong_answer
 from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.manifest import SOLUTION, Lesson, Task
+from arm_hyp.course.remarks import RunWatch, remarks_of
 from arm_hyp.course.sandbox import Job, Limits, run_student
-from arm_hyp.course.verdict import Feedback
+from arm_hyp.course.verdict import Feedback, Remark
 from arm_hyp.errors import UserError
+from arm_hyp.events import FanOut
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.recordings.recorder import Recorder
 from arm_hyp.timeline.timeline import Timeline
@@ -149,6 +151,10 @@ class Judge:
         """Return the run that was asked for so. Raises: as `run`."""
         return self.run(**options._asdict())
 
+    def remarks(self) -> tuple[Remark, ...]:
+        """Return the rules that the runs break that checks have asked for. The solution's own are not watched."""
+        return remarks_of(run for run in self._runs.values() if isinstance(run, JudgedRun))
+
     def _run(self, options: Options) -> JudgedRun:
         made = self._configuration(options)
         recorded = self._recorded(made, options) if made.hypervisor and not self._is_trusted else None
@@ -163,9 +169,13 @@ class Judge:
         timeline = Timeline(made, sink=sink, recorded=recorded)
         recorder.collect(timeline.runner)
         sink.full = timeline.stop
+        watch = None if self._is_trusted else RunWatch(timeline.runner.machine, self.task)
+        if watch is not None:
+            timeline.listen(FanOut(sink, watch))
         if options.typed:
             timeline.type(options.typed)
-        run = JudgedRun(timeline, sink, timeline.run(options.limit, options.until), self._build.shown)
+        answer = timeline.run(options.limit, options.until)
+        run = JudgedRun(timeline, sink, answer, self._build.shown, () if watch is None else watch.findings)
         if run.reason == "handler" and any(text in run.text for text in _UNREPEATABLE):
             got = "your handlers did something that does not happen again when what they did is repeated"
             run.fail(got, "handlers that act through vcpu and vcpu.vm alone", run.text)

@@ -11,8 +11,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn, TypeVar
 
 from arm_hyp.arch.iss_classes import EC
+from arm_hyp.arch.translation import FETCH
 from arm_hyp.course.verdict import Feedback
-from arm_hyp.events import ConsoleOutput, Event, ExceptionTaken, NotWaited, RecordingSink, Waited
+from arm_hyp.cpu.disassembler import disassemble
+from arm_hyp.events import (
+    Barrier,
+    ConsoleOutput,
+    Event,
+    ExceptionTaken,
+    NotWaited,
+    RecordingSink,
+    TranslationWrite,
+    Waited,
+)
+from arm_hyp.explain.checkers.model import Finding
 from arm_hyp.explain.trace_lines import merged, words
 from arm_hyp.explain.why import why_not, why_trapped
 from arm_hyp.timeline.place import place_of
@@ -21,11 +33,14 @@ from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process import reads
 from arm_hyp.timeline.process.answers import Stage2Range
 from arm_hyp.timeline.process.registers import GROUPS, read_registers
+from arm_hyp.timeline.search_memory import VirtualMemory
 from arm_hyp.timeline.timeline import Timeline
 
 MAX_EVENTS: Final = 50_000
 """A guest that traps all the time gets no further in its check: two seconds."""
 _SHOWN_TEXT: Final = 60
+_FOR_CHECKERS: Final = (Barrier, TranslationWrite)
+"""Told only because the checkers of `course/remarks.py` ask for them."""
 E_ = TypeVar("E_", bound=Event)
 
 
@@ -51,6 +66,8 @@ class BoundedSink(RecordingSink):
 
     def emit(self, event: Event) -> None:
         """Keep an event, if there is room."""
+        if isinstance(event, _FOR_CHECKERS):
+            return
         if len(self.events) < MAX_EVENTS:
             self.events.append(event)
         else:
@@ -59,9 +76,20 @@ class BoundedSink(RecordingSink):
 
 
 class JudgedRun:
-    """A run that has come to its end. `events` are all of it, `reason` and `text` say how it ended, at `end`."""
+    """A run that has come to its end. `events` are all of it, `reason` and `text` say how it ended, at `end`.
 
-    def __init__(self, timeline: Timeline, sink: BoundedSink, answer: dict[str, Any], shown: Callable[[str], str]):
+    `findings` are what the checkers have found in it.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        sink: BoundedSink,
+        answer: dict[str, Any],
+        shown: Callable[[str], str],
+        findings: tuple[Finding, ...] = (),
+    ) -> None:
+        self.findings = findings
         self.timeline, self.events = timeline, tuple(sink.events)
         self.reason: str = answer["reason"]
         self.text: str = _TOO_MUCH if sink.is_full else shown(answer["text"])
@@ -125,10 +153,20 @@ class JudgedRun:
 
     def event_place(self, event: Event) -> str:
         """Return where an event happened, with the instruction."""
-        name, line = self.symbols.describe(event.pc), self.symbols.line_at(event.pc)
-        where = f"{event.pc:#010x}" + (f" <{name}>" if name else "")
-        source = "" if line is None else f"{line[0]}:{line[1]}"
-        return self._shown(f"{where}, EL{event.el}: {words(event, self.symbols).what}" + _source(source))
+        return self._told(event.pc, event.el, words(event, self.symbols).what)
+
+    def code_place(self, cpu: int, el: int, pc: int, at: Position) -> str:
+        """Return an address with the instruction that a CPU has there at a position, at an exception level."""
+        self.timeline.seek(at)
+        data = VirtualMemory.of_cpu(self.timeline.runner, cpu).read(pc, 4, FETCH, el)
+        if data is None:
+            return self._told(pc, el, "no instruction can be fetched here")
+        return self._told(pc, el, disassemble(int.from_bytes(data, "little"), pc, self.symbols))
+
+    def _told(self, pc: int, el: int, what: str) -> str:
+        name, line = self.symbols.describe(pc), self.symbols.line_at(pc)
+        where = f"{pc:#010x}" + (f" <{name}>" if name else "")
+        return self._shown(f"{where}, EL{el}: {what}" + _source("" if line is None else f"{line[0]}:{line[1]}"))
 
     def fail(
         self, got: str, expected: str, why: str = "", *, event: Event | None = None, at: Position | None = None

@@ -25,6 +25,7 @@ MACHINE: Final = "machine"
 """The folder of a lesson's own guest and what it includes."""
 DEFAULT_SEED: Final = 0
 DEFAULT_LIMIT: Final = 1_000_000
+ALL_REMARKS: Final = "all"
 _FOLDER: Final = re.compile(r"[0-9]{2}-[a-z0-9]+(-[a-z0-9]+)*")
 _TASK: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SYMBOL: Final = re.compile(r"SEED_[A-Z0-9_]+")
@@ -37,7 +38,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
     `bits` are the fields to configure. `base` is where the table that a student builds by values lies, `level` its
     level in stage 2, by which the terminal says what an entry means. `seed` gives ranges, both ends included, from
     which the values of symbols are drawn for each check. `allows` names what handlers may do beside the usual:
-    `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace themselves.
+    `VmDevices.put`, `Vm.emit`, `Vcpu.emit`, with which they could write console and trace themselves. `remarks` says
+    for which rules of `docs/checks.md` the runs are watched: all, none, or codes.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
     machine: dict[str, Any] = {}
     seed: dict[str, tuple[int, int]] = {}
     allows: tuple[str, ...] = ()
+    remarks: str = ALL_REMARKS
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
@@ -162,9 +165,21 @@ def _task_mistakes(task: Task) -> Any:
     for name, (low, high) in task.seed.items():
         if not _SYMBOL.fullmatch(name) or not 0 <= low <= high < 1 << 32:
             yield f"seed: {name} is no SEED_NAME with a range of numbers of 32 bits"
+    yield from _remark_mistakes(task)
     for letter in task.why:
         if task.choices and letter not in task.choices:
             yield f"why: there is no choice {letter!r}"
+
+
+def _remark_mistakes(task: Task) -> Any:
+    if task.remarks == ALL_REMARKS:
+        return
+    from arm_hyp.explain.checkers.watch import parse_codes  # here: a list of lessons needs no checkers
+
+    try:
+        parse_codes(task.remarks)
+    except UserError as error:
+        yield f"remarks: {task.remarks}: {error.cause}"
 
 
 def is_lesson_name(name: str) -> bool:

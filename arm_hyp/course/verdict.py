@@ -47,6 +47,20 @@ def _indented(text: str) -> str:
     return text.replace("\n", "\n" + " " * 10)
 
 
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of `docs/checks.md` that a run breaks: by which instruction, and in a sentence how. It costs no points."""
+
+    code: str
+    text: str
+    at: Position
+    place: str
+
+    def lines(self) -> tuple[str, ...]:
+        """Return all of it in lines, as those of a feedback."""
+        told = f"{self.code} at {self.place}\n{self.text}\nmore: arm-hyp explain {self.code}"
+        return (f"{'remark:':<10}{_indented(told)}",)
+
+
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one check said. `points` is what it is worth."""
 
@@ -60,13 +74,15 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 class TaskResult(msgspec.Struct, frozen=True, kw_only=True):
     """What all checks of a task said. `points` is what the task is worth, `earned` what was earned of it.
 
-    `printed` is what the student's file wrote itself; `confinement` says in sentences how their code was held.
+    `remarks` are rules that the student's runs break, whatever the checks say. `printed` is what the student's file
+    wrote itself; `confinement` says in sentences how their code was held.
     """
 
     task: str
     title: str
     points: float
     checks: tuple[CheckResult, ...]
+    remarks: tuple[Remark, ...] = ()
     printed: str = ""
     confinement: tuple[str, ...] = ()
 

@@ -27,6 +27,7 @@ class Answered(Kind):
     """A question with choices, or one that takes a word or number."""
 
     has_answer = True
+    runs_work = False
 
     def mistakes(self, task: Task) -> Iterator[str]:
         """Give what is wrong with a task's table."""

@@ -28,6 +28,7 @@ class Kind:
 
     has_answer = False
     needs_files = False
+    runs_work = True  # what the student made is in the run: a rule that it breaks is theirs
 
     def mistakes(self, task: Task) -> Iterator[str]:
         """Give what is wrong with a task's table, in words."""
