@@ -46,8 +46,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What the student's process may use. `memory_bytes` comes on top of what the machine has taken before.
 
-    `exits` and `effects_bytes` bound what comes back, `output_bytes` what it writes itself. `wall_s` is for the host:
-    who uses it up without using up `cpu_s` is not graded.
+    `exits` and `effects_bytes` bound what comes back, `work` what it takes to repeat that, in instructions;
+    `output_bytes` what it writes itself. `wall_s` is for the host: who uses it up, and not `cpu_s`, is not graded.
     """
 
     cpu_s: int = 10
@@ -55,6 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     output_bytes: int = 256 << 10
     exits: int = 100_000
     effects_bytes: int = 16 << 20
+    work: int = 100_000_000
     wall_s: float = 60.0
 
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from arm_hyp.course.sandbox.heard import FORGED, Heard
 from arm_hyp.course.sandbox.server import FAILED, Ended
 from arm_hyp.course.sandbox.types import Job, Limits, Outcome, Status
+from arm_hyp.course.sandbox.work import work_of
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.student.actions import METHODS
 from arm_hyp.hypervisor.student.effects import NEXT, Effect, unpack
@@ -149,6 +150,14 @@ def _forbidden(seen: Seen) -> Found | None:
     return None
 
 
+def _too_much(seen: Seen) -> Found | None:
+    work = work_of(map(unpack, seen.heard.effects))
+    if work <= seen.limits.work:
+        return None
+    said = f"its handlers did as much as {work:,} instructions in {len(seen.heard.effects):,} exits"
+    return "failed", f"{said}; a run may take {seen.limits.work:,}"
+
+
 def _actions(effect: Effect) -> Iterator[tuple[str, str]]:
     return ((call.handler, one.name) for call in effect.calls for one in call.actions if one.name != NEXT)
 
@@ -173,6 +182,7 @@ _RULES: Final[tuple[Callable[[Seen], Found | None], ...]] = (
     _unfinished,
     _malformed,
     _forbidden,
+    _too_much,
     lambda seen: ("ran", ""),
 )
 """The first that applies says it all."""

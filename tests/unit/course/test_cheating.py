@@ -199,6 +199,21 @@ CHEATS = {
         body("try:", "    vcpu.vm.hypervisor.machine.request_stop('passed', 0)", "except BaseException: pass"),
         "which no recording can hold",
     ),
+    "has the judge repeat more than anybody waits for": (
+        body("for _ in range(10): vcpu.vm.stage2.unmap(0x4000_0000, 1 << 38)"),
+        "its handlers did as much as",
+    ),
+    "asks for ranges where nobody sees it": (
+        FORGE
+        + "import zlib\n"
+        + body(
+            "x = zlib.crc32(struct.pack('<31Q', *map(vcpu.x, range(31))))",
+            "act = ['Stage2.age', [0, 1 << 40, False], None, False]",
+            "send('did', msgspec.msgpack.encode([4, 0, 0, vcpu.pc, 0x5A000000, x,"
+            " [['@hypercall(0xc6000001)', [act] * 1000, 0, None, None, {}, {}]]]))",
+        ),
+        "its handlers did as much as",
+    ),
     "stops the machine where nobody sees it": (
         body(UNSEEN, "vcpu.vm.hypervisor.machine.request_stop('passed', 0)"),
         "X20 is",
