@@ -151,7 +151,8 @@ class PanelWidget(Widget, can_focus=True):
     def _drawn(self) -> list[Strip]:
         if self.view is None or self.panel is None or not self.inside.area:
             title = self.panel.title if self.panel else ""
-            self._lines, frame = [], frame_of(*self.size, self.look, title=title)
+            self._lines = self.panel.early_lines(self.inside.width, self.look) if self.panel else []
+            frame = frame_of(*self.size, self.look, title=title)
         else:
             width, height = self.inside
             self._lines = self._lines_of(self.panel, self.view, width, height)

@@ -140,7 +140,7 @@ def _rerun(app: LessonApp) -> None:
 
 def leads_to(app: LessonApp, result: LessonResult) -> tuple[str, Callable[[], None]]:
     """Return what Enter does behind a verdict, in words, and how."""
-    if app.is_hidden and not app.study.is_hidden:
+    if app.is_unseen:
         return "see it happen", lambda: app.soon("run", lambda _count: app.happen())
     failed = first_failed(result)
     if failed is None:

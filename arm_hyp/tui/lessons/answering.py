@@ -179,8 +179,13 @@ def edit(app: LessonApp) -> None:
         app.say("this task has no file: d answers it")
     elif not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
         _edit_here(app, task.files)
-    elif edit_files(app, *(str(app.study.folder / name) for name in task.files)) and not app.check_saved():
-        app.say(f"{' and '.join(task.files)}: as before, so there is nothing new to check (k does it anyway)")
+    elif edit_files(app, *(str(app.study.folder / name) for name in task.files)):
+        _check_saved(app)
+
+
+def _check_saved(app: LessonApp) -> None:
+    if not app.check_saved():
+        app.say("nothing has changed in what you saved; k checks it anyway")
 
 
 def _edit_here(app: LessonApp, names: Sequence[str]) -> None:
@@ -189,7 +194,7 @@ def _edit_here(app: LessonApp, names: Sequence[str]) -> None:
 
     def edited(is_saved: bool | None) -> None:
         if is_saved:
-            app.check_saved()
+            _check_saved(app)
         if names[1:]:
             _edit_here(app, names[1:])
 

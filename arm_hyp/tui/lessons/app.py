@@ -82,6 +82,8 @@ class LessonApp(PagedApp):
         self.is_hidden = study.is_hidden
         """Whether nothing right of the cursor may be seen yet."""
         self._shown: tuple[object, ...] = (study.lesson.name, study.shown, study.is_hidden)
+        self._seen: set[tuple[str, str]] = set()
+        """What was predicted and then seen, as lesson and task."""
         self.offered = ""
         """What the next question finds typed in already."""
         self._held: list[tempfile.TemporaryDirectory[str]] = []
@@ -185,10 +187,20 @@ class LessonApp(PagedApp):
         self.zoomed = zoomed
         return [place.panel for place in places]
 
+    @property
+    def is_unseen(self) -> bool:
+        """Whether what was predicted, and may be seen now, was not seen yet."""
+        task, result = self.study.shown, self.result
+        if task is None or result is None or self.study.is_hidden or task.kind != "predict":
+            return False
+        return task.name in [one.task for one in result.tasks] and (self.study.lesson.name, task.name) not in self._seen
+
     async def happen(self) -> str:
         """Let what was hidden happen, from where the run stands."""
         self.is_hidden = False
         self._shown = (self.study.lesson.name, self.study.shown, self.study.is_hidden)
+        if self.study.shown is not None:
+            self._seen.add((self.study.lesson.name, self.study.shown.name))
         self.show_run()
         if self.look.has_motion:
             self.running.goes_on = True
@@ -205,6 +217,7 @@ class LessonApp(PagedApp):
             return "the last check kept no run"
         path = self.study.classroom.workspace.runs(self.study.lesson) / feedback.recording
         self._shown = ()
+        self.say("opening your run")
         await self._change(RecordingFile(str(path), (str(self.study.folder),)), is_recording=True)
         self.show_run()
         await self.driver.goto(feedback.mark)
@@ -294,16 +307,19 @@ class LessonApp(PagedApp):
         words, action = leads_to(self, self.result)
         lines = verdict_lines(self.result, room(self.size.width), self.look)
 
-        def then(is_on: bool | None) -> None:
-            if is_on:
+        def then(where: str | None) -> None:
+            if where == "on":
                 action()
                 return
             self.is_hidden = self.study.is_hidden
+            if where == "run" and not self.is_hidden:
+                self.show_run()
             if self.has_changed:
                 self.do("step", self.enter)
 
         title = {"passed": "passed", "failed": "not yet", "not graded": "not graded"}[self.result.status]
-        self.push_screen(VerdictScreen(title, lines, words), then)
+        has_run = self.has_changed and self.result.status == "passed"
+        self.push_screen(VerdictScreen(title, lines, words, has_run=has_run), then)
 
     @property
     def has_changed(self) -> bool:

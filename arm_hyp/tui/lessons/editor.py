@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import TextArea
 
-from arm_hyp.course.files import write_whole
+from arm_hyp.course.files import put, write_whole
 from arm_hyp.errors import UserError
 
 _KEYS = "Ctrl+S saves and checks; Esc back"
@@ -31,7 +31,7 @@ class EditScreen(ModalScreen[bool]):
     """One file. Comes back with whether it was saved; what was typed and not saved is asked about once."""
 
     DEFAULT_CSS = """
-    EditScreen TextArea { width: 100%; height: 100%; border: round $accent; padding: 0; }
+    EditScreen TextArea, EditScreen TextArea:focus { width: 100%; height: 100%; border: round $accent; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "save", show=False, priority=True),
@@ -46,7 +46,7 @@ class EditScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """Show the text."""
-        area = TextArea(self._text, show_line_numbers=True, tab_behavior="indent", soft_wrap=False, theme="css")
+        area = TextArea(self._text, show_line_numbers=True, tab_behavior="indent", soft_wrap=True, theme="css")
         area.border_title, area.border_subtitle = self._path.name, _KEYS
         yield area
 
@@ -54,11 +54,16 @@ class EditScreen(ModalScreen[bool]):
         """Write the file, and go back."""
         area = self.query_one(TextArea)
         try:
-            write_whole(self._path, area.text.encode())
+            self._write(area.text)
         except OSError as error:
             area.border_subtitle = f"not saved: {(error.strerror or 'failed').lower()}"
             return
         self.dismiss(True)
+
+    def _write(self, text: str) -> None:
+        """Write the file; what another editor has written meanwhile is kept beside it."""
+        is_as_read = self._path.is_file() and self._path.read_bytes() == self._text.encode()
+        (write_whole if is_as_read else put)(self._path, text.encode())
 
     def action_leave(self) -> None:
         """Go back; the first time stay, if something is not saved."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Final
 
 from rich.cells import cell_len
@@ -23,6 +24,8 @@ _ITEM: Final = re.compile(r"(\s*)([-*]|\d+\.)\s+(.*)")
 _INLINE: Final = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\*([^\s*][^*]*)\*|<kbd>(.*?)</kbd>")
 _REGISTER: Final = re.compile(r"\b[A-Z][A-Z0-9]*_EL[0-3](?:\.[A-Za-z0-9]+)?\b")
 _RULE: Final = re.compile(r"\|?[\s:|-]+\|?")
+_GAP: Final = 2
+_LEAST: Final = 4
 _PROGRAM: Final = "arm-hyp"
 _ROLES: Final = ("code", "strong", "strong", "key")
 
@@ -124,17 +127,31 @@ def _plain(text: Text, words: str, role: str, look: Look) -> None:
 
 
 def _table(block: Sequence[str], width: int, look: Look) -> Iterator[Text]:
-    """Give a table with its columns below each other; the last one is broken where it is too long."""
+    """Give a table with its columns below each other; cells are broken where all of them have no room."""
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")] for line in block if not _RULE.fullmatch(line)
     ]
     columns = max(map(len, rows))
     cells = [[inline(cell, look, "text" if row is not rows[0] else "dim") for cell in row] for row in rows]
-    widths = [max(row[at].cell_len for row in cells if at < len(row)) for at in range(columns)]
-    before = sum(widths[:-1]) + 2 * (columns - 1)
+    widths = _fitting([max(row[at].cell_len for row in cells if at < len(row)) for at in range(columns)], width)
     for row in cells:
-        line = Text()
-        for cell, room in zip(row, widths, strict=False):
-            line.append_text(cell).append(" " * (room - cell.cell_len + 2))
-        line.rstrip()
-        yield from flowed(line, width, min(before, width // 2))
+        broken = [flowed(cell, room) for cell, room in zip(row, widths, strict=False)]
+        for parts in zip_longest(*broken, fillvalue=Text()):
+            yield _row(parts, widths, width)
+
+
+def _fitting(widths: list[int], width: int) -> list[int]:
+    """Return widths of columns that fit, with two cells between them: the widest ones give way."""
+    made = list(widths)
+    while sum(made) + _GAP * (len(made) - 1) > width and max(made) > _LEAST:
+        made[made.index(max(made))] -= 1
+    return made
+
+
+def _row(parts: Sequence[Text], widths: Sequence[int], width: int) -> Text:
+    line = Text()
+    for part, room in zip(parts, widths, strict=False):
+        line.append_text(part).append(" " * (room - part.cell_len + _GAP))
+    line.rstrip()
+    line.truncate(width, overflow="ellipsis")
+    return line

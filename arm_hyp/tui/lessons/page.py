@@ -138,9 +138,13 @@ class LessonPage(PagePanel):
 
     def lines(self, view: View, width: int, height: int, look: Look) -> list[Text]:
         """Draw the step, its task below, and the keys that lead on."""
+        return super().lines(view, width, height, look) if self.page is None else self.early_lines(width, look)
+
+    def early_lines(self, width: int, look: Look) -> list[Text]:
+        """Draw the same: a text needs no machine."""
         page = self.page
         if page is None:
-            return super().lines(view, width, height, look)
+            return []
         room = max(width - 2, 8)
         made = [_progress(page, look), Text(), Text(page.title, look.style("title")), Text()]
         made += [*drawn(page.body, room, look), Text()]

@@ -137,23 +137,26 @@ def field_of(name: str) -> Field:
     return next(each for each in REGISTERS[register].FIELDS if each.name == field)
 
 
-class VerdictScreen(ModalScreen[bool]):
-    """What a check says. Enter goes on with what `leads_to` says; Escape goes back."""
+class VerdictScreen(ModalScreen[str | None]):
+    """What a check says. Enter goes on with what `leads_to` says, l looks at the run; Escape goes back."""
 
     DEFAULT_CSS = SCREEN_CSS.format(name="VerdictScreen")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "dismiss(True)", "on", show=False),
-        Binding("escape,q,f", "dismiss(False)", "back", show=False),
+        Binding("enter", "dismiss('on')", "on", show=False),
+        Binding("l", "dismiss('run')", "run", show=False),
+        Binding("escape,q,f", "dismiss(None)", "back", show=False),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Text], leads_to: str) -> None:
+    def __init__(self, title: str, lines: Sequence[Text], leads_to: str, *, has_run: bool) -> None:
+        """`has_run`: there is a run to look at that is the student's work."""
         super().__init__()
         self._title, self._text, self._leads_to = title, Text("\n").join(lines), leads_to
+        self._run = "; l: your run" if has_run else ""
 
     def compose(self) -> ComposeResult:
         """Show it in a frame."""
         with VerticalScroll() as box:
-            box.border_title, box.border_subtitle = self._title, f"Enter: {self._leads_to}; Esc back"
+            box.border_title, box.border_subtitle = self._title, f"Enter: {self._leads_to}{self._run}; Esc back"
             yield Static(self._text)
 
 

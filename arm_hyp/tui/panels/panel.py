@@ -53,6 +53,10 @@ class Panel:
         """Draw it: lines of at most `width` cells. More than `height` lines can be scrolled through."""
         raise NotImplementedError
 
+    def early_lines(self, width: int, look: Look) -> list[Text]:
+        """Draw what can be seen before there is a machine to look at."""
+        return []
+
     def anchor(self, view: View) -> int | None:
         """Return the line that must be seen after a move of the cursor; None: stay where the user has scrolled to."""
         return None
