@@ -25,7 +25,10 @@ _OF_CONTROL_FLOW: Final = (
         (it does not complete, HVC does), data aborts that are emulated. KVM: kvm_skip_instr() is called for these, and
         not by handle_hvc().
         """,
-        not_seen="A skip in a handler that takes another exception before its ERET.",
+        not_seen="""
+        A skip in a handler that takes another exception before its ERET, or that changes X19 to X29: that looks like a
+        switch to another context.
+        """,
         references=("Arm ARM D1.3.1, preferred exception return address", "AArch64.CallHypervisor"),
     ),
     Rule(

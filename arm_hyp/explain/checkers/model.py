@@ -51,6 +51,9 @@ class Witness(Protocol):
     def retired(self, cpu: int) -> int:
         """Return how many instructions a physical CPU has retired."""
 
+    def kept(self, cpu: int) -> tuple[int, ...]:
+        """Return X19 to X29 of a physical CPU, which a call keeps. Ref: AAPCS64, and SMCCC 2.6."""
+
     def register(self, cpu: int, name: str) -> int:
         """Return a system register of a physical CPU; one that it does not have reads as zero."""
 

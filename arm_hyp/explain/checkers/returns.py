@@ -1,7 +1,8 @@
 """HYP001 to HYP004: an exception and the ERET that answers it. Where does it go back to, and as what?
 
 Read `model.py` before this file. What is judged is an exception followed directly by an ERET of the level that took it,
-on one CPU. An ERET that goes on where another exception was taken before is a switch to another context, and right.
+on one CPU. An ERET that goes on where another exception was taken before is a switch to another context, and right; so
+is, behind a call, one with other values in the registers that a call keeps.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Returns:
     codes: ClassVar[tuple[str, ...]] = ("HYP001", "HYP002", "HYP003", "HYP004")
 
     def __init__(self, witness: Witness, report: Report) -> None:
-        self._report = report
+        self._witness, self._report = witness, report
+        self._kept: dict[int, tuple[int, ...]] = {}  # by CPU: the registers that the last call must find again
         self._last: dict[int, ExceptionTaken] = {}  # by CPU: the exception that no ERET has followed yet
         self._returned: dict[int, ExceptionReturned] = {}
         self._repeats: dict[int, tuple[tuple[int | None, ...], int]] = {}
@@ -57,7 +59,9 @@ class Returns:
     def _taken(self, event: ExceptionTaken) -> None:
         self._last[event.cpu] = event
         self._left[Context(event.to_el, event.elr, event.spsr & _MODE)] += 1
-        if event.esr is not None and event.ec not in _DEBUG and _completed(event) is None:
+        if _completed(event) is not None:
+            self._kept[event.cpu] = self._witness.kept(event.cpu)
+        elif event.esr is not None and event.ec not in _DEBUG:
             self._count(event)
 
     def _count(self, event: ExceptionTaken) -> None:
@@ -96,7 +100,8 @@ class Returns:
 
     def _judge(self, taken: ExceptionTaken, back: ExceptionReturned) -> None:
         el, name = back.from_el, _completed(taken)
-        if name is not None and back.elr == taken.elr + 4:
+        is_skip = name is not None and back.elr == taken.elr + 4
+        if is_skip and self._witness.kept(back.cpu) == self._kept[back.cpu]:
             past = f"ELR_EL{el} was already behind the {name} at {taken.elr - 4:#x}"
             self._report("HYP001", back, f"{past}; 4 was added, and the instruction at {taken.elr:#x} never runs")
         is_same_place = back.elr - taken.elr in ((0,) if name else (0, 4))

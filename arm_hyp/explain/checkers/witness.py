@@ -37,6 +37,10 @@ class MachineWitness:
         """Return how many instructions a physical CPU has retired."""
         return self._cores[cpu].retired
 
+    def kept(self, cpu: int) -> tuple[int, ...]:
+        """Return X19 to X29 of a physical CPU, which a call keeps. Ref: AAPCS64, and SMCCC 2.6."""
+        return self._cores[cpu].all_x()[19:30]
+
     def register(self, cpu: int, name: str) -> int:
         """Return a system register of a physical CPU; one that it does not have reads as zero."""
         return self._cores[cpu].registers.read(sysregs.by_name(name).encoding) or 0

@@ -25,6 +25,7 @@ class HandMade:
     def __init__(self, cpus: int = 1) -> None:
         self.cpus, self.count = cpus, 0
         self.registers: dict[str, int] = {}
+        self.calls_keep = (0,) * 11
         self.controls = TranslationRegisters()
         self.lists: list[int] = [0, 0, 0, 0]
         self.active: set[int] = set()
@@ -32,6 +33,9 @@ class HandMade:
 
     def retired(self, cpu: int) -> int:
         return self.count
+
+    def kept(self, cpu: int) -> tuple[int, ...]:
+        return self.calls_keep
 
     def register(self, cpu: int, name: str) -> int:
         return self.registers.get(name, 0)

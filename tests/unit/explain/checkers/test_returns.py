@@ -2,6 +2,8 @@
 
 from checker_support import HandMade, found, returned, taken
 
+from arm_hyp.explain.checkers import Watch
+
 SVC, HVC, WFX, SYSREG = 0x15, 0x16, 0x01, 0x18
 IRQ = None
 
@@ -23,6 +25,15 @@ def test_an_svc_that_hfgitr_el2_traps_has_not_completed():
 
 def test_behind_an_hvc_may_be_where_another_context_was_left():
     assert found(taken(0x108, IRQ), returned(0x104), taken(0x104, HVC), returned(0x108)) == []
+
+
+def test_behind_an_hvc_may_be_where_a_context_with_other_registers_begins():
+    made = HandMade()
+    watch = Watch(made)
+    watch.emit(taken(0x104, HVC))
+    made.calls_keep = (0, 1, *made.calls_keep[2:])
+    watch.emit(returned(0x108))
+    assert watch.findings == []
 
 
 def test_the_same_trap_three_times_is_for_ever():
