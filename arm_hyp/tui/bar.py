@@ -9,26 +9,40 @@ from collections.abc import Iterable
 
 from rich.text import Text
 
-from arm_hyp.tui.keys import ACTIONS, Action, shown_key
+from arm_hyp.tui.keys import ACTIONS, BY_NAME, Action, shown_key
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.view import View
 
 
 def keys_line(look: Look, width: int, actions: Iterable[Action] = ACTIONS) -> Text:
-    """Return the keys to begin with, as many as fit."""
-    line = Text()
-    for action in actions:
-        shown = shown_key(action, is_ascii=look.glyphs.is_ascii)
-        if action.label and line.cell_len + len(shown) + len(action.label) + 3 <= width:
-            line.append(f" {shown}", look.style("key", press=action.name))
-            line.append(f" {action.label} ", look.style("bar", press=action.name))
-    return line
+    """Return the keys to begin with, as many as fit: the one that shows all keys is among them."""
+    labelled = [action for action in actions if action.label]
+    always = [action for action in labelled if action is BY_NAME["help"] and _room(action, look) <= width]
+    room, shown = width - sum(_room(action, look) for action in always), list(always)
+    for action in labelled:
+        if action not in always and _room(action, look) <= room:
+            room, shown = room - _room(action, look), [*shown, action]
+    return Text().join(_key(action, look) for action in labelled if action in shown)
+
+
+def _room(action: Action, look: Look) -> int:
+    return _key(action, look).cell_len
+
+
+def _key(action: Action, look: Look) -> Text:
+    """Return a key and what it does, in a word."""
+    shown = shown_key(action, is_ascii=look.glyphs.is_ascii)
+    return Text.assemble(
+        (f" {shown}", look.style("key", press=action.name)),
+        (f" {action.label} ", look.style("bar", press=action.name)),
+    )
 
 
 def place_line(view: View, speed: str, look: Look) -> Text:
     """Return where the run is: branch, position, level, and whether it runs."""
     cpu = next((one for one in view.status.cpus if one.index == view.cpu), None)
     state = "runs" if view.is_running else "ended" if view.status.outcome and is_at_frontier(view) else "paused"
+    state = "differs" if view.status.difference else state
     parts = [str(view.position), *([] if cpu is None else [f"EL{cpu.el}"]), f"{state} {speed}".rstrip()]
     if view.status.branch != "main":
         parts.insert(0, f"{look.glyphs.branch} {view.status.branch}")

@@ -64,13 +64,14 @@ class Shell:
         self.driver = Driver(link, lambda: panels, is_recording=options.is_recording, ahead=ahead)
         self.has_quit = False
         self._options, self._say = options, say
-        self._last = ""
+        self._last = self._difference = ""
 
     async def open(self) -> None:
         """Start the machine, and say where it is. Raises: UserError."""
         await self.driver.open(self._options.at)
         subject = self.driver.now.subject
         self._say(f"{visible(subject.name)}, on {subject.cpus} CPU{'s' * (subject.cpus > 1)}. help lists the commands.")
+        self._tell_difference()
         self.tell(sentences.happened(self.driver.now))
 
     async def do(self, line: str) -> None:
@@ -100,7 +101,15 @@ class Shell:
             self._say(_sentence(visible(note)))
         await self._tell_printed(before)
         if has_moved:
+            self._tell_difference()
             self.tell(sentences.happened(self.driver.now, is_step=is_step))
+
+    def _tell_difference(self) -> None:
+        """Say once that this is not the recorded run."""
+        found = sentences.difference(self.driver.now.status)
+        if found != self._difference:
+            self._difference = found
+            self._say(f"{found}.")
 
     async def _with_news(self, action: Awaitable[str]) -> str:
         """Wait for something; say from time to time how far it is."""

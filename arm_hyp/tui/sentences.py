@@ -65,6 +65,11 @@ def place(view: View) -> str:
     return f"{', '.join(parts)}.{_ending(view.status) or _next(view)}"
 
 
+def difference(status: StatusAnswer) -> str:
+    """Say how the run is not the recorded one; nothing if it is."""
+    return f"This is not the recorded run: {visible(status.difference)}" if status.difference else ""
+
+
 def title(view: View) -> str:
     """Name what happened at the cursor, in a few words."""
     card = card_of(view) if view.is_at_trap else None

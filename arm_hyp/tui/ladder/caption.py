@@ -163,6 +163,9 @@ def _fields_in(text: str, why: Why) -> list[tuple[int, int, str]]:
 
 def _of_place(view: View, scene: Scene, look: Look) -> list[Text]:
     """Return what happens at the cursor, and what is next, the longest first."""
+    if view.status.difference and view.position >= view.status.frontier:
+        mark = (f"{look.glyphs.fault} ", look.style("bad"))
+        return [Text.assemble(mark, "this is not the recorded run: ", visible(view.status.difference))]
     if view.status.outcome and view.position >= view.status.frontier:
         mark = (f"{look.glyphs.end} ", look.style("strong"))
         return [Text.assemble(mark, "the end: ", visible(view.status.outcome))]

@@ -6,9 +6,12 @@ import asyncio
 import io
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from app_support import RECORDINGS
+from msgspec import structs
 
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
@@ -16,6 +19,8 @@ from arm_hyp.runner.messages import Run
 from arm_hyp.timeline.process.answers import Answer
 from arm_hyp.timeline.process.messages import Message
 from arm_hyp.timeline.process.session import Session
+from arm_hyp.timeline.recordings.recording import read_recording, write_recording
+from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.tui.app import Options
 from arm_hyp.tui.plain import COMMANDS, run_plain
 from arm_hyp.tui.session_link import SessionLink
@@ -194,3 +199,16 @@ def test_ctrl_c_stops_a_run_and_the_second_one_leaves(
     assert where[0].startswith("Position ")
     (ran,) = said(["run", "where"], monkeypatch, capsys, Interrupted(session(), 2), Options(), status=130)
     assert ran == []
+
+
+def test_a_run_that_is_not_the_recorded_one_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = read_recording(str(RECORDINGS / "handlers.hyp"))
+    checks = recording.trace.checks[:-1] + bytes([recording.trace.checks[-1] ^ 1])
+    path = tmp_path / "other.hyp"
+    write_recording(str(path), replace(recording, trace=structs.replace(recording.trace, checks=checks)))
+    with Replay.open(str(path)) as replay:
+        answers = said(["end", "back"], monkeypatch, capsys, SessionLink(Session(replay)), Options(is_recording=True))
+    told = [[line for line in one if line.startswith("This is not the recorded run: event ")] for one in answers]
+    assert [len(one) for one in told] == [1, 0]
