@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from arm_hyp.cli.settings import Settings
     from arm_hyp.timeline.recordings.recording import End, Recording
     from arm_hyp.timeline.recordings.replay import Replay
+    from arm_hyp.timeline.statistics import Statistics
 
 DIFFERS: Final = 3
 INTERRUPTED: Final = 130
@@ -195,20 +196,22 @@ def travel(
     files: Sequence[str] | None,
     symbols: Sequence[str] | None,
     do: Callable[[Journey], int],
+    statistics: Statistics | None = None,
 ) -> None:
     """Open a recording, or make the machine of a guest, and do what the command does. Raises: typer.Exit, UserError.
 
     What is left of the command line is for `arm-hyp run`, where `file` is a guest; None: it is in there, too.
+    `statistics`, if there are any, are those of the place where the cursor is.
     """
     if file is not None and is_recording(file):
         if ctx.args:
             raise UserError(ctx.args[0], "a recording has its own options", f"try '{ctx.command_path} --help'")
-        raise typer.Exit(_travel_in_recording(file, files or (), symbols or (), do))
+        raise typer.Exit(_travel_in_recording(file, files or (), symbols or (), do, statistics))
     if files:
         raise UserError("--files", f"{file or 'this run'} is no recording", "leave it out")
     from arm_hyp.cli import run  # here: a recording needs no options of `run`
 
-    use = partial(_travel_in_guest, file, symbols or (), do)
+    use = partial(_travel_in_guest, file, symbols or (), do, statistics)
     line = ctx.args if file is None else [file, *ctx.args]
     status = get_command(run.app).main(line, prog_name=ctx.command_path, standalone_mode=False, obj=use)
     raise typer.Exit(status if isinstance(status, int) else 0)
@@ -223,12 +226,18 @@ def is_recording(file: str) -> bool:
         return file.endswith(".hyp")
 
 
-def _travel_in_recording(file: str, files: Sequence[str], symbols: Sequence[str], do: Callable[[Journey], int]) -> int:
+def _travel_in_recording(
+    file: str,
+    files: Sequence[str],
+    symbols: Sequence[str],
+    do: Callable[[Journey], int],
+    statistics: Statistics | None,
+) -> int:
     from arm_hyp.timeline.recordings.replay import Replay  # here: a guest needs neither
     from arm_hyp.timeline.recordings.saved import open_timeline
 
     with Replay.open(file, files) as replay:
-        timeline = open_timeline(replay).timeline
+        timeline = open_timeline(replay, statistics=statistics).timeline
         return Journey(timeline, file, _end(replay.recording.end), symbols=symbols, replay=replay).travel(do)
 
 
@@ -247,13 +256,14 @@ def _travel_in_guest(
     file: str | None,
     symbols: Sequence[str],
     do: Callable[[Journey], int],
+    statistics: Statistics | None,
     configuration: Configuration,
     settings: Settings,
 ) -> int:
     for option, value in {"--trace": settings.trace, "--realtime": settings.is_realtime}.items():
         if value:
             raise UserError(option, "this command looks at a run, and does not show it", "leave it out")
-    timeline = Timeline(configuration)
+    timeline = Timeline(configuration, statistics=statistics)
     for warning in timeline.runner.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if settings.input_path not in (None, "-"):

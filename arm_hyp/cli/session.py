@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from arm_hyp.cli.consoles import Consoles, coloured
 from arm_hyp.cli.diagnosis import Diagnoses
-from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.cli.settings import Settings
-from arm_hyp.cli.statistics import Statistics, print_devices, print_exceptions, speed_lines
+from arm_hyp.cli.statistics import print_all, print_exceptions, speed_lines
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
 from arm_hyp.cli.trace_sinks import TextSink, trace_sink
 from arm_hyp.cpu.symbols import SymbolTable
@@ -33,6 +32,7 @@ from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.machine.loader import read_file
 from arm_hyp.runner.configuration import Configuration, virtual_machines
 from arm_hyp.runner.runner import Run, Runner, Type
+from arm_hyp.timeline.statistics import Statistics
 
 if TYPE_CHECKING:
     from arm_hyp.cli.checks import Checks
@@ -68,7 +68,7 @@ class Session:
     """
 
     def __init__(self, configuration: Configuration, settings: Settings, replay: Replay | None = None) -> None:
-        self._settings, self._statistics, self._fan = settings, Statistics(), FanOut()
+        self._settings, self._statistics, self._fan = settings, Statistics(time.perf_counter_ns), FanOut()
         self._gdb = _gdb(configuration, settings, replay)
         self._recorded = _recorded(configuration, settings, replay) if self._gdb is None else None
         path = settings.input_path
@@ -205,10 +205,8 @@ class Session:
             from rich.console import Console  # here: a run without tables ends sooner
 
             console = Console(stderr=True, highlight=False)
-            print_exceptions(console, self._statistics)
-            if self._settings.has_statistics:
-                print_devices(console, self._statistics)
-                print_exits(console, self._statistics.exits)
+            show = print_all if self._settings.has_statistics else print_exceptions
+            show(console, self._statistics)
         if self._settings.has_statistics:
             for line in speed_lines(answer["n"], answer["time_ns"], host_s):
                 print(line, file=sys.stderr)

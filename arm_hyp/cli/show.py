@@ -17,7 +17,9 @@ from arm_hyp.cli.explain_trap import print_json
 from arm_hyp.cli.journey import NOT_FOUND, RUN_CONTEXT, FileArgument, FilesOption, Journey, SymbolsOption, travel
 from arm_hyp.cli.run_options import one_of
 from arm_hyp.cli.show_parts import DUMPS, Parts
+from arm_hyp.cli.statistics import plain, print_tables
 from arm_hyp.timeline.search import KINDS
+from arm_hyp.timeline.statistics import Statistics
 
 app = typer.Typer(add_completion=False)
 
@@ -29,6 +31,7 @@ class Asked(NamedTuple):
     back: tuple[str, ...]
     on: tuple[str, ...]
     parts: Parts
+    statistics: Statistics | None
     as_json: bool
 
 
@@ -55,6 +58,10 @@ def show(
         bool, typer.Option("--why", help="Decode the syndrome of the last exception, field by field.")
     ] = False,
     dump: Annotated[str, typer.Option(metavar="NAMES", help=f"Print {', '.join(DUMPS)} (with commas).")] = "",
+    stat: Annotated[
+        bool,
+        typer.Option("--stat", help="Print exceptions, devices, interrupts and exits of VMs, counted up to there."),
+    ] = False,
     symbols: Annotated[list[str] | None, SymbolsOption] = None,
     files: Annotated[list[str] | None, FilesOption] = None,
     as_json: JsonOption = False,
@@ -67,7 +74,9 @@ def show(
     """
     steps_back, steps_on = _kinds("--back", back, KINDS), _kinds("--next", on, tuple(k for k in KINDS if k != "caller"))
     parts = Parts.parse(cpu, registers=registers, walk=walk, why=why, dump=dump)
-    travel(ctx, run, files, symbols, partial(_show, Asked(at, steps_back, steps_on, parts, as_json)))
+    statistics = Statistics() if stat else None
+    asked = Asked(at, steps_back, steps_on, parts, statistics, as_json)
+    travel(ctx, run, files, symbols, partial(_show, asked), statistics)
 
 
 def _kinds(option: str, kinds: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -83,9 +92,11 @@ def _show(asked: Asked, journey: Journey) -> int:
     told = asked.parts.tell(journey.timeline, journey.end_text)
     journey.clear()
     if asked.as_json:
-        print_json(told.plain())
+        print_json(told.plain() | ({} if asked.statistics is None else {"statistics": plain(asked.statistics)}))
     else:
         told.print()
+        if asked.statistics is not None:
+            print_tables(asked.statistics)
     return 0
 
 

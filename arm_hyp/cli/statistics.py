@@ -1,84 +1,24 @@
-"""What a run was made of, counted while it runs: exceptions, device accesses, interrupts, exits of VMs; and the tables.
+"""The tables of what a run was made of: exceptions, device accesses, interrupts, exits of VMs.
 
-Read `events.py` and `cli/exit_statistics.py` before this file, `cli/run.py` after it. Counting changes nothing in the
-run.
+Read `timeline/statistics.py` and `cli/exit_statistics.py` before this file, `cli/session.py` and `cli/show.py` after
+it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from arm_hyp.cli.exit_statistics import ExitStatistics
-from arm_hyp.events import DeviceAccess, Event, ExceptionTaken, RegisterAccess
-from arm_hyp.kvm_events import KvmEntry, KvmExit
+from arm_hyp.cli.exit_statistics import print_exits
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_ACKNOWLEDGE_FRAMES: Final = {"gicc": "", "gicv": "virtual"}
-_ACKNOWLEDGE_OFFSETS: Final = (0x0C, 0x20)
-"""GICC_IAR and GICC_AIAR, GICV_IAR and GICV_AIAR."""
-_ACKNOWLEDGE_REGISTERS: Final = ("ICC_IAR0_EL1", "ICC_IAR1_EL1")
-_INTID_BITS: Final = 0x3FF
-_SPECIAL_INTIDS: Final = range(1020, 1024)
+    from arm_hyp.timeline.statistics import Statistics
 
-
-class Statistics:
-    """Counts events. Interrupts are counted when software acknowledges them."""
-
-    interests: Final = frozenset[type[Event]]({ExceptionTaken, DeviceAccess, RegisterAccess, KvmExit, KvmEntry})
-
-    def __init__(self) -> None:
-        self.exceptions: Counter[tuple[int, int, str, int | None]] = Counter()
-        self.devices: Counter[tuple[str, bool]] = Counter()
-        self.interrupts: Counter[tuple[int, int, str]] = Counter()
-        self.exits = ExitStatistics()
-
-    @property
-    def has_any(self) -> bool:
-        """Whether there is anything to show a table of."""
-        return bool(self.exceptions or self.devices or self.interrupts or self.exits.vms)
-
-    def emit(self, event: Event) -> None:
-        """Count an event."""
-        count = _COUNT.get(type(event))
-        if count is not None:
-            count(self, event)
-
-    def _exception(self, event: ExceptionTaken) -> None:
-        self.exceptions[event.from_el, event.to_el, event.kind, event.ec] += 1
-
-    def _device(self, event: DeviceAccess) -> None:
-        self.devices[event.device, event.is_write] += 1
-        if event.device in _ACKNOWLEDGE_FRAMES and event.offset in _ACKNOWLEDGE_OFFSETS and not event.is_write:
-            self._acknowledged(event.value, event.el, _ACKNOWLEDGE_FRAMES[event.device])
-
-    def _register(self, event: RegisterAccess) -> None:
-        if event.is_read and event.register in _ACKNOWLEDGE_REGISTERS:
-            self._acknowledged(event.value, event.el, "")
-
-    def _exit(self, event: KvmExit) -> None:
-        self.exits.exit(event)
-
-    def _entry(self, event: KvmEntry) -> None:
-        self.exits.entry(event)
-
-    def _acknowledged(self, value: int, el: int, kind: str) -> None:
-        intid = value & _INTID_BITS
-        if intid not in _SPECIAL_INTIDS:
-            self.interrupts[intid, el, kind] += 1
-
-
-_COUNT: Final[dict[type[Event], Callable[[Statistics, Any], None]]] = {
-    ExceptionTaken: Statistics._exception,
-    DeviceAccess: Statistics._device,
-    RegisterAccess: Statistics._register,
-    KvmExit: Statistics._exit,
-    KvmEntry: Statistics._entry,
-}
+_PIPED_COLUMNS: Final = 100
 
 
 def print_exceptions(console: Console, statistics: Statistics) -> None:
@@ -102,6 +42,13 @@ def print_devices(console: Console, statistics: Statistics) -> None:
     _print(console, "Interrupts acknowledged", ("INTID", "at", "kind"), interrupts)
 
 
+def print_all(console: Console, statistics: Statistics) -> None:
+    """Print every table."""
+    print_exceptions(console, statistics)
+    print_devices(console, statistics)
+    print_exits(console, statistics.exits)
+
+
 def speed_lines(instructions: int, time_ns: int, host_s: float) -> tuple[str, ...]:
     """Say how long the run took, in virtual and in host time (seconds), and how fast it was."""
     mips = instructions / host_s / 1e6 if host_s > 0 else 0.0
@@ -109,6 +56,36 @@ def speed_lines(instructions: int, time_ns: int, host_s: float) -> tuple[str, ..
         f"{instructions:,} instructions, {time_ns / 1e9:,.6f} s of virtual time",
         f"{host_s:.2f} s of host time: {mips:,.1f} million instructions a second",
     )
+
+
+def print_tables(statistics: Statistics) -> None:
+    """Print every table on standard output, at a terminal in its width."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPED_COLUMNS
+    console.print()
+    print_all(console, statistics)
+
+
+def plain(statistics: Statistics) -> dict[str, Any]:
+    """Return all counts as plain data, the most frequent first."""
+    exits = [
+        {"vm": vm, "name": name, "count": cost.instructions.samples, "instructions": cost.instructions.total}
+        for vm, costs in statistics.exits.vms.items()
+        for name, cost in sorted(costs.items(), key=lambda row: (-row[1].instructions.samples, row[0]))
+    ]
+    return {
+        "exceptions": _rows(statistics.exceptions, ("from_el", "to_el", "kind", "ec")),
+        "device_accesses": _rows(statistics.devices, ("device", "is_write")),
+        "interrupts": _rows(statistics.interrupts, ("intid", "el", "kind")),
+        "exits": exits,
+    }
+
+
+def _rows(counter: Counter[Any], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [dict(zip(names, key, strict=True)) | {"count": count} for key, count in _by_count(counter)]
 
 
 def device_rows(statistics: Statistics) -> list[tuple[str, int, int]]:

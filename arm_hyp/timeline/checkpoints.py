@@ -24,15 +24,16 @@ FORWARD_STEP: Final = 4 * TLB_GRID
 
 
 class Checkpoint(NamedTuple):
-    """A state without RAM, packed."""
+    """A state without RAM, packed; and what was counted up to there, packed, where anything is counted."""
 
     position: Position
     packed: bytes
+    counted: bytes = b""
 
     @classmethod
-    def of(cls, position: Position, state: dict[str, Any]) -> Checkpoint:
-        """Pack a state."""
-        return cls(position, pickle.dumps(state, pickle.HIGHEST_PROTOCOL))
+    def of(cls, position: Position, state: dict[str, Any], counted: dict[str, Any] | None = None) -> Checkpoint:
+        """Pack a state, and what was counted."""
+        return cls(position, _packed(state), b"" if counted is None else _packed(counted))
 
     @property
     def n(self) -> int:
@@ -43,6 +44,15 @@ class Checkpoint(NamedTuple):
         """Return the state."""
         state: dict[str, Any] = pickle.loads(self.packed)
         return state
+
+    def counts(self) -> dict[str, Any]:
+        """Return what was counted, by a timeline that counts."""
+        counted: dict[str, Any] = pickle.loads(self.counted)
+        return counted
+
+
+def _packed(plain: dict[str, Any]) -> bytes:
+    return pickle.dumps(plain, pickle.HIGHEST_PROTOCOL)
 
 
 def next_checkpoint(n: int, step: int = FORWARD_STEP) -> int:
@@ -71,7 +81,7 @@ class Checkpoints:
     @property
     def stored_bytes(self) -> int:
         """What all of them take."""
-        return self.pages.stored_bytes + sum(len(checkpoint.packed) for checkpoint in self._kept)
+        return self.pages.stored_bytes + sum(len(each.packed) + len(each.counted) for each in self._kept)
 
     def has(self, position: Position) -> bool:
         """Tell whether there is one at a position."""

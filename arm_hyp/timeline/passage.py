@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.errors import UserError
-from arm_hyp.events import EventSink
+from arm_hyp.events import EventSink, FanOut, NullSink
 from arm_hyp.machine.console_input import ConsoleInput
 from arm_hyp.machine.machine import Outcome
 from arm_hyp.machine.seams import BusError
@@ -22,6 +22,7 @@ from arm_hyp.timeline.states import States
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.code import StudentCode
+    from arm_hyp.timeline.statistics import Statistics
 
 GOING_ON: Final = ("limit", "position")
 """The reasons of an end that is none: the run can go on."""
@@ -52,15 +53,19 @@ class _Clock:
 
 
 class Passage:
-    """A runner on its way along `history`. What happens `is_new` if it has never happened before."""
+    """A runner on its way along `history`. What happens `is_new` if it has never happened before.
 
-    def __init__(self, runner: Runner, budget_bytes: int) -> None:
+    `statistics`, if they are kept, are what happened up to the cursor: they go back with it.
+    """
+
+    def __init__(self, runner: Runner, budget_bytes: int, statistics: Statistics | None = None) -> None:
         self.runner, self._machine, self._first_handlers = runner, runner.machine, runner.handlers
+        self.statistics = statistics
         self._is_new, self._is_stopped = True, False
         queues = self._queues
         self.history = History(MAIN, Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
         self.history.effects = runner.effects
-        self._states = States(runner, self.history.checkpoints, START)
+        self._states = States(runner, self.history.checkpoints, START, statistics)
         self._note(is_new=True)
 
     # --- where it is -------------------------------------------------------------------------------------------------
@@ -195,9 +200,16 @@ class Passage:
         """Have a sink listen. Only what is new goes into the journal and to the user's console."""
         self._is_new = is_new
         self._note(is_new=is_new)
+        heard = self._heard(sink)
         for core in self._machine.cpus.cores:
-            if core.sink is not sink:
-                core.listen(sink)
+            if core.sink is not heard:
+                core.listen(heard)
+
+    def _heard(self, sink: EventSink) -> EventSink:
+        """Return what the machine is to tell: a sink, and the statistics."""
+        if self.statistics is None:
+            return sink
+        return self.statistics if isinstance(sink, NullSink) else FanOut(self.statistics, sink)
 
     def _note(self, *, is_new: bool) -> None:
         """Have what is new noted: exceptions and returns, and whose turn it is."""

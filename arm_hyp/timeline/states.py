@@ -12,18 +12,22 @@ from arm_hyp.machine.machine import RAM_BASE, is_on_grid
 from arm_hyp.runner.runner import Runner
 from arm_hyp.timeline.checkpoints import Checkpoint, Checkpoints
 from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.statistics import Statistics
 
 
 class States:
-    """The states of one runner. It is where its RAM counts as unchanged since some checkpoint."""
+    """The states of one runner, and its statistics. It is where its RAM counts as unchanged since some checkpoint."""
 
-    def __init__(self, runner: Runner, checkpoints: Checkpoints, start: Position) -> None:
-        self._runner, self._ram = runner, runner.machine.ram_device
+    def __init__(
+        self, runner: Runner, checkpoints: Checkpoints, start: Position, statistics: Statistics | None = None
+    ) -> None:
+        self._runner, self._ram, self._statistics = runner, runner.machine.ram_device, statistics
         self._base = start
         checkpoints.add(self._checkpoint(start), self._ram.take_changes())
 
     def _checkpoint(self, position: Position) -> Checkpoint:
-        return Checkpoint.of(position, self._runner.snapshot(with_ram=False))
+        counted = None if self._statistics is None else self._statistics.snapshot()
+        return Checkpoint.of(position, self._runner.snapshot(with_ram=False), counted)
 
     def keep(self, checkpoints: Checkpoints, position: Position, *, has_advanced: bool) -> None:
         """Keep a checkpoint here, if this is a place for one and there is none. Call it on arrival, before all else.
@@ -59,6 +63,8 @@ class States:
         self._ram.put_back(_in_rows(sorted(changed), lambda page: pages.at(page, checkpoint.position)))
         self._base = checkpoint.position
         self._runner.restore(checkpoint.state())
+        if self._statistics is not None:
+            self._statistics.restore(checkpoint.counts())
 
 
 def memory_at(checkpoints: Checkpoints, position: Position, pa: int, size_bytes: int) -> bytes:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
     from arm_hyp.machine.console_input import HostConsole
     from arm_hyp.timeline.journal import Journal
+    from arm_hyp.timeline.statistics import Statistics
 
 _CALLS: Final = (EC.SVC64, EC.HVC64)
 _NO_END: Final = (*GOING_ON, "stopped")
@@ -44,7 +45,7 @@ class Timeline(Passage):
     """A run and its past. `sink` and `output` hear what happens for the first time, as those of a Runner do.
 
     `user` is the user at the console, or paces idle time, while the run is new. Reading `runner` leaves no mark.
-    `marks` and `breakpoints` are the user's, to be kept with it.
+    `marks` and `breakpoints` are the user's, to be kept with it. `statistics` count all that happens up to the cursor.
     """
 
     def __init__(
@@ -55,10 +56,11 @@ class Timeline(Passage):
         output: Output | None = None,
         budget_bytes: int = DEFAULT_BUDGET_BYTES,
         recorded: RecordedHandlers | None = None,
+        statistics: Statistics | None = None,
     ) -> None:
         self._sink, self._output, self._budget_bytes = sink or NullSink(), output, budget_bytes
         self.configuration = configuration
-        super().__init__(Runner(configuration, self._sink, self._print, recorded), budget_bytes)
+        super().__init__(Runner(configuration, self._sink, self._print, recorded), budget_bytes, statistics)
         self.runner.advance = self._advance
         self.user: HostConsole | None = None
         self.marks: dict[str, Position] = {}

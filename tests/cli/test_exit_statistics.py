@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from arm_hyp.cli.exit_statistics import Durations, ExitStatistics, print_exits
-from arm_hyp.cli.statistics import Statistics
+from arm_hyp.cli.exit_statistics import print_exits
 from arm_hyp.events import hears
 from arm_hyp.kvm_events import KvmEntry, KvmExit
+from arm_hyp.timeline.statistics import Durations, ExitStatistics, Statistics
 
 TABLES = """\
 Exits of vm0, in us of host time

@@ -234,6 +234,17 @@ def test_show_has_parts(vm: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "ESR_EL2" in text and "--- stage2 ---" in text and "the hypervisor in Python runs" in text
 
 
+def test_show_counts_up_to_the_place(vm: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first = plain(capsys, "show", vm, "--at", "11.1", "--stat")["statistics"]
+    aborts = {"from_el": 1, "to_el": 2, "kind": "sync", "ec": 0x24, "count": 1}
+    assert aborts in first["exceptions"] and [row["name"] for row in first["exits"]] == ["IABT_LOW"]
+    before = plain(capsys, "show", vm, "--back", "exit", "--next", "instruction", "--stat")["statistics"]
+    end = plain(capsys, "show", vm, "--stat")["statistics"]
+    assert first != before and {row["name"] for row in end["exits"]} >= {"IABT_LOW", "DABT_LOW"}
+    text = said(capsys, "show", vm, "--stat")
+    assert "Exits of vm0, in instructions" in text and "host time" not in text and "Exceptions" in text
+
+
 def test_show_is_the_same_however_one_comes_there(ladder: str, capsys: pytest.CaptureFixture[str]) -> None:
     there = said(capsys, "show", ladder, "--at", "60.1")
     assert said(capsys, "show", ladder, "--back", "exit", "--back", "exit") == there

@@ -12,10 +12,11 @@ import pytest
 from test_run import OFF, run, source
 
 from arm_hyp.cli.run_options import parse_epoch, parse_module
-from arm_hyp.cli.statistics import Statistics, device_rows
+from arm_hyp.cli.statistics import device_rows
 from arm_hyp.cli.terminal import EscapeKeys, Printer
 from arm_hyp.machine.device_tree import parse
 from arm_hyp.runner.configuration import Drive, Module, parse_drive
+from arm_hyp.timeline.statistics import Statistics
 
 ECHO = """
     mov  x19, #0x09000000

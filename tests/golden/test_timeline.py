@@ -1,5 +1,7 @@
 """Any path of seeks, steps, stops and edits ends in the state of a run that went straight there, byte for byte.
 
+So do the statistics, which count all that has happened up to the cursor.
+
 `CASES=n` asks for so many paths of each guest (`LONG=1`: 8).
 """
 
@@ -23,6 +25,7 @@ from timeline_support import (
     STALE,
     VM_CASES,
     Case,
+    counted,
     digest,
     state,
     straight,
@@ -93,7 +96,7 @@ def follow(timeline: Timeline, moves, states) -> None:
 @given(moves=PLACES)
 @example(moves=[("seek", 10_000), ("back", 3), ("seek", 7), ("forward", 3), ("run", 200), ("back", 2)])
 def test_any_path_comes_to_the_same_states(case: Case, moves):
-    follow(Timeline(case.made), moves, known(case.made))
+    follow(counted(case.made), moves, known(case.made))
 
 
 @cache
@@ -109,7 +112,7 @@ def random_guest(seed: int, kind: str, folder: Path) -> Configuration:
 @given(seed=st.integers(0, 5), moves=PLACES)
 def test_random_guests_come_to_the_same_states(kind, seed, moves, tmp_path_factory):
     made = random_guest(seed, kind, Path(tmp_path_factory.getbasetemp()))
-    follow(Timeline(made), moves, known(made))
+    follow(counted(made), moves, known(made))
 
 
 @PATHS
@@ -119,7 +122,7 @@ def test_a_vm_that_forgets_a_tlbi_comes_to_the_same_states(moves, tmp_path_facto
     """Its TLB is emptied at the exits where a run can be resumed, and behind a call on the grid, whoever watches."""
     monkeypatch.setattr(hypervisor, "_EXIT_GRID", 7)
     made = written_vms(tmp_path_factory.mktemp("stale"), STALE, 1)
-    timeline = Timeline(made)
+    timeline = counted(made)
     timeline.run(300)
     assert len(timeline.checkpoints()) > 6 and Position(GRID, 1) in [entry.position for entry in timeline.journal]
     follow(timeline, [move for move in moves if move[0] in PAST], straight(made, 300))
@@ -159,7 +162,7 @@ def test_what_was_typed_comes_again_at_its_places(typed, moves, tmp_path_factory
             timeline.type(data)
         timeline.run(LIMIT)
 
-    timeline, straight_on = Timeline(made), Timeline(made)
+    timeline, straight_on = counted(made), counted(made)
     live(timeline)
     live(straight_on)
     assert state(timeline) == state(straight_on)
@@ -199,14 +202,14 @@ EDITS = st.sampled_from(
 def test_a_branch_is_the_run_that_was_edited_there(edits, moves, tmp_path_factory):
     made = written(tmp_path_factory.mktemp("busy"), BUSY)
     edits = sorted(edits, key=lambda edit: edit[0])
-    timeline = Timeline(made)
+    timeline = counted(made)
     timeline.run(600)
     before = {timeline.seek(Position(n)): state(timeline) for n in range(0, 600, 37)}
     for n, what in edits:
         timeline.seek(Position(n))
         timeline.edit(what)
     timeline.run(500)
-    straight_on = Timeline(made)
+    straight_on = counted(made)
     for n, what in edits:
         straight_on.seek(max(Position(n), straight_on.position))
         straight_on.edit(what)

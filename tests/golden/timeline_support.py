@@ -9,6 +9,7 @@ from typing import Any
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration, VirtualMachine
 from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.statistics import Statistics
 from arm_hyp.timeline.timeline import Timeline
 
 SMALL = 2 << 20
@@ -154,14 +155,20 @@ def written_vms(path: Path, text: str, count: int, **options: Any) -> Configurat
     return Configuration(hypervisor="", vms=vms, machine_memory_bytes=16 << 20, **options)
 
 
-def state(timeline: Timeline) -> tuple[dict[str, Any], int, list[bytes]]:
+def counted(made: Configuration) -> Timeline:
+    """Return a timeline that keeps statistics."""
+    return Timeline(made, statistics=Statistics())
+
+
+def state(timeline: Timeline) -> tuple[object, ...]:
     """Return all that makes the state of a run; what the user has typed and has not entered is not of it."""
     runner = timeline.runner
     plain = runner.snapshot(with_ram=False)
     inputs = [plain["input"]] if "input" in plain else [vm["devices"]["input"] for vm in plain["hypervisor"]["vms"]]
     for each in inputs:
         each["queue"], each["script"] = b"", []
-    return plain, zlib.crc32(runner.machine.ram), [bytes(console) for console in runner.consoles]
+    statistics = None if timeline.statistics is None else timeline.statistics.snapshot()
+    return plain, zlib.crc32(runner.machine.ram), [bytes(console) for console in runner.consoles], statistics
 
 
 def digest(timeline: Timeline) -> bytes:
@@ -170,8 +177,8 @@ def digest(timeline: Timeline) -> bytes:
 
 
 def straight(made: Configuration, limit: int = LIMIT) -> dict[Position, bytes]:
-    """Return the digest at every place of a run that only goes forward, one step at a time."""
-    timeline = Timeline(made)
+    """Return the digest at every place of a run that only goes forward, one step at a time, and is counted."""
+    timeline = counted(made)
     states = {timeline.position: digest(timeline)}
     while timeline.position.n < limit and timeline.step() not in states:
         states[timeline.position] = digest(timeline)

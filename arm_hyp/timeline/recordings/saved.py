@@ -29,6 +29,7 @@ from arm_hyp.timeline.recordings.recorder import Recorder
 from arm_hyp.timeline.recordings.recording import Recording
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.timeline.recordings.trace import TraceCheck, in_words
+from arm_hyp.timeline.statistics import Statistics
 from arm_hyp.timeline.timeline import Timeline
 
 PART: Final = "timeline"
@@ -155,11 +156,17 @@ def open_timeline(
     sink: EventSink | None = None,
     output: Output | None = None,
     budget_bytes: int = DEFAULT_BUDGET_BYTES,
+    statistics: Statistics | None = None,
 ) -> Opened:
     """Return the timeline of a recording. Its branches are promised: nobody has been there yet. Raises: UserError."""
     recording = made.recording
     timeline = Timeline(
-        made.configuration, sink=sink, output=output, budget_bytes=budget_bytes, recorded=made.handlers()
+        made.configuration,
+        sink=sink,
+        output=output,
+        budget_bytes=budget_bytes,
+        recorded=made.handlers(),
+        statistics=statistics,
     )
     made.name_files(timeline.runner)
     saved = _saved(made.name, recording)

@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from turns_support import ALL, LIMIT, OF_VMS, straight
 
-from arm_hyp.cli.exit_statistics import ExitStatistics
 from arm_hyp.kvm_events import KvmEntry, KvmExit
 from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.process import exit_counts
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.exit_answers import ExitCost
 from arm_hyp.timeline.process.journal_reads import Past
+from arm_hyp.timeline.statistics import ExitStatistics
 from arm_hyp.timeline.timeline import Timeline
 
 PLACES = st.builds(Position, st.integers(0, LIMIT + 50), st.integers(0, 4))
