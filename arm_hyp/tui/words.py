@@ -38,6 +38,7 @@ Lines = list[Text] | None
 _WORD: Final = re.compile(r"EC 0x[0-9A-Fa-f]+|[A-Za-z_][\w$]*(?:\.[\w$]+)*")
 _CODE: Final = re.compile(r"HYP\d+")
 _CLASS: Final = re.compile(r"EC (0X[0-9A-F]+|\d+)")
+_SYNDROME: Final = re.compile(r"(?:ESR(?:_EL[12])?[ =]+)?0X([0-9A-F]{1,16})")
 _GENERAL: Final = re.compile(r"([XW])([0-9]|[12][0-9]|30)")
 _VECTOR: Final = re.compile(r"[VQDSHB]([0-9]|[12][0-9]|3[01])")
 _CALLS: Final = {
@@ -98,6 +99,21 @@ def _exception_class(word: str, view: View, look: Look) -> Lines:
     lines = [_title(f"EC {value:#04x}", row.name, look), _plain(f"{_sentence(ec_description(value, 2))}", look)]
     if row.defined:
         lines.append(_plain(f"It is taken to EL{row.lowest_target_el} or higher.", look, "dim"))
+    return lines
+
+
+def _syndrome(word: str, view: View, look: Look) -> Lines:
+    """Take a syndrome apart: a number, with or without ESR before it. Those of EL2 say what those of EL1 do."""
+    found = _SYNDROME.fullmatch(word.upper())
+    if found is None:
+        return None
+    value = int(found[1], 16)
+    lines = [_title(f"{number(value)} as a syndrome", "", look)]
+    leaves = [leaf for leaf in decode_esr(value, 2, sysregs.name_of).leaves() if leaf.value or not leaf.is_res0]
+    for leaf in leaves:
+        bits = f"<{leaf.msb}>" if leaf.msb == leaf.lsb else f"<{leaf.msb}:{leaf.lsb}>"
+        lead = f"{leaf.name} {bits} is {leaf.value:#x}"
+        lines.append(Text.assemble((lead, look.style("strong")), (f"  {leaf.meaning}", look.style("text"))))
     return lines
 
 
@@ -333,6 +349,7 @@ def _sentence(text: str) -> str:
 _WAYS: Final[tuple[Callable[[str, View, Look], Lines], ...]] = (
     _check,
     _exception_class,
+    _syndrome,
     _syndrome_field,
     _field,
     _general,

@@ -50,6 +50,11 @@ class EditScreen(ModalScreen[bool]):
         area.border_title, area.border_subtitle = self._path.name, _KEYS
         yield area
 
+    def on_text_area_changed(self) -> None:
+        """Ask again before what is typed now is dropped."""
+        self._is_warned = False
+        self.query_one(TextArea).border_subtitle = _KEYS
+
     def action_save(self) -> None:
         """Write the file, and go back."""
         area = self.query_one(TextArea)

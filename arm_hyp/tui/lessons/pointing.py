@@ -18,7 +18,7 @@ from textual.widgets import OptionList, Static
 
 from arm_hyp.course.manifest import Task
 from arm_hyp.tui.lessons.markdown import inline
-from arm_hyp.tui.lessons.screens import SCREEN_CSS
+from arm_hyp.tui.lessons.screens import SCREEN_CSS, room
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.drawing import visible
 from arm_hyp.tui.view import Subject
@@ -106,7 +106,7 @@ class PointScreen(ModalScreen[str | None]):
         role = "text" if number in source.assembled else "dim"
         text = visible(source.lines[number - 1].expandtabs(_TAB))
         line = Text.assemble((f"{number:>{digits}}  ", self._look.style("dim")), (text, self._look.style(role)))
-        line.no_wrap, line.overflow = True, "ellipsis"
+        line.truncate(room(self.app.size.width), overflow="ellipsis")
         return line
 
     def action_turn(self, distance: int) -> None:

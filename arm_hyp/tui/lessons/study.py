@@ -92,8 +92,9 @@ class Study:
         return task.hints[: self.classroom.workspace.progress.hints.get(f"{self.lesson.name}/{task.name}", 0)]
 
     def typed_for(self, action: str) -> str:
-        """Return what the step says is to be typed behind the key of an action."""
-        return typed_for(action, self.step.body)
+        """Return what the step says is to be typed behind the key of an action; or a hint, but for the answer."""
+        hints = self.hints(self.task) if self.task is not None and action != "do" else ()
+        return typed_for(action, *reversed(hints), self.step.body)
 
     @property
     def with_file(self) -> Task | None:

@@ -5,7 +5,7 @@ Read `course/verdict.py` before this file, `tui/lessons/screens.py` after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.text import Text
@@ -17,7 +17,8 @@ from arm_hyp.tui.panels.drawing import visible
 from arm_hyp.tui.text import flowed
 
 _ROLES: Final = {"passed": "good", "failed": "bad", "not graded": "changed"}
-_NAMES: Final = ("yours:", "expected:", "happened:", "where:", "why:")
+_NAMES: Final = ("yours:", "expected:", "happened:", "where:", "why:", "remark:")
+_LINE_ROLES: Final = {"yours:": "bad", "happened:": "bad", "remark:": "changed", "expected:": "good", "why:": "strong"}
 _NAME_CELLS: Final = 10
 _MOST_PRINTED: Final = 3
 
@@ -41,6 +42,7 @@ def verdict_lines(result: LessonResult, width: int, look: Look) -> list[Text]:
         made.append(_head(task, look))
         if task is explained or len(result.tasks) == 1:
             made += _checks(task, width, look)
+        made += _lines(task.remark_lines, width, look)
     return made
 
 
@@ -57,22 +59,20 @@ def _head(task: TaskResult, look: Look) -> Text:
 def _checks(task: TaskResult, width: int, look: Look) -> Iterator[Text]:
     told: Feedback | None = None
     for check in task.checks:
-        if len(task.checks) > 1 or check.status != "passed":
+        if len(task.checks) > 1 or (check.status != "passed" and check.title != task.title):
             head = Text.assemble("  ", _mark(check.status, look), (visible(check.title), look.style("text")))  # type: ignore[arg-type]
             yield from flowed(head, width, 4)
         if check.feedback is not None and check.feedback != told:
-            yield from _feedback(check.feedback, width, look)
+            yield from _lines(check.feedback.lines(), width, look)
             told = check.feedback
     for line in task.printed.splitlines()[:_MOST_PRINTED]:
         yield from flowed(Text(f"  your file printed: {visible(line)}", look.style("dim")), width, 4)
 
 
-def _feedback(feedback: Feedback, width: int, look: Look) -> Iterator[Text]:
-    yield Text()
-    for part in (*feedback.lines(),):
-        for line in part.splitlines():
-            yield from _told(line, width, look)
-    yield Text()
+def _lines(parts: Sequence[str], width: int, look: Look) -> Iterator[Text]:
+    """Give feedback or remarks, with space around them where there are any."""
+    told = [text for part in parts for line in part.splitlines() for text in _told(line, width, look)]
+    yield from (Text(), *told, Text()) if told else ()
 
 
 def _told(line: str, width: int, look: Look) -> Iterator[Text]:
@@ -83,6 +83,6 @@ def _told(line: str, width: int, look: Look) -> Iterator[Text]:
     if not name and not is_below:
         yield from flowed(Text(f"  {visible(words)}", look.style("dim")), width, 4)
         return
-    role = {"yours:": "bad", "happened:": "bad", "expected:": "good", "why:": "strong"}.get(name, "text")
+    role = _LINE_ROLES.get(name, "text")
     lead = Text(f"  {name:<{_NAME_CELLS}}", look.style("dim"))
     yield from flowed(lead + inline(visible(words.removeprefix(name).strip()), look, role), width, _NAME_CELLS + 2)
