@@ -119,6 +119,7 @@ def result(classroom: Classroom, lesson: Lesson, made: LessonResult) -> Iterator
     for task in made.tasks:
         yield f"  {_STATUS[task.status]:<7} {task.task}: {task.title}  {task.earned:g}/{task.points:g}"
         yield from _reasons(task, runs) if task is explained else ()
+        yield from (_INDENT * 3 + line for line in task.remark_lines)
     passed = sum(classroom.has_passed(lesson, task) for task in lesson.tasks)
     earned, points = classroom.points(lesson, made)
     yield f"{bar(passed, len(lesson.tasks))} tasks passed, {earned:g} of {points:g} points"

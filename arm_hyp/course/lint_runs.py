@@ -39,6 +39,8 @@ def run_problems(lesson: Lesson, steps: Iterable[Step], seeds: Sequence[int]) ->
         for task in _checked(lesson, seed, SOLUTION).tasks:
             if task.status != "passed":
                 yield f"solution: {task.task} {task.status} with seed {seed}: {_told(task)}"
+            for each in task.remarks:
+                yield f"solution: {task.task} breaks {each.code} with seed {seed}, at {each.place}: {each.text}"
     mutants = sorted(path for path in (lesson.folder / WRONG).glob("*") if path.is_dir())
     if len(mutants) < LEAST_MUTANTS:
         yield f"{WRONG}/: has {len(mutants)} mutants; {LEAST_MUTANTS} are needed"
@@ -71,9 +73,9 @@ def _mutant(lesson: Lesson, mutant: Path, seed: int) -> Iterator[str]:
 
 
 def _told(task: TaskResult) -> str:
-    """Return all that is told of a task's failed checks, as one line."""
+    """Return all that is told of a task's failed checks, and its remarks, as one line."""
     lines = [line for check in task.checks if check.feedback for line in check.feedback.lines()]
-    return " ".join(" ".join(lines).split())
+    return " ".join(" ".join((*lines, *task.remark_lines)).split())
 
 
 def _place(lesson: Lesson, step: Step, seed: int) -> Iterator[str]:

@@ -87,6 +87,11 @@ class TaskResult(msgspec.Struct, frozen=True, kw_only=True):
     confinement: tuple[str, ...] = ()
 
     @property
+    def remark_lines(self) -> tuple[str, ...]:
+        """All remarks in lines."""
+        return tuple(line for remark in self.remarks for part in remark.lines() for line in part.splitlines())
+
+    @property
     def status(self) -> Status:
         """Passed if all checks did; failed if one failed."""
         found = {check.status for check in self.checks}

@@ -46,7 +46,12 @@ class Row(NamedTuple):
     def text(self) -> str:
         """The feedback in lines, with letters only that every terminal and format can take."""
         lines = () if self.check.feedback is None else self.check.feedback.lines()
-        return "\n".join(map(printable, lines))
+        return "\n".join(map(printable, (*lines, *self.remarks)))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The remarks about the task, in lines: told once, with its first check."""
+        return () if self.check is not self.task.checks[0] else tuple(map(printable, self.task.remark_lines))
 
 
 def printable(text: str) -> str:
@@ -117,6 +122,7 @@ def _task(lesson: LessonResult, task: TaskResult, report: Report) -> dict[str, A
         "points": task.points,
         "printed": printable(task.printed),
         "confinement": list(task.confinement),
+        "remarks": msgspec.to_builtins(task.remarks),
         "checks": [_check(Row(lesson, task, check), report) for check in task.checks],
     }
 
@@ -200,6 +206,8 @@ def _junit_case(suite: ElementTree.Element, row: Row) -> None:
         got = "" if row.check.feedback is None else row.check.feedback.got
         told = ElementTree.SubElement(case, _JUNIT[row.check.status], message=_xml(got.splitlines()[0] if got else ""))
         told.text = _xml(row.text)
+    elif row.remarks:
+        ElementTree.SubElement(case, "system-out").text = _xml("\n".join(row.remarks))
 
 
 def _xml(text: str) -> str:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 from cheating_support import NAME, SOLUTION, make_lesson
+from msgspec.structs import replace
 from rich.console import Console
 
 from arm_hyp import __version__
@@ -25,8 +26,9 @@ from arm_hyp.course.grading.grade import Grader, Settings
 from arm_hyp.course.grading.pool import Pool
 from arm_hyp.course.grading.results import Report, SubmissionResult
 from arm_hyp.course.grading.worker import Order
-from arm_hyp.course.verdict import CheckResult, Feedback, LessonResult, TaskResult
+from arm_hyp.course.verdict import CheckResult, Feedback, LessonResult, Remark, TaskResult
 from arm_hyp.errors import UserError
+from arm_hyp.timeline.position import Position
 
 WRONG = SOLUTION.replace("call.args[0] + call.args[1]", "0")
 HIDDEN = """
@@ -162,6 +164,19 @@ def test_junit_tells_failures_from_what_was_not_graded() -> None:
     properties = {one.get("name"): one.get("value") for one in suite.iter("property")}
     assert properties["library_version"] == "1.0" and properties[f"lesson_version {NAME}"] == "2"
     assert (properties["earned"], properties["seed"]) == ("2.0", "5")
+
+
+def test_a_remark_is_told_once_in_every_format_and_costs_nothing() -> None:
+    plain = submission("anna", check("a", "passed", 2), check("b", "failed"))
+    (lesson,) = plain.lessons
+    remark = Remark(code="HYP012", text="a TLBI without DSB", at=Position(7), place="0x40080000 <f>, EL2: isb (f.s:8)")
+    task = replace(lesson.tasks[0], remarks=(remark,))
+    made = report(replace(plain, lessons=(replace(lesson, tasks=(task,)),)))
+    assert made.submissions[0].earned == plain.earned
+    for name, form in FORMATS.items():
+        assert form(made).count("HYP012") == {"json": 1}.get(name, 2), name  # in lines with `arm-hyp explain HYP012`
+    case = next(ElementTree.fromstring(FORMATS["junit"](made)).iter("testcase"))
+    assert [part.tag for part in case] == ["system-out"]
 
 
 def test_check50_has_null_for_what_was_not_graded() -> None:

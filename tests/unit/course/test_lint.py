@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from course_support import ANSWERS_CALL, FILES, HANDLER, HEAD, QUIZ, make, write
+from course_support import ANSWERS_CALL, CALLING, FILES, HANDLER, HEAD, QUIZ, make, write
 
 from arm_hyp.cli.lesson_authors import is_command, known
 from arm_hyp.cli.lesson_snapshots import snapshot_problems
@@ -62,6 +62,10 @@ def test_a_right_lesson_has_nothing_wrong(tmp_path: Path):
         (
             {"solution/handlers.py": FILES["start/handlers.py"]},
             "solution: call failed with seed 0: where: at",
+        ),
+        (
+            {"machine/guest.s": CALLING.replace("call:", "        tlbi vmalle1\n        isb\ncall:")},
+            "solution: call breaks HYP012 with seed 0, at 0x40080008 <_start+0x8>, EL1: tlbi vmalle1 (guest.s:5): tlbi",
         ),
         ({"wrong/fails/handlers.py": FILES["solution/handlers.py"]}, "wrong/fails: passes"),
         ({"wrong/same/feedback.txt": "no such words"}, "wrong/same: is not told 'no such words'; it is told: "),
