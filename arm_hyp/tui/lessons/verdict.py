@@ -59,7 +59,7 @@ def _head(task: TaskResult, look: Look) -> Text:
 def _checks(task: TaskResult, width: int, look: Look) -> Iterator[Text]:
     told: Feedback | None = None
     for check in task.checks:
-        if len(task.checks) > 1 or check.status != "passed":
+        if len(task.checks) > 1 or (check.status != "passed" and check.title != task.title):
             head = Text.assemble("  ", _mark(check.status, look), (visible(check.title), look.style("text")))  # type: ignore[arg-type]
             yield from flowed(head, width, 4)
         if check.feedback is not None and check.feedback != told:
