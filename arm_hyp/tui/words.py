@@ -39,6 +39,7 @@ _WORD: Final = re.compile(r"EC 0x[0-9A-Fa-f]+|[A-Za-z_][\w$]*(?:\.[\w$]+)*")
 _CODE: Final = re.compile(r"HYP\d+")
 _CLASS: Final = re.compile(r"EC (0X[0-9A-F]+|\d+)")
 _SYNDROME: Final = re.compile(r"(?:ESR(?:_EL[12])?[ =]+)?0X([0-9A-F]{1,16})")
+_ISS2_LSB: Final = 32
 _GENERAL: Final = re.compile(r"([XW])([0-9]|[12][0-9]|30)")
 _VECTOR: Final = re.compile(r"[VQDSHB]([0-9]|[12][0-9]|3[01])")
 _CALLS: Final = {
@@ -109,8 +110,9 @@ def _syndrome(word: str, view: View, look: Look) -> Lines:
         return None
     value = int(found[1], 16)
     lines = [_title(f"{number(value)} as a syndrome", "", look)]
-    leaves = [leaf for leaf in decode_esr(value, 2, sysregs.name_of).leaves() if leaf.value or not leaf.is_res0]
-    for leaf in leaves:
+    for leaf in decode_esr(value, 2, sysregs.name_of).leaves():
+        if not leaf.value and (leaf.is_res0 or leaf.lsb >= _ISS2_LSB):
+            continue
         bits = f"<{leaf.msb}>" if leaf.msb == leaf.lsb else f"<{leaf.msb}:{leaf.lsb}>"
         lead = f"{leaf.name} {bits} is {leaf.value:#x}"
         lines.append(Text.assemble((lead, look.style("strong")), (f"  {leaf.meaning}", look.style("text"))))

@@ -37,6 +37,7 @@ from arm_hyp.tui.lessons.screens import VerdictScreen, room
 from arm_hyp.tui.lessons.study import Study
 from arm_hyp.tui.lessons.verdict import failed_run, verdict_lines
 from arm_hyp.tui.link import Link, ProcessLink, Source
+from arm_hyp.tui.panels.bits import BitsPanel
 from arm_hyp.tui.widgets import PanelWidget
 
 MakeLink = Callable[[Source], Link]
@@ -175,6 +176,9 @@ class LessonApp(PagedApp):
         panel = self.study.step.panel
         is_seen = panel in ("", "page", *self._panels_by_size)
         self.chosen = {} if is_seen else {BESIDE_SLOT: panel}
+        bits, task = self.panels["bits"], self.study.task
+        if task is not None and task.bits and isinstance(bits, BitsPanel):
+            bits.choose(self.driver.now, task.bits[0])
         self.arrange()
         await self.driver.look()
         return ""

@@ -15,9 +15,12 @@ from rich.text import Text
 from arm_hyp.course.answers import Value
 from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.manifest import Task
+from arm_hyp.tui.keys import DIGITS
+from arm_hyp.tui.lessons.commands import PANEL
 from arm_hyp.tui.lessons.markdown import drawn, inline
 from arm_hyp.tui.lessons.study import Study
 from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.catalogue import NAMES
 from arm_hyp.tui.panels.drawing import bar, visible
 from arm_hyp.tui.panels.page import PagePanel
 from arm_hyp.tui.text import flowed
@@ -27,6 +30,7 @@ FIRST_SAY: Final = "say first what happens: d answers, then you see it"
 """What the bottom line says where a prediction is asked for."""
 _BAR: Final = 12
 _DO: Final = "do"
+_BITS: Final = f"{DIGITS[NAMES.index('bits')]} w"
 
 
 class Key(NamedTuple):
@@ -104,7 +108,9 @@ def _keys(study: Study) -> Iterator[Key]:
     if task is not None and not study.has_passed(task):
         letters = f" or {', '.join(task.choices)}" if task.choices else ""
         yield Key(f"d{letters}", "edit the file" if task.files else "answer", _DO)
-        if task.files:
+        if task.bits:
+            yield Key(_BITS, "in the grid", f"{PANEL}bits")
+        if task.files or task.bits:
             yield Key("k", "check", "check")
         yield Key("h", "hint", "hint")
         return
@@ -150,7 +156,7 @@ class LessonPage(PagePanel):
         made += [*drawn(page.body, room, look), Text()]
         if page.asked is not None:
             made += [*_task(page.asked, room, look), Text()]
-        made.append(keys_line(page.keys, look))
+        made += flowed(keys_line(page.keys, look), room)
         return [_within(line, width) for line in made]
 
 

@@ -5,6 +5,7 @@ Read `course/verdict.py` before this file, `tui/lessons/screens.py` after it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ from arm_hyp.tui.text import flowed
 _ROLES: Final = {"passed": "good", "failed": "bad", "not graded": "changed"}
 _NAMES: Final = ("yours:", "expected:", "happened:", "where:", "why:", "remark:")
 _LINE_ROLES: Final = {"yours:": "bad", "happened:": "bad", "remark:": "changed", "expected:": "good", "why:": "strong"}
+_COMMAND: Final = re.compile(r"(?<!`)\barm-hyp [^`;]+$")
+"""A command at the end of a line of feedback: on the screen a key stands in its place."""
 _NAME_CELLS: Final = 10
 _MOST_PRINTED: Final = 3
 
@@ -77,7 +80,7 @@ def _lines(parts: Sequence[str], width: int, look: Look) -> Iterator[Text]:
 
 def _told(line: str, width: int, look: Look) -> Iterator[Text]:
     """Give one line of feedback: its name in a column, and what goes on below it."""
-    words = line.strip()
+    words = _COMMAND.sub(r"`\g<0>`", line.strip())
     name = next((name for name in _NAMES if words.startswith(name)), "")
     is_below = line.startswith(" " * _NAME_CELLS)
     if not name and not is_below:

@@ -112,6 +112,12 @@ class BitsPanel(Panel):
         self._choose(view, register, field)
         return True
 
+    def choose(self, view: View, bit: str) -> None:
+        """Choose a field by its name, as HCR_EL2.TWI; one of a register that is not shown here is left."""
+        register, _, field = bit.partition(".")
+        if register in GROUPS:
+            self._choose(view, register, field)
+
     def _move(self, view: View, distance: int) -> None:
         found = self._reading(view)
         if found is not None:
