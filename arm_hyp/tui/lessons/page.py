@@ -181,7 +181,7 @@ def keys_line(keys: Sequence[Key], look: Look) -> Text:
     line = Text()
     for key in keys:
         line.append(key.shown, look.style("key", press=key.action))
-        line.append(f" {key.words}   ", look.style("dim", press=key.action))
+        line.append(f" {key.words}  ", look.style("dim", press=key.action))
     line.rstrip()
     return line
 
