@@ -5,6 +5,7 @@ Read `course/workspace.py` before this file.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -37,4 +38,4 @@ def init(
     lesson = classroom.current
     classroom.begin(lesson)
     print(f"{workspace.of(lesson)}: {lesson.head.title}")
-    print(f"next: cd {folder}, then arm-hyp lesson show")
+    print(f"next: cd {shlex.quote(str(Path(folder) / lesson.name))}, then arm-hyp lesson show")

@@ -141,7 +141,7 @@ def hint(
     classroom = open_classroom(Path(folder), lessons)
     chosen = _chosen(classroom, folder, name)
     found = classroom.hint(chosen, _task(classroom, chosen, task))
-    print(f"{found.task}, hint {found.number} of {found.of}: {found.text}")
+    lines.print_lines([f"{found.task}, hint {found.number} of {found.of}: {found.text}"])
 
 
 def _drawn(seed: int | None) -> int:

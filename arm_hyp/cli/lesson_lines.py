@@ -6,6 +6,7 @@ Read `course/verdict.py` and `course/classroom.py` before this file, `cli/lesson
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -69,7 +70,13 @@ def begun(lesson: Lesson, folder: Path, made: Sequence[str]) -> Iterator[str]:
     yield f"{lesson.name}: {lesson.head.title}"
     yield lesson.head.goal
     yield f"your files: {folder}" + (f" (new: {', '.join(made)})" if made else "")
-    yield "next: arm-hyp lesson show, then arm-hyp lesson watch"
+    yield f"next: {_there(folder)}arm-hyp lesson show; arm-hyp lesson watch checks at every save"
+
+
+def _there(folder: Path) -> str:
+    """Say how one gets into a folder, if one is not there: what a text says is to be typed there."""
+    is_here = folder.resolve() == Path.cwd().resolve()
+    return "" if is_here else f"cd {shlex.quote(min(os.path.relpath(folder), str(folder), key=len))}, then "
 
 
 def print_text(lesson: Lesson, steps: Sequence[Step]) -> None:
@@ -105,7 +112,13 @@ def asked(task: Task) -> Iterator[str]:
     yield f"[{task.name}] {task.title} ({task.points} point{'s' * (task.points != 1)})"
     yield from (_INDENT + line for line in kind.asks(task))
     if kind.has_answer and not task.files:
-        yield f"{_INDENT}answer: arm-hyp lesson answer {task.name} ..."
+        yield f"{_INDENT}answer: arm-hyp lesson answer {task.name} {_form(task)}"
+
+
+def _form(task: Task) -> str:
+    """Return what an answer looks like."""
+    names = {"configure": "FIELD=NUMBER...", "tables": "INDEX=NUMBER..."}
+    return "LETTER" if task.choices else names.get(task.kind, "ANSWER")
 
 
 # --- a verdict --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from arm_hyp.course.checks import EC, Judge, check
 from arm_hyp.events import ExceptionReturned
 
 STACK_OF_ITS_OWN = "M<0> chooses the stack pointer: 0 is SP_EL0, which nobody has set here, and 1 is the level's own"
+ILLEGAL = "not every value of M names a level below; after any other the CPU stays where it is, in the Illegal state"
+MASKS = "nobody but you writes SPSR_EL1: 0x3c0 above M keeps all interrupts away, as the text says"
 WHO_DECIDES = "where an ERET goes is in ELR, and the level that it goes to is in SPSR.M"
 
 
@@ -18,7 +20,7 @@ def lands_at_el1(judge: Judge) -> None:
     run = judge.run()
     back = next(run.of_type(ExceptionReturned))
     if back.illegal:
-        run.fail(f"the return is illegal: {back.illegal}", "an ERET to EL1", "an ERET never goes up", event=back)
+        run.fail(f"the return is illegal: {back.illegal}", "an ERET to EL1", ILLEGAL, event=back)
     where = f"SPSR_EL2.M is {back.spsr & 0xF:#06b}, so the ERET goes to EL{back.to_el}"
     run.expect(back.to_el == 1, where, "an ERET to EL1", WHO_DECIDES, event=back)
     run.expect(bool(back.spsr & 1), where + ", with SP_EL0", "the stack pointer of EL1", STACK_OF_ITS_OWN, event=back)
@@ -34,6 +36,7 @@ def enters_the_application(judge: Judge) -> None:
     app = run.address("app")
     got = f"with SPSR_EL1 = {down.spsr:#x} and ELR_EL1 = {down.elr:#x} the ERET goes to EL{down.to_el}"
     run.expect(down.to_el == 0 and down.elr == app, got, f"it goes to `app`, {app:#x}, at EL0", WHO_DECIDES, event=down)
+    run.expect(down.spsr & 0x3C0 == 0x3C0, f"SPSR_EL1 is {down.spsr:#x}", "it is 0x3c0", MASKS, event=down)
 
 
 @check("kernel", points=2, title="each question of the application is taken up to the hypervisor")

@@ -45,11 +45,13 @@ def is_aligned(judge: Judge) -> None:
 
 @check("table", points=2, title="what EL2 does itself comes to the right handlers")
 def own_exceptions(judge: Judge) -> None:
+    is_aligned(judge)
     _expect_handlers(judge.run(), from_el=2)
 
 
 @check("table", points=2, title="what comes from the guest comes to the right handlers, and the guest gets to its end")
 def exceptions_of_the_guest(judge: Judge) -> None:
+    is_aligned(judge)
     run = judge.run()
     _expect_handlers(run, from_el=1)
     run.expect_end()

@@ -26,7 +26,7 @@ def mine(tmp_path: Path) -> Path:
     shutil.copytree(LESSON, tmp_path / "lessons" / LESSON.name)
     done = arm_hyp(tmp_path, "init", "mine", "--lessons", "lessons")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "next: cd mine, then arm-hyp lesson show"
+    assert done.stdout.splitlines()[-1] == "next: cd mine/04-wfi, then arm-hyp lesson show"
     return tmp_path / "mine"
 
 

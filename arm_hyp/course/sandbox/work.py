@@ -1,8 +1,7 @@
 """What it costs the judge to repeat what a student's handlers did, counted before it is done: in instructions.
 
 Read `hypervisor/student/effects.py` before this file, `course/sandbox/verdict.py` after it. The count depends on the
-effects alone, so it is the same on every host. What a handler can ask for in a few bytes, a range of memory of any size,
-counts by its size.
+effects alone, so it is the same on every host. What takes a few bytes to ask for, a large range, counts by its size.
 """
 
 from __future__ import annotations
