@@ -10,7 +10,7 @@ The scheduler decides and keeps accounts; it touches no registers. All times are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from arm_hyp.hypervisor.vcpu import State
@@ -49,6 +49,17 @@ class Scheduler:
     def account(self, vcpu: Vcpu) -> Account:
         """Return the account of a vCPU."""
         return self._accounts[vcpu]
+
+    def account_at(self, vcpu: Vcpu, now_ns: int) -> Account:
+        """Return the account of a vCPU as it is now: what is kept is as of the last change of its state."""
+        account = self._accounts[vcpu]
+        since_ns = now_ns - account.since_ns
+        return replace(
+            account,
+            runtime_ns=self._runtime_ns(vcpu, now_ns),
+            ran_ns=account.ran_ns + since_ns * (vcpu.state is State.RUNNING),
+            stolen_ns=account.stolen_ns + since_ns * (vcpu.state is State.READY),
+        )
 
     def may_run(self, vcpu: Vcpu, cpu: int) -> bool:
         """Tell whether a vCPU may run on a CPU. One that is still loaded somewhere can run only there."""

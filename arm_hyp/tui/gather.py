@@ -63,7 +63,8 @@ async def gather(
     if not isinstance(status, StatusAnswer):
         raise NotAnswered(status)
     looked_at = whose or (last.whose if last is not None else CPU0)
-    view = View(subject, status, looked_at, first, _state_of(last, status), is_running)
+    seen = subject.seen_by(_vm_of(looked_at, status))
+    view = View(seen, status, looked_at, first, _state_of(last, status), is_running)
     chosen = list(panels)
     for _ in range(MOST_ROUNDS):
         wanted = [trap_of(view), *(message for panel in chosen for message in panel.wants(view))]
@@ -72,6 +73,13 @@ async def gather(
             break
         view = replace(view, answers={**view.answers, **await _several(ask, missing)})
     return view
+
+
+def _vm_of(whose: Whose, status: StatusAnswer) -> int | None:
+    """Return the VM that is looked at: on a physical CPU the one whose vCPU is loaded there."""
+    if whose.vm is not None:
+        return whose.vm
+    return next((cpu.vm for cpu in status.cpus if cpu.index == whose.index), None)
 
 
 async def _several(ask: Ask, wanted: list[OneReading]) -> Mapping[Message, Answer]:

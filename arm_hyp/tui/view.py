@@ -6,15 +6,14 @@ Read `timeline/process/messages.py` and `answers.py` before this file, `panels/p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from arm_hyp.cpu.symbols import Line, Symbol, SymbolTable
 from arm_hyp.events import ExceptionTaken
-from arm_hyp.explain.why import Why, why
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import (
@@ -24,15 +23,22 @@ from arm_hyp.timeline.process.answers import (
     RegistersAnswer,
     StatusAnswer,
     TrapAnswer,
+    VmSymbols,
 )
 from arm_hyp.timeline.process.messages import Whose
+
+if TYPE_CHECKING:
+    from arm_hyp.explain.why import Why
 
 A = TypeVar("A")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What runs, and does not change: made once from a `DescriptionAnswer`. `sources` are lines of text by file."""
+    """What runs, and does not change: made once from a `DescriptionAnswer`. `sources` are lines of text by file.
+
+    Where several VMs run, `vms` are the same with the symbols of each.
+    """
 
     name: str
     model: str
@@ -41,22 +47,32 @@ class Subject:
     symbols: SymbolTable
     sources: Mapping[str, tuple[str, ...]]
     is_recording: bool = False
+    vms: tuple[Subject, ...] = ()
 
     @classmethod
     def of(cls, described: DescriptionAnswer, *, is_recording: bool = False) -> Subject:
         """Make it of an answer."""
-        return cls(
+        alone = cls(
             name=described.name,
             model=described.model,
             gic=described.gic,
             cpus=described.cpus,
-            symbols=SymbolTable(
-                tuple(Symbol(*one) for one in described.symbols),
-                tuple(Line(one.address, one.file, one.line) for one in described.lines),
-            ),
+            symbols=_table(described),
             sources={name: tuple(text.splitlines()) for name, text in described.sources.items()},
             is_recording=is_recording,
         )
+        return replace(alone, vms=tuple(replace(alone, symbols=_table(one)) for one in described.vms))
+
+    def seen_by(self, vm: int | None) -> Subject:
+        """Return this with the symbols of a VM, if each has its own."""
+        return self.vms[vm] if vm is not None and vm < len(self.vms) else self
+
+
+def _table(found: DescriptionAnswer | VmSymbols) -> SymbolTable:
+    return SymbolTable(
+        tuple(Symbol(*one) for one in found.symbols),
+        tuple(Line(one.address, one.file, one.line) for one in found.lines),
+    )
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,8 @@ class View:
     @cached_property
     def why(self) -> Why | None:
         """Why that exception was taken: a sentence, and the deciding bits (register, field, value)."""
+        from arm_hyp.explain.why import why  # here: a first picture needs none of the rules
+
         return None if self.trap is None else why(self.trap, self.subject.model, self.subject.gic)
 
     @property

@@ -77,13 +77,17 @@ class BranchState(msgspec.Struct, frozen=True):
 
 
 class CpuState(msgspec.Struct, frozen=True):
-    """What a physical CPU does: `state` is off, runs, or the instruction that it waits in."""
+    """What a physical CPU does: `state` is off, runs, or the instruction that it waits in.
+
+    `vm` is the one whose vCPU is loaded there, if one is.
+    """
 
     index: int
     el: int
     pc: int
     state: str
     is_current: bool
+    vm: int | None = None
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, tag="status_answer"):
@@ -329,9 +333,17 @@ class Line(msgspec.Struct, frozen=True):
     line: int
 
 
+class VmSymbols(msgspec.Struct, frozen=True):
+    """The symbols of one VM as (name, address, bytes), and where lines begin."""
+
+    symbols: tuple[tuple[str, int, int], ...]
+    lines: tuple[Line, ...]
+
+
 class DescriptionAnswer(msgspec.Struct, frozen=True, tag="description_answer"):
     """What runs: symbols as (name, address, bytes), where lines begin, and the texts of the files they are in.
 
+    Several VMs have one address space each: then the symbols and lines of each are in `vms`, and none are here.
     `memory_bytes` is the RAM of the machine; `warnings` say what was left out when it booted.
     """
 
@@ -345,6 +357,7 @@ class DescriptionAnswer(msgspec.Struct, frozen=True, tag="description_answer"):
     list_registers: int = 4
     memory_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    vms: tuple[VmSymbols, ...] = ()
 
 
 class SeveralAnswer(msgspec.Struct, frozen=True, tag="several_answer"):

@@ -259,7 +259,8 @@ def read_vcpus(runner: Runner, _asked: ask.Vcpus) -> VcpusAnswer:
 
 
 def _vcpu(vcpu: Vcpu) -> VcpuState:
-    account = vcpu.vm.hypervisor.scheduler.account(vcpu)
+    hypervisor = vcpu.vm.hypervisor
+    account = hypervisor.scheduler.account_at(vcpu, hypervisor.machine.clock.now_ns)
     is_in_guest = vcpu.cpu is not None and vcpu.cpu.core.el < 2
     return VcpuState(
         vm=vcpu.vm.index,
@@ -281,9 +282,13 @@ def _vcpu(vcpu: Vcpu) -> VcpuState:
 
 def cpu_states(runner: Runner) -> tuple[CpuState, ...]:
     """Return what each CPU does."""
-    cpus = runner.machine.cpus
+    cpus, hypervisor = runner.machine.cpus, runner.hypervisor
+    loaded = [] if hypervisor is None else [cpu.vcpu for cpu in hypervisor.cpus]
+    vms = {index: vcpu.vm.index for index, vcpu in enumerate(loaded) if vcpu is not None}
     return tuple(
-        CpuState(core.index, core.el, core.pc, _state(core, cpus.on[core.index]), core is cpus.current)
+        CpuState(
+            core.index, core.el, core.pc, _state(core, cpus.on[core.index]), core is cpus.current, vms.get(core.index)
+        )
         for core in cpus.cores
     )
 

@@ -178,7 +178,10 @@ class Session:
         return self._found(None if found is None else names[stops.index(found.stop)])
 
     def _address(self, place: int | str) -> int:
-        address = self.timeline.runner.symbols.address_of(place) if isinstance(place, str) else place
+        if isinstance(place, int):
+            return place
+        found = (plan.symbols.address_of(place) for plan in self.timeline.runner.plans)  # of VMs the first that has it
+        address = next((one for one in found if one is not None), None)
         if address is None:
             raise UserError(f"breakpoint {place}", "there is no such symbol", "give an address")
         return address

@@ -96,6 +96,16 @@ def test_what_ran_and_what_waited_is_all_the_time_there_was(chosen: list[int]) -
         assert each + account.stolen_ns + (bench.now_ns - account.since_ns) == bench.now_ns
 
 
+@given(weights, st.integers(0, SLICE_NS))
+def test_an_account_of_now_knows_of_the_state_that_lasts(chosen: list[int], more_ns: int) -> None:
+    bench = Bench(chosen)
+    bench.run(10 * SLICE_NS)
+    now_ns = bench.now_ns + more_ns
+    accounts = [bench.scheduler.account_at(vcpu, now_ns) for vcpu in bench.vcpus]
+    assert [one.ran_ns + one.stolen_ns for one in accounts] == [now_ns] * len(chosen)
+    assert sum(one.ran_ns for one in accounts) == now_ns
+
+
 @given(st.lists(st.sets(st.integers(0, 2), max_size=3), min_size=1, max_size=5))
 def test_a_pinned_vcpu_runs_on_its_cpus_only(pins: list[set[int]]) -> None:
     bench = Bench([NORMAL_WEIGHT] * len(pins), 3, [tuple(sorted(pin)) for pin in pins])

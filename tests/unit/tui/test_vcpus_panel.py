@@ -75,3 +75,17 @@ def test_without_vcpus_the_cpus_are_shown_and_how_to_get_some():
     session, panel = machine_session("05-stage2-faults.s"), VcpusPanel()
     text = text_of(panel, view_of(session, [panel]), 60, 12)
     assert text.startswith("CPU 0 EL") and "No vCPUs here" in text
+
+
+def test_a_view_has_the_symbols_of_the_vm_that_is_looked_at():
+    assert two_vms(VcpusPanel()).subject.symbols.address_of("_start") is not None
+    on_cpu = view_of(vms_session(GUEST, 2), [])
+    assert on_cpu.status.cpus[0].vm is not None
+    assert on_cpu.subject.symbols.address_of("_start") is not None
+
+
+def test_what_a_vcpu_ran_counts_while_it_runs():
+    seek(vms_session(GUEST, 2), 100)
+    earlier, later = two_vms(VcpusPanel(), 100), two_vms(VcpusPanel(), 101)
+    ran = [sum(one.ran_ns for one in view.get(ask.Vcpus(), VcpusAnswer).vcpus) for view in (earlier, later)]
+    assert ran[1] - ran[0] == later.status.time_ns - earlier.status.time_ns > 0
