@@ -31,7 +31,8 @@ from arm_hyp.tui.gather import NotAnswered
 from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Place, Preset, arrange
 from arm_hyp.tui.link import Link
 from arm_hyp.tui.look import LIGHT, MONO, Look
-from arm_hyp.tui.panels.catalogue import NAMES, make_panels
+from arm_hyp.tui.notice import Notice, is_long
+from arm_hyp.tui.panels.catalogue import NAMES, Panels
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.picture import preset_of
 from arm_hyp.tui.places import end_of
@@ -70,7 +71,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
     """The terminal. `driver` does what keys say, `work` one thing after the other."""
 
     CSS = """
-    Screen { overflow: hidden; }
+    Screen { overflow: hidden; layers: default notice; }
     .-ascii ModalScreen > * { border: ascii $accent; scrollbar-size-vertical: 0; }
     """
     ENABLE_COMMAND_PALETTE = True
@@ -96,7 +97,8 @@ class ArmHypApp(App[None], inherit_bindings=False):
         # With colours of the terminal's own, NO_COLOR leaves none; else it would leave shades of grey.
         super().__init__(ansi_color=True if self.options.look.palette == MONO else None)
         self.wear(self.options.look)
-        self.panels: dict[str, Panel] = make_panels()
+        self.panels = Panels()
+        self._is_drawn, self.has_panels = asyncio.Event(), False
         self.work = Work(self._guarded)
         ahead = AHEAD if self.options.runs_ahead else None
         self.adopt(Driver(link, self.seen_panels, is_recording=self.options.is_recording, ahead=ahead))
@@ -124,6 +126,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
         """Make the slots and the bottom line."""
         for slot in range(SLOTS):
             yield PanelWidget(slot, self._note_defect)
+        yield Notice()
         yield Bar(self._bar_line, self.action_do)
 
     async def on_mount(self) -> None:
@@ -134,8 +137,23 @@ class ArmHypApp(App[None], inherit_bindings=False):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.end, 128 + signal.SIGTERM)
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.action_do, "interrupt")
         self.set_interval(_PROGRESS_S, self.tell_progress)
-        self.work.soon("open", lambda _count: self._open())
+        self.call_after_refresh(self._is_drawn.set)
+        self.work.soon("open", lambda _count: self._begin())
         self.run_worker(self.work.run(), exclusive=False)
+
+    async def _begin(self) -> str:
+        """After the first picture, and while the machine starts, import all panels; then open the machine."""
+        await self._is_drawn.wait()
+        for name in NAMES:
+            self.panels[name]
+            await asyncio.sleep(0)
+        self.has_panels = True
+        self.arrange()
+        note = await self._open()
+        gc.enable()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again would hold up keys
+        return note
 
     async def _open(self) -> str:
         await self.driver.open(self.options.at)
@@ -143,8 +161,6 @@ class ArmHypApp(App[None], inherit_bindings=False):
             await self.driver.ask(ask.Live())
         self.arrange()
         await self.driver.look()
-        gc.collect()
-        gc.freeze()  # what is there now stays: looking through it again and again would hold up keys
         return self.options.message
 
     def on_resize(self) -> None:
@@ -168,6 +184,8 @@ class ArmHypApp(App[None], inherit_bindings=False):
             return f"too small: {LEAST_COLUMNS}x{LEAST_ROWS} at least", True
         if not self.note and self.typing.vm is not None:
             return TYPING, False
+        if is_long(self.note, self.size.width):  # the notice has it whole
+            return "", False
         return self.note, self.is_bad
 
     @property
@@ -203,10 +221,14 @@ class ArmHypApp(App[None], inherit_bindings=False):
             if place is None:
                 widget.display = False
             else:
-                widget.place(place, self.panels[place.panel])
+                widget.place(place, self._panel_for(place.panel))
         if self.screen_stack[0].focused is None and self.widgets:  # it was too small for panels
             self.give_keys(self.widgets[0])
         self.show()
+
+    def _panel_for(self, name: str) -> Panel:
+        """Return a panel; until all are imported, what stands for it."""
+        return self.panels[name] if self.has_panels else self.panels.early(name)
 
     def wear(self, look: Look) -> None:
         """Look so; what comes over the panels too."""
@@ -226,7 +248,9 @@ class ArmHypApp(App[None], inherit_bindings=False):
         return bar_line(self.driver.view, *self.told, shown, width, self.look, self.actions), self.look.style("bar")
 
     def refresh_bar(self) -> None:
-        """Draw the bottom line anew."""
+        """Draw the bottom line anew, and above it what is too long for it."""
+        long = self.note if not self.is_tiny and is_long(self.note, self.size.width) else ""
+        self.screen_stack[0].query_one(Notice).tell(long, self.is_bad, self.look)
         self.screen_stack[0].query_one(Bar).refresh()
 
     def tell_progress(self) -> None:
@@ -341,7 +365,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
 
     def zoom(self, name: str | None) -> None:
         """Show one panel alone; None: all of them."""
-        wanted = self.panels.get(name or self.zoomed or "")
+        wanted = self.panels.get(name or self.zoomed or "")  # nothing, if it was never seen
         self.zoomed = name
         self.arrange()
         self.look_soon()

@@ -18,6 +18,7 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.process.session import Session
 from arm_hyp.tui.app import ArmHypApp, Options
 from arm_hyp.tui.link import Link, ProcessLink
+from arm_hyp.tui.notice import Notice
 from arm_hyp.tui.session_link import SessionLink
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "fixtures" / "recordings"
@@ -83,8 +84,10 @@ class Driven:
 
     @property
     def bar(self) -> str:
-        """The bottom line."""
-        return self.lines[-1]
+        """The bottom line, behind what is said above it because it is too long."""
+        notice, lines = self.app.screen_stack[0].query_one(Notice), self.lines
+        above = lines[-1 - notice.size.height : -1][1:-1] if notice.display else []
+        return " ".join([*(line.strip("\u2503 ") for line in above), lines[-1]])
 
     @property
     def place(self) -> str:

@@ -87,3 +87,16 @@ def test_without_colours_none_is_written(monkeypatch: pytest.MonkeyPatch) -> Non
         assert not COLOUR.findall(text)
 
     run(test())
+
+
+def test_what_is_too_long_for_the_bottom_line_stands_above_it_until_the_next_key() -> None:
+    async def test() -> None:
+        async with opened(size=(80, 24)) as driven:
+            await driven.press("g")
+            await driven.write("nowhere" * 9)
+            words = "is no position, mark, symbol or address; marks: none yet"
+            assert words in " ".join(line.strip("┃ ") for line in driven.lines) and "PgDn trap" in driven.bar
+            await driven.press("right")
+            assert "is no position" not in driven.text
+
+    run(test())
