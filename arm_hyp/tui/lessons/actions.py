@@ -32,10 +32,14 @@ def _go_on(app: LessonApp) -> None:
     task = app.study.task
     if app.read_on():
         return
-    if task is not None and not app.study.has_passed(task):
+    if task is not None and task.files and not app.study.has_passed(task):
+        app.say(f"d edits {', '.join(task.files)}: what you save is checked; ] goes on without it")
+    elif task is not None and not app.study.has_passed(task):
         do_task(app)
     elif not app.study.is_last:
         app.turn(1)
+    elif app.study.open_step is not None:
+        app.turn(app.study.open_step - app.study.index)
     else:
         _next_lesson(app)
 
@@ -83,8 +87,11 @@ def _next_lesson(app: LessonApp) -> None:
 
 def _check(app: LessonApp) -> None:
     """Check the task of this step, or all of them."""
-    task = app.study.task
-    app.check([task.name] if task is not None else [each.name for each in app.study.lesson.tasks])
+    study, task = app.study, app.study.task
+    if task is not None and not task.files and task.name not in study.answers:
+        app.say("there is nothing to check yet: d answers")
+    else:
+        app.check([task.name] if task is not None else [each.name for each in study.lesson.tasks])
 
 
 def _hint(app: LessonApp) -> None:
@@ -158,18 +165,26 @@ def _again(app: LessonApp) -> None:
 
 
 def _on_words(app: LessonApp) -> str:
-    if not app.study.is_last:
-        return "on in the text"
-    return "the next lesson" if app.study.passed == len(app.study.lesson.tasks) else "back to the text"
+    if not _is_of_step(app) or (app.study.is_last and app.study.open_step is not None):
+        return "back to the text"
+    return "the next lesson" if app.study.is_last else "on in the text"
 
 
 def _passed(app: LessonApp) -> None:
-    """Go on behind a task that is passed; without a step behind it to the next lesson."""
+    """Go on behind the task of this step; without a step behind it to the next lesson."""
     app.show_page()
+    if not _is_of_step(app):
+        return
     if not app.study.is_last:
         app.turn(1)
-    elif app.study.passed == len(app.study.lesson.tasks):
+    elif app.study.open_step is None:
         guarded(_next_lesson)(app)
+
+
+def _is_of_step(app: LessonApp) -> bool:
+    """Tell whether the last check was of the task of this step."""
+    task, result = app.study.task, app.result
+    return task is not None and result is not None and task.name in [one.task for one in result.tasks]
 
 
 DO_IN_LESSON: Final[Mapping[str, Do]] = {

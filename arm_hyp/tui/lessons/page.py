@@ -20,6 +20,7 @@ from arm_hyp.tui.lessons.commands import PANEL
 from arm_hyp.tui.lessons.markdown import drawn, inline
 from arm_hyp.tui.lessons.study import Study
 from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.bits import GROUPS
 from arm_hyp.tui.panels.catalogue import NAMES
 from arm_hyp.tui.panels.drawing import bar, visible
 from arm_hyp.tui.panels.page import PagePanel
@@ -108,7 +109,7 @@ def _keys(study: Study) -> Iterator[Key]:
     if task is not None and not study.has_passed(task):
         letters = f" or {', '.join(task.choices)}" if task.choices else ""
         yield Key(f"d{letters}", "edit the file" if task.files else "answer", _DO)
-        if task.bits:
+        if any(name.partition(".")[0] in GROUPS for name in task.bits):
             yield Key(_BITS, "in the grid", f"{PANEL}bits")
         if task.files or task.bits:
             yield Key("k", "check", "check")
@@ -119,7 +120,8 @@ def _keys(study: Study) -> Iterator[Key]:
     elif not study.is_last:
         yield Key("Enter", "on", "go_on")
     else:
-        yield Key("L", "all lessons: some tasks of this one are open", "lessons")
+        yield Key("Enter", "to the task that is open", "go_on")
+        yield Key("L", "all lessons", "lessons")
 
 
 class LessonPage(PagePanel):

@@ -23,6 +23,7 @@ from arm_hyp.course.classroom import Standing
 from arm_hyp.course.manifest import Task
 from arm_hyp.tui.lessons.markdown import inline
 from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.bit_grid import value_text
 from arm_hyp.tui.panels.bits import field_words
 from arm_hyp.tui.panels.drawing import bar
 from arm_hyp.tui.text import flowed
@@ -37,6 +38,11 @@ SCREEN_CSS: Final = """
 {name} Static {{ margin: 0 0 1 0; }}
 """
 _BAR: Final = 20
+_STEPS: Final = {"space": 1, "right": 1, "left": -1}
+_DIGITS: Final = "0123456789abcdef"
+_BINARY_BITS: Final = 4
+"""Fields of so many bits are typed in binary, as they are shown; wider ones in hexadecimal."""
+_AS_IT_IS: Final = "as it is"
 _MOST_CELLS: Final = 104
 _AROUND_CELLS: Final = 6
 
@@ -84,7 +90,10 @@ class ChoiceScreen(ModalScreen[str | None]):
 
 
 class BitsScreen(ModalScreen[Mapping[str, int] | None]):
-    """Fields to set before the first instruction: right and left or Space change the chosen one."""
+    """Fields to set before the first instruction: right and left or Space change the chosen one, digits are typed in.
+
+    A field of several bits that nobody has changed is left as it is.
+    """
 
     DEFAULT_CSS = SCREEN_CSS.format(name="BitsScreen")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "back", show=False)]
@@ -99,36 +108,53 @@ class BitsScreen(ModalScreen[Mapping[str, int] | None]):
         """Show the question, and the fields below it."""
         with Vertical() as box:
             box.border_title = self._asked.title
-            box.border_subtitle = "Space changes it (or Left, Right), Enter checks, Esc back"
+            typed = "" if all(field.width_bits == 1 for field in self._fields.values()) else ", digits type it"
+            box.border_subtitle = f"Space changes it{typed}; Enter checks; Esc back"
             yield Static(inline(self._asked.question, self._look))
             yield OptionList(*map(self._prompt, self._fields))
 
     def _prompt(self, name: str) -> Text:
         field, value, look = self._fields[name], self._values.get(name, 0), self._look
-        shown = f"{value:0{field.width_bits}b}"
         glyph = look.glyphs.dot if value else look.glyphs.ring
+        shown = value_text(field, value) if self._is_set(name) else _AS_IT_IS
         lead = Text.assemble(
             (f"{glyph} {name:<{self._name_cells}} ", look.style("on" if value else "off")),
-            (f"{'0b' * (field.width_bits > 1)}{shown}  ", look.style("changed" if value else "off")),
+            (f"{shown}  ", look.style("changed" if value else "off")),
         )
         words = Text(field_words(field, value), look.style("text" if value else "dim"))
         return Text("\n").join(flowed(lead + words, room(self.app.size.width), lead.cell_len))
 
     def on_key(self, event: events.Key) -> None:
         """Change the chosen field."""
-        distance = {"space": 1, "right": 1, "left": -1}.get(event.key)
         box = self.query_one(OptionList)
-        if distance is None or box.highlighted is None:
+        if box.highlighted is None:
+            return
+        name = list(self._fields)[box.highlighted]
+        value = self._changed(name, event)
+        if value is None:
             return
         event.stop()
         event.prevent_default()
-        name = list(self._fields)[box.highlighted]
-        self._values[name] = self._values.get(name, 0) + distance & self._fields[name].max
+        self._values[name] = value & self._fields[name].max
         box.replace_option_prompt_at_index(box.highlighted, self._prompt(name))
+
+    def _changed(self, name: str, event: events.Key) -> int | None:
+        """Return the value of a field behind a key; None if the key has nothing to do with it."""
+        value = self._values.get(name, 0)
+        if event.key in _STEPS:
+            return value + _STEPS[event.key]
+        base = 2 if self._fields[name].width_bits <= _BINARY_BITS else 16
+        if event.key == "backspace":
+            return value // base
+        digit = _DIGITS.find(event.character or " ")
+        return value * base + digit if 0 <= digit < base else None
+
+    def _is_set(self, name: str) -> bool:
+        return name in self._values or self._fields[name].width_bits == 1
 
     def on_option_list_option_selected(self, _message: OptionList.OptionSelected) -> None:
         """Answer with the fields as they are."""
-        self.dismiss({name: self._values.get(name, 0) for name in self._fields})
+        self.dismiss({name: self._values.get(name, 0) for name in self._fields if self._is_set(name)})
 
 
 def field_of(name: str) -> Field:

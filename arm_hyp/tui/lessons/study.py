@@ -80,6 +80,12 @@ class Study:
         return self.classroom.has_passed(self.lesson, task)
 
     @property
+    def open_step(self) -> int | None:
+        """The index of the first step whose task is not passed; None if all are."""
+        named = ((index, step.task) for index, step in enumerate(self.steps) if step.task)
+        return next((index for index, name in named if not self.has_passed(self.lesson.task(name))), None)
+
+    @property
     def answers(self) -> Mapping[str, Value]:
         """What was answered; nothing where the file cannot be read, which is said when something is answered."""
         try:
