@@ -154,12 +154,17 @@ def _reasons(task: TaskResult, runs: Path) -> Iterator[str]:
 
 
 def _feedback(feedback: Feedback, told: Feedback | None, runs: Path) -> Iterator[str]:
-    if feedback == told:
+    if told is not None and _cause(feedback) == _cause(told):
         yield "for the same reason"
         return
     yield from (line for part in feedback.lines() for line in part.splitlines())
     if feedback.recording:
         yield f"look at it: arm-hyp show {os.path.relpath(runs / feedback.recording)} --at {feedback.mark}"
+
+
+def _cause(feedback: Feedback) -> tuple[object, ...]:
+    """Return what makes two failures the same; where the run parts from the solution's is told with the first alone."""
+    return feedback.got, feedback.expected, feedback.at, feedback.recording
 
 
 def plain(made: LessonResult) -> dict[str, Any]:

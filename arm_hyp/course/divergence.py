@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from arm_hyp.course.judge import Judge
 from arm_hyp.course.judged_run import CheckFailed, JudgedRun, NotGraded
 from arm_hyp.course.verdict import Feedback
-from arm_hyp.course.visible import first_visible
+from arm_hyp.course.visible import ending, first_visible
 from arm_hyp.timeline.differences import NO_MORE, Difference, first_difference
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.recordings.recording import write_recording
@@ -81,7 +81,8 @@ def _parting(judge: Judge, run: JudgedRun) -> tuple[Position, tuple[str, ...]] |
 def _lines(run: JudgedRun, expected: JudgedRun, difference: Difference) -> tuple[str, ...]:
     """Say what differs first, and which event is the first that shows it."""
     first, runs = difference.positions[0], (run, expected)
-    events = tuple(_event(each, difference, index) for index, each in enumerate(runs))
+    shorter = min(each.end for each in runs)
+    events = tuple(_event(each, difference, index, shorter) for index, each in enumerate(runs))
     if difference.event_at is not None and difference.event_at <= first:
         return tuple(_sides(events))
     standing = tuple(map(_standing, runs, difference.positions))
@@ -93,15 +94,17 @@ def _sides(texts: tuple[str, ...]) -> Iterator[str]:
     return (f"  {name + ':':<10}{text}" for name, text in zip(("yours", "expected"), texts, strict=True))
 
 
-def _event(run: JudgedRun, difference: Difference, index: int) -> str:
-    """Say which event one of the runs has where they part; one that has none has ended."""
+def _event(run: JudgedRun, difference: Difference, index: int, shorter: Position) -> str:
+    """Say which event one of the runs has where they part; one that has none has ended, or goes on without."""
     told = NO_MORE if difference.events is None else difference.events[index]
-    return f"the run ends: {run.text}" if told == NO_MORE else told
+    if told != NO_MORE:
+        return told
+    return ending(run) if run.end <= shorter else "no exception so far"
 
 
 def _standing(run: JudgedRun, position: Position) -> str:
     """Say where a run stands, or that it has ended."""
-    return f"the run ends: {run.text}" if position >= run.end else run.place(position)
+    return ending(run) if position >= run.end else run.place(position)
 
 
 def _changes(difference: Difference) -> list[str]:

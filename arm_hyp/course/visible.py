@@ -59,7 +59,12 @@ def _taken(event: ExceptionTaken) -> Seen:
 
 
 def _end(run: JudgedRun) -> Seen:
-    return Seen(run.end, (run.reason,), f"the run ends: {run.text}")
+    return Seen(run.end, (run.reason,), ending(run))
+
+
+def ending(run: JudgedRun) -> str:
+    """Say in one line how a run ends."""
+    return f"the run ends: {run.text.partition(chr(10))[0]}"
 
 
 def _at(event: Event) -> Position:

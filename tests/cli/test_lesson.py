@@ -33,7 +33,7 @@ def mine(tmp_path: Path) -> Path:
 def test_a_lesson_from_its_text_to_the_end(mine: Path):
     shown = arm_hyp(mine, "lesson", "show").stdout
     assert shown.startswith("# The sleep that isn't\n")
-    assert "answer: arm-hyp lesson answer predict ..." in shown
+    assert "answer: arm-hyp lesson answer predict LETTER" in shown
     failed = arm_hyp(mine, "lesson", "check", "handler", "--seed", "7")
     assert failed.returncode == 1
     assert "look at it: arm-hyp show 04-wfi/runs/handler.hyp --at first-divergence" in failed.stdout
