@@ -74,7 +74,8 @@ def demo(
     ] = False,
     svg: Annotated[str | None, typer.Option(metavar="FILE", help="Write the comparison as a picture (SVG).")] = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Print the comparison without colours, and no frames but ASCII.")
+        bool,
+        typer.Option("--plain", help="Play a TOUR at a prompt; without one, print the comparison with ASCII alone."),
     ] = False,
 ) -> None:
     """Play a tour in the terminal: a guest, shown and told step by step; any key takes over.
@@ -85,10 +86,11 @@ def demo(
         theme=None if theme is None else one_of("--theme", theme, THEMES, "theme"),
         ascii_only=ascii_only,
         reduced_motion=reduced_motion,
+        plain=plain,
     )
     if svg is not None:
         _write(svg, picture(run_guest(0), run_guest(1)))
-    elif compare or plain or (name is None and not has_screen()):
+    elif compare or (name is None and (plain or not has_screen())):
         _print_comparison(plain)
         if name is None and not (compare or plain):
             print_tours()

@@ -292,13 +292,16 @@ def _argument(command: Command, text: str) -> str:
 # --- the prompt -------------------------------------------------------------------------------------------------------
 
 
-def run_plain(link: Link, options: Options) -> int:
+Make = Callable[[Link, "Options", Callable[[str], None]], Shell]
+
+
+def run_plain(link: Link, options: Options, make: Make = Shell) -> int:
     """Take commands from standard input until it ends; return the exit status. Raises: UserError, at the start."""
     is_terminal = sys.stdin.isatty()
     if is_terminal:
         with suppress(ImportError):
             import readline  # noqa: F401  # input() has a history then
-    shell = Shell(link, options, _print)
+    shell = make(link, options, _print)
     with asyncio.Runner() as runner:
         try:
             _run(runner, shell, shell.open())
