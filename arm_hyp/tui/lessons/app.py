@@ -215,7 +215,9 @@ class LessonApp(PagedApp):
         return f"{note}; PgUp: back" if self.has_room else f"{note}; PgUp: back, l: the text"
 
     async def look_at_failed(self) -> str:
-        """Open the run that failed, at the place that is marked."""
+        """Open the run that failed: where the check failed, or where it parts from the solution's before that."""
+        from arm_hyp.course.divergence import FAILED_MARK, MARK  # here: a first picture needs none
+
         feedback = None if self.result is None else failed_run(self.result)
         if feedback is None:
             return "the last check kept no run"
@@ -224,10 +226,12 @@ class LessonApp(PagedApp):
         self.say("opening your run")
         await self._change(RecordingFile(str(path), (str(self.study.folder),)), is_recording=True)
         self.show_run()
-        await self.driver.goto(feedback.mark)
-        expected = next((line.strip() for line in feedback.divergence if line.strip().startswith(_EXPECTED)), "")
-        words = expected.removeprefix(_EXPECTED).strip() or feedback.expected
-        return f"expected here: {words}   f why, r the task's run"
+        marks = {name: at for name, at in self.driver.now.status.marks.items() if name in (MARK, FAILED_MARK)}
+        mark = min(marks, key=marks.__getitem__, default=feedback.mark)
+        await self.driver.goto(mark)
+        lines = (line.strip() for line in feedback.divergence if line.strip().startswith(_EXPECTED))
+        words = next(lines, "").removeprefix(_EXPECTED).strip() if mark == MARK else ""
+        return f"expected here: {words or feedback.expected}   f why, r the task's run"
 
     # --- the text ----------------------------------------------------------------------------------------------------
 
