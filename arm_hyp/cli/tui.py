@@ -5,6 +5,7 @@ Read `tui/app.py` before this file. What is imported here, is imported while the
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from functools import partial
@@ -20,8 +21,11 @@ from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.position import Position, parse_position
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from arm_hyp.tui.app import ArmHypApp, Options
     from arm_hyp.tui.link import Link, Source
+    from arm_hyp.tui.plain import Shell
     from arm_hyp.tui.tours.tour import Tour
 
 app = typer.Typer(add_completion=False)
@@ -130,6 +134,7 @@ def start(source: Source, asked: Asked, tour: Tour | None = None, tour_speed: fl
         raise UserError("arm-hyp tui", "this terminal has no cursor to move (TERM=dumb)", "use --plain")
     from arm_hyp.tui.link import ProcessLink
 
+    gc.disable()  # what is imported stays; the screen turns it on again when the machine is there
     link = ProcessLink(source)  # starts at once; the screen is imported meanwhile
     from arm_hyp.tui.app import ArmHypApp, Options
     from arm_hyp.tui.look import ASCII, PALETTES, UNICODE, Look
@@ -151,9 +156,10 @@ def start(source: Source, asked: Asked, tour: Tour | None = None, tour_speed: fl
         message="press PgDn for the first exception, ? for all keys",
     )
     if asked.plain:
-        from arm_hyp.tui.plain import run_plain
+        gc.enable()
+        from arm_hyp.tui.plain import Shell, run_plain
 
-        return run_plain(link, options)
+        return run_plain(link, options, Shell if tour is None else tour_shell(tour))
     screen = ArmHypApp(link, options) if tour is None else tour_app(link, options, tour, tour_speed)
     if "TEXTUAL_DRIVER" not in os.environ:
         for name in ("COLUMNS", "LINES"):  # a shell that exports them would have a resize go unnoticed
@@ -169,6 +175,13 @@ def tour_app(link: Link, options: Options, tour: Tour, speed: float) -> ArmHypAp
     from arm_hyp.tui.tours.app import TourApp  # here: most have none
 
     return TourApp(link, options, tour, speed)
+
+
+def tour_shell(tour: Tour) -> Callable[[Link, Options, Callable[[str], None]], Shell]:
+    """Return what makes a prompt with a tour."""
+    from arm_hyp.tui.tours.plain import TourShell  # here: most have none
+
+    return partial(TourShell, tour)
 
 
 def _is_small(source: Source) -> bool:

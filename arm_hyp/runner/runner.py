@@ -17,6 +17,7 @@ from arm_hyp.events import EventSink
 from arm_hyp.machine.boot import BootPlan, plan_boot
 from arm_hyp.machine.loader import read_file
 from arm_hyp.machine.machine import Machine, Outcome
+from arm_hyp.runner.applying import apply_setting, apply_vcpu_setting
 from arm_hyp.runner.configuration import (
     Configuration,
     VirtualMachine,
@@ -26,7 +27,7 @@ from arm_hyp.runner.configuration import (
     vm_configuration,
 )
 from arm_hyp.runner.messages import Edit, Message, Poke, Read, Restore, Run, Snapshot, Step, Type
-from arm_hyp.runner.settings import apply_setting, apply_vcpu_setting, parse_setting
+from arm_hyp.runner.settings import parse_setting
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.hypervisor import Hypervisor

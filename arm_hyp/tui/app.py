@@ -25,7 +25,7 @@ from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.tui import keys
 from arm_hyp.tui.bar import bar_line
-from arm_hyp.tui.commands import ActionCommands, PanelCommands
+from arm_hyp.tui.commands import ActionCommands, Palette, PanelCommands
 from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.gather import NotAnswered
 from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Place, Preset, arrange
@@ -76,7 +76,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
     """
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = keys.PALETTE_KEY
-    COMMANDS = App.COMMANDS | {ActionCommands, PanelCommands}
+    COMMANDS: ClassVar[set[Any]] = {ActionCommands, PanelCommands}
     TITLE = "arm-hyp"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -221,7 +221,7 @@ class ArmHypApp(App[None], inherit_bindings=False):
             if place is None:
                 widget.display = False
             else:
-                widget.place(place, self._panel_for(place.panel))
+                widget.place(place, self._panel_for(place.panel), self.look)
         if self.screen_stack[0].focused is None and self.widgets:  # it was too small for panels
             self.give_keys(self.widgets[0])
         self.show()
@@ -327,6 +327,11 @@ class ArmHypApp(App[None], inherit_bindings=False):
 
         self.say("")
         DO[name](self)
+
+    def action_command_palette(self) -> None:
+        """Show every action and every panel by name."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def action_panel(self, digit: str) -> None:
         """Show a panel, or give it the focus."""

@@ -34,7 +34,6 @@ from arm_hyp.timeline.process.answers import (
 from arm_hyp.timeline.process.messages import CPU0, Motion, Whose
 from arm_hyp.tui.gather import NotAnswered, gather, read_subject
 from arm_hyp.tui.link import Link
-from arm_hyp.tui.panels.bits import GROUPS, holder
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.places import Relative, Sought, end_of, parse_place
 from arm_hyp.tui.view import Subject, View, registers_of
@@ -261,6 +260,8 @@ class Driver:
         return f"branch {self.now.status.branch}: {register}.{name} is {new} here; Backspace goes back to {parent}"
 
     async def _value(self, register: str) -> int:
+        from arm_hyp.tui.panels.bits import GROUPS, holder  # here: a first picture needs none of the rules
+
         answer = await self.ask(registers_of(GROUPS.get(register, "el1"), holder(register, self.now)))
         values = answer.groups[0].values if isinstance(answer, RegistersAnswer) else {}
         value = values.get(register)

@@ -111,11 +111,11 @@ class PanelWidget(Widget, can_focus=True):
         self._drawn_before: list[tuple[Text, Strip]] = []
         self._drawn_on: tuple[object, ...] = ()
 
-    def place(self, place: Place, panel: Panel) -> None:
+    def place(self, place: Place, panel: Panel, look: Look) -> None:
         """Stand at a place, with a panel."""
         if panel is not self.panel:
             self.top, self._seen = 0, ()
-        self.panel = panel
+        self.panel, self.look = panel, look
         self.styles.offset = (place.x, place.y)
         self.styles.width, self.styles.height = place.width, place.height
         self.display = True

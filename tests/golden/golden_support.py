@@ -12,7 +12,8 @@ from arm_hyp.machine.boot import BootPlan
 from arm_hyp.machine.loader import Segment
 from arm_hyp.machine.machine import Machine, Outcome
 from arm_hyp.resources import guests_directory
-from arm_hyp.runner.settings import apply_setting, parse_setting
+from arm_hyp.runner.applying import apply_setting
+from arm_hyp.runner.settings import parse_setting
 
 BASE = 0x4008_0000
 LIMIT = 20_000
