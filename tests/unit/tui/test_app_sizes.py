@@ -70,6 +70,8 @@ def test_with_ascii_alone_nothing_else_is_written(palette: str) -> None:
             async with opened(size=(120, 40), look=Look(PALETTES[palette], ASCII)) as driven:
                 await driven.press("pagedown", "w", "B", "escape", "question_mark", "escape", "g", "escape", "y")
                 await driven.press(*"1234567890")
+                await driven.press("ctrl+p", "w", "h", "y")
+                await driven.until(lambda: "why (y)" in driven.text)
         assert not {one for one in "".join(found) if ord(one) > 0x7E}
 
     run(test())
