@@ -29,9 +29,6 @@ from arm_hyp.errors import UserError
 SWITCH: Final = "ARM_HYP_COUNTING"
 """The environment variable that chooses: `auto` (the default), `c`, or `python` for Unicorn's own way."""
 
-LONGEST_BLOCK: Final = 512
-"""Instructions. What is left of a budget where a block does not fit is always less."""
-
 _COUNTER_OFFSET: Final = 1368
 _CPU_OFFSET: Final = 440
 _LIMIT_OFFSET: Final = 24
@@ -97,7 +94,7 @@ class BlockCounter:
         state, limit, run = self._state, self._limit, uclib.uc_emu_start
         state.started, state.budget, state.size_bytes, state.cut = 0, count, 0, 0
         state.masks, state.leave, state.limit = masks, 0, 0 if masks else count
-        if count < LONGEST_BLOCK:
+        if count == 1:  # otherwise a limit would have the block translated again for each count
             limit.value = count
         status = run(self._handle, pc, UNREACHABLE, 0, 0)
         while state.cut and state.started < count and not status:
