@@ -28,7 +28,7 @@ from arm_hyp.tui import keys
 from arm_hyp.tui.app import Options
 from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.driver import AHEAD, Driver
-from arm_hyp.tui.lessons.commands import PANEL
+from arm_hyp.tui.lessons.commands import PANEL, REGISTERS_ALONE
 from arm_hyp.tui.lessons.page import FIRST_SAY, page_of
 from arm_hyp.tui.lessons.paged import BESIDE_SLOT, PagedApp
 from arm_hyp.tui.lessons.places import go_to
@@ -212,7 +212,10 @@ class LessonApp(PagedApp):
         else:
             note = await self.driver.run(self.study.limit)
         note = self.driver.now.status.outcome or note or "paused; Space: on"
-        return f"{note}; PgUp: back" if self.has_room else f"{note}; PgUp: back, l: the text"
+        if self.has_room:
+            return f"{note}; PgUp: back"
+        registers = f", {REGISTERS_ALONE}: all registers" if self.study.step.panel == "registers" else ""
+        return f"{note}; PgUp: back{registers}, l: the text"
 
     async def look_at_failed(self) -> str:
         """Open the run that failed: where the check failed, or where it parts from the solution's before that."""

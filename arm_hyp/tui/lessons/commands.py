@@ -16,8 +16,8 @@ from arm_hyp.tui.panels.catalogue import NAMES
 _SHOWN: Final = {action.name: action.shown for action in (*ACTIONS, *LESSON_ACTIONS)}
 _WALK: Final = DIGITS[NAMES.index("walk")]
 _PALETTE: Final = "Ctrl+P"
-_ALL_REGISTERS: Final = f"{_SHOWN['end']} {DIGITS[NAMES.index('registers')]} {_SHOWN['zoom']}"
-"""The end of the run, with the registers alone."""
+REGISTERS_ALONE: Final = f"{DIGITS[NAMES.index('registers')]} {_SHOWN['zoom']}"
+"""The keys that show the registers alone: all of them have room only so."""
 _OPEN: Final = "this terminal open"
 PANEL: Final = "panel "
 """What leads to a panel is no action of the table, but this and the panel's name."""
@@ -62,7 +62,7 @@ def _watch(_words: Sequence[str]) -> Instead:
 
 _FORMS: Final[Mapping[tuple[str, ...], Callable[[Sequence[str]], Instead | None]]] = {
     ("run",): _run,
-    ("show",): lambda _words: Instead(_ALL_REGISTERS, "end"),
+    ("show",): lambda _words: Instead(f"{_SHOWN['end']} {REGISTERS_ALONE}", "end"),
     ("who",): _asks("who_changed", 1),
     ("walk",): _walk,
     ("explain", "bit"): _asks("explain"),
