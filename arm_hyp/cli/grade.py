@@ -20,12 +20,13 @@ from arm_hyp import __version__
 from arm_hyp.course.files import write_whole
 from arm_hyp.course.grading import bundle as bundles
 from arm_hyp.course.grading.class_report import details, tables, to_csv
-from arm_hyp.course.grading.formats import FORMATS, printable
+from arm_hyp.course.grading.formats import FORMATS
 from arm_hyp.course.grading.grade import DEFAULT_SEED, Grader, Settings
 from arm_hyp.course.grading.pool import Pool
 from arm_hyp.course.grading.results import Report, SubmissionResult
 from arm_hyp.course.grading.worker import Order
 from arm_hyp.course.sandbox import Limits
+from arm_hyp.course.verdict import printable
 from arm_hyp.errors import UserError
 
 _TABLE: Final = "table"
@@ -115,12 +116,13 @@ def _orders(names: list[str]) -> list[Order]:
     paths = [Path(os.path.abspath(name)) for name in names]
     plain = [path.name if path.is_dir() else path.stem for path in paths]
     unique = [short if plain.count(short) == 1 else name for short, name in zip(plain, names, strict=True)]
+    unique = [printable(name).replace("\n", "?") for name in unique]
     for name in unique:
         if unique.count(name) > 1:
-            raise UserError(f"submission {printable(name)}", "is there twice")
+            raise UserError(f"submission {name}", "is there twice")
     for name, path in zip(unique, paths, strict=True):
         if not os.path.lexists(path):
-            raise UserError(f"submission {printable(name)}", "is not there", "name a folder or a zip file")
+            raise UserError(f"submission {name}", "is not there", "name a folder or a zip file")
     return [Order(name, str(path)) for name, path in zip(unique, paths, strict=True)]
 
 

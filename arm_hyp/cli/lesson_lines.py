@@ -143,6 +143,8 @@ def result(classroom: Classroom, lesson: Lesson, made: LessonResult) -> Iterator
 
 
 def _reasons(task: TaskResult, runs: Path) -> Iterator[str]:
+    from arm_hyp.course.verdict import printable  # here: a list of lessons needs no machine
+
     told: Feedback | None = None
     for check in task.checks:
         yield f"{_INDENT}{_STATUS[check.status]:<7} {check.title}"
@@ -150,7 +152,7 @@ def _reasons(task: TaskResult, runs: Path) -> Iterator[str]:
             yield from (_INDENT * 3 + line for line in _feedback(check.feedback, told, runs))
         told = check.feedback or told
     if task.printed:
-        yield f"{_INDENT}your file printed: {task.printed.splitlines()[0][:_SHOWN_TEXT]}"
+        yield f"{_INDENT}your file printed: {printable(task.printed.splitlines()[0][:_SHOWN_TEXT])}"
 
 
 def _feedback(feedback: Feedback, told: Feedback | None, runs: Path) -> Iterator[str]:

@@ -14,6 +14,11 @@ from arm_hyp.timeline.position import Position
 Status = Literal["passed", "failed", "not graded"]
 
 
+def printable(text: str) -> str:
+    """Return a text that a student may have had a hand in, without control characters but the ends of lines."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong: where in the run and at which instruction, what happened, what should have, and why.
 
@@ -31,7 +36,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     mark: str = ""
 
     def lines(self) -> tuple[str, ...]:
-        """Return all of it in lines."""
+        """Return all of it in lines, with letters only that every terminal and format can take."""
         at = "" if self.at is None else f"at {self.at}"
         found = (
             ("where", "  ".join(filter(None, (at, self.place)))),
@@ -40,7 +45,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
             ("why", self.why),
         )
         told = [f"{name + ':':<10}{_indented(text)}" for name, text in found if text]
-        return (*told, *self.divergence)
+        return tuple(map(printable, (*told, *self.divergence)))
 
 
 def _indented(text: str) -> str:

@@ -17,9 +17,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from arm_hyp.course.grading.formats import Row, printable, rows
+from arm_hyp.course.grading.formats import Row, rows
 from arm_hyp.course.grading.results import Report, SubmissionResult
-from arm_hyp.course.verdict import TaskResult
+from arm_hyp.course.verdict import TaskResult, printable
 
 _SHOWN_CHECKS: Final = 10
 _SHOWN_LESSONS: Final = 3

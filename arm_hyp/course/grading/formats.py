@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from arm_hyp.course.grading.results import Report, SubmissionResult
-from arm_hyp.course.verdict import CheckResult, LessonResult, TaskResult
+from arm_hyp.course.verdict import CheckResult, LessonResult, TaskResult, printable
 from arm_hyp.errors import UserError
 
 _ERROR_STATUS: Final = "not graded"
@@ -52,11 +52,6 @@ class Row(NamedTuple):
     def remarks(self) -> tuple[str, ...]:
         """The remarks about the task, in lines: told once, with its first check."""
         return () if self.check is not self.task.checks[0] else tuple(map(printable, self.task.remark_lines))
-
-
-def printable(text: str) -> str:
-    """Return a text that a student may have had a hand in, without control characters but the ends of lines."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def rows(submission: SubmissionResult) -> Iterator[Row]:

@@ -78,8 +78,13 @@ class Grader:
             return SubmissionResult(name=name, points=self.points, problem=cause)
 
     def _folder(self, folder: Path, lesson: Lesson) -> Path:
-        """Return where a lesson's files are: in a folder of its name, or right here if they lie here."""
+        """Return where a lesson's files are: in a folder of its name, or right here if they lie here.
+
+        Raises: UserError for a link, which could lead to a solution.
+        """
         inside = folder / lesson.name
+        if not inside.resolve().is_relative_to(folder.resolve()):
+            raise UserError(str(inside), "leads out of its folder", "hand in the files themselves")
         if inside.is_dir() or len(self.lessons) > 1:
             return inside
         own = {ANSWERS, *(name for task in lesson.tasks for name in task.files)}

@@ -33,7 +33,7 @@ _IS_ENCRYPTED: Final = 1
 def opened(path: Path) -> Iterator[Path]:
     """Give the folder of a submission; that of a zip file is private, and removed. Raises: UserError."""
     if path.is_dir():
-        yield path
+        yield _inner(path)
         return
     folder = Path(tempfile.mkdtemp(prefix="arm-hyp-submission-"))
     try:
@@ -44,9 +44,13 @@ def opened(path: Path) -> Iterator[Path]:
 
 
 def _inner(folder: Path) -> Path:
-    """Go down into the one folder that many zip programs put around everything."""
-    inside = list(folder.iterdir())
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() and not _is_lesson(inside[0]) else folder
+    """Go down into the folders that zip programs put around everything."""
+    for _ in range(_DEEPEST):
+        inside = [each for each in folder.iterdir() if not each.name.startswith((".", *_NOBODYS))]
+        if len(inside) != 1 or not inside[0].is_dir() or inside[0].is_symlink() or _is_lesson(inside[0]):
+            break
+        folder = inside[0]
+    return folder
 
 
 def _is_lesson(folder: Path) -> bool:
@@ -61,6 +65,8 @@ def _unpack(path: Path, folder: Path) -> None:
             _extract(path, archive, folder)
     except FileNotFoundError:
         raise UserError(str(path), "is not there", "name folders and zip files") from None
+    except (FileExistsError, NotADirectoryError):
+        raise _refused(path, "has one name for a file and for a folder") from None
     except OSError as error:
         raise UserError(str(path), (error.strerror or str(error)).lower()) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:

@@ -214,6 +214,38 @@ CHEATS = {
         ),
         "its handlers did as much as",
     ),
+    "fills the pipe": (
+        FORGE + body("while True: raw(bytes(1 << 20))"),
+        "wrote to the judge's pipe",
+    ),
+    "announces a frame that never comes": (
+        FORGE + body("for one in range(3, 64):", "    try: os.write(one, b'\\xff' * 4)", "    except OSError: pass"),
+        "ended its process before the run was over",
+    ),
+    "writes to the pipe from C": (
+        loaded("import ctypes", "[ctypes.CDLL(None).write(one, bytes(8), 8) for one in range(3, 64)]"),
+        "wrote to the judge's pipe",
+    ),
+    "leads the pipe elsewhere": (
+        loaded("import os", "[os.dup2(1, one) for one in range(3, 20)]"),
+        "ended its process before the run was over",
+    ),
+    "writes its own memory as a file": (loaded("open('/proc/self/mem', 'r+b')"), "Permission denied"),
+    "sets an alarm": (loaded("import signal", "signal.setitimer(signal.ITIMER_REAL, 0.1)"), "not permitted"),
+    "becomes another program": (
+        loaded("import os, sys", "os.execv(sys.executable, [sys.executable, '-c', 'print(1)'])"),
+        "Operation not permitted",
+    ),
+    "crashes in C": (loaded("import ctypes", "ctypes.string_at(0)"), "it crashed (SIGSEGV)"),
+    "asks the environment": (
+        loaded("import os", "print(sorted(os.environ))", "os.environ['PYTHONPATH'] = '.'"),
+        DIFFERENT,
+    ),
+    "forgets all modules": (
+        loaded("import sys", "sys.modules.clear()"),
+        "module 'sys' has no attribute",
+    ),
+    "is read in another encoding": ("# coding: rot13\n" + body("pass"), "no Python"),
     "stops the machine where nobody sees it": (
         body(UNSEEN, "vcpu.vm.hypervisor.machine.request_stop('passed', 0)"),
         "X20 is",
@@ -247,6 +279,29 @@ def test_cheating_earns_nothing_and_says_why(lesson: Path, tmp_path: Path, name:
     assert reason in told(result)
     assert [path.name for path in tmp_path.iterdir()] == ["handlers.py"]
     assert {path: path.read_bytes() for path in lesson.rglob("*") if path.is_file()} == before
+
+
+ESCAPES = "\\x1b[2J\\r\\u202e\\x07"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        body(f"raise ValueError('{ESCAPES}')"),
+        body(f"vcpu.vm.power_off('{ESCAPES}')"),
+        body(f"vcpu.vm.crash('{ESCAPES}')"),
+        body("call.number.x").replace("def add", "add = None\ndef f").replace(
+            "return 0", f"return 0\nf.__code__ = f.__code__.replace(co_name='{ESCAPES}')"
+        ),
+        HEAD + f"exec(compile('1 // 0', '{ESCAPES}', 'exec'))",
+        body(f"print('{ESCAPES}')"),
+    ],
+)  # fmt: skip
+def test_what_is_told_holds_no_control_characters(lesson: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "handlers.py").write_text(text)
+    result = judged(lesson, tmp_path)
+    assert result.status == "failed"
+    assert told(result).replace("\n", "").isprintable()
 
 
 def test_a_task_can_allow_what_others_may_not(lesson: Path, tmp_path: Path) -> None:

@@ -109,6 +109,14 @@ def test_runs_that_fail_are_kept_apart_by_submission(lessons: Path, work: dict[s
     assert found.relative_to(kept).parts == (str(bert).replace("/", "_"), NAME, "sum.hyp")
 
 
+def test_a_link_in_place_of_a_lesson_is_refused(lessons: Path, tmp_path: Path) -> None:
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "anna" / NAME).symlink_to(lessons / NAME / "solution")
+    found = Grader(Settings(course=str(lessons))).grade("anna", tmp_path / "anna")
+    assert (found.earned, found.status) == (0, "failed")
+    assert found.problem == f"{NAME}: leads out of its folder; hand in the files themselves"
+
+
 def test_the_status_says_whether_all_is_passed(lessons: Path, work: dict[str, str]) -> None:
     assert grade(lessons, work["anna"], "--must-pass", "--output", os.devnull) == 0
     assert grade(lessons, work["anna"], work["bert"], "--must-pass", "--output", os.devnull) == 1

@@ -48,6 +48,7 @@ def names(folder: Path) -> list[str]:
         ({"work/handlers.py": b"x", "work/answers.toml": b"y"}, ["answers.toml", "handlers.py"]),
         ({"04-wfi/handlers.py": b"x"}, ["04-wfi/handlers.py"]),
         ({"anna\\04-wfi\\handlers.py": b"x"}, ["04-wfi/handlers.py"]),
+        ({"a/b/04-wfi/handlers.py": b"x", "a/.DS_Store": b"?"}, ["04-wfi/handlers.py"]),
         ({"handlers.py": b"x", "__MACOSX/._handlers.py": b"?"}, ["handlers.py"]),
         ({"handlers.py": b"", "über.txt": b""}, ["handlers.py", "über.txt"]),
     ],
@@ -61,6 +62,7 @@ def test_a_zip_file_is_a_folder_for_a_while(
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "handlers.py").touch()
     with opened(tmp_path) as folder:
         assert folder == tmp_path
 
@@ -169,3 +171,17 @@ def test_files_in_files_are_files(tmp_path: Path) -> None:
         archive.writestr("handlers.py", "x")
     with opened(made(tmp_path, {"inner.zip": inner.getvalue(), "handlers.py": b"y"})) as folder:
         assert names(folder) == ["handlers.py", "inner.zip"]
+
+
+def test_a_folder_may_lie_in_others(tmp_path: Path) -> None:
+    (tmp_path / "upload" / "anna" / "04-wfi").mkdir(parents=True)
+    with opened(tmp_path / "upload") as folder:
+        assert folder == tmp_path / "upload" / "anna"
+
+
+def test_links_are_not_followed_into_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "upload").mkdir()
+    (tmp_path / "upload" / "anna").symlink_to(tmp_path / "elsewhere")
+    with opened(tmp_path / "upload") as folder:
+        assert folder == tmp_path / "upload"
