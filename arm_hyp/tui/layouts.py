@@ -51,7 +51,7 @@ LARGE: Final[Preset] = (
     Row(19, (("registers", 60), ("consoles", 74), ("gic", 66)), least=6),
 )
 LARGE_VMS: Final[Preset] = (
-    Row(14, (("ladder", 1),), least=11, most=17),
+    Row(18, (("ladder", 1),), least=11, most=19),
     Row(24, (("code", 60), ("trap", 74), ("bits", 66)), least=8),
     Row(19, (("registers", 60), ("consoles", 74), ("vcpus", 66)), least=6),
 )

@@ -47,6 +47,8 @@ def caption(view: View, scene: Scene, width: int, most: int, look: Look) -> list
         if most > 1 and len(lines) <= most and lines[-1].cell_len + _GAP + end.cell_len <= width:
             lines[-1] = Text.assemble(lines[-1], " " * (width - lines[-1].cell_len - end.cell_len), end)
             return lines
+        if len(lines) < most and end:
+            return [*lines, Text.assemble(" " * (width - end.cell_len), end)]
     return _cut(flowed(variants[-1], width), most, width, look)
 
 

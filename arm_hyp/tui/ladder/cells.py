@@ -27,7 +27,8 @@ _BOLD: Final = Style(bold=True)
 class Cell(NamedTuple):
     """One character (or a name): its role, whether it is bold, the word that explains it, and where a click leads.
 
-    Without a `place` it leads to that of its column. The role "here" is the text of the cursor, tinted as its column is; it is none of a palette's.
+    Without a `place` it leads to that of its column. The role "here" is the text of the cursor, tinted as its column
+    is; it is none of a palette's.
     """
 
     text: str = " "
@@ -115,8 +116,7 @@ def styled_line(head: Cell, cells: Sequence[Cell], places: Iterable[Place], look
     styles, spans, start, last = styles_of(look), list[Styled](), 0, None
     known, keys = styles.known, list[StyleKey]([(head.role, head.is_bold, head.word, None)] * len(head.text))
     keys += [
-        (role, is_bold, word, own or place)
-        for (_, role, is_bold, word, own), place in zip(cells, places, strict=True)
+        (role, is_bold, word, own or place) for (_, role, is_bold, word, own), place in zip(cells, places, strict=True)
     ]
     for column, key in enumerate(keys):
         style = known[key] if key in known else styles.made(key)

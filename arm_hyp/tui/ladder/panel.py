@@ -28,6 +28,7 @@ from arm_hyp.tui.ladder.density import (
 from arm_hyp.tui.ladder.drawing import Picture, draw, ruler
 from arm_hyp.tui.ladder.geometry import Axis
 from arm_hyp.tui.ladder.lanes import lane_name, shown_lanes, vm_names
+from arm_hyp.tui.ladder.legend import legend
 from arm_hyp.tui.ladder.milestones import console_of, density_ruler, milestones_of
 from arm_hyp.tui.ladder.spans import Known, Lane, lane_of, spans_of
 from arm_hyp.tui.look import Look
@@ -107,7 +108,8 @@ class LadderPanel(Panel):
         if self.level and answer is not None:
             return _density_lines(page, answer, self.level >= whole_level(view.status.frontier), look)
         near = _spans_lines(page, look)
-        return near if answer is None else [*near, *_overview(page, answer, height - len(near) - 1, look)]
+        more = [] if answer is None else _overview(page, answer, height - len(near) - 1, look)
+        return _explained([*near, *more], page, look)
 
 
 def before_of(view: View) -> ask.Exceptions:
@@ -207,6 +209,14 @@ def _spans_lines(page: Page, look: Look) -> list[Text]:
     picture = _picture(page)
     under = page.caption(page.height - picture.row_count - 1, look)
     return [*_lanes_lines(picture, page, page.height - len(under), look), *under]
+
+
+def _explained(lines: list[Text], page: Page, look: Look) -> list[Text]:
+    """Return the lines, with the meaning of the signs at the bottom where that is empty."""
+    empty = page.height - len(lines) - 1
+    if empty < 1:
+        return lines
+    return [*lines, *[Text()] * empty, legend(_picture(page), page.width, look)]
 
 
 def _picture(page: Page) -> Picture:

@@ -5,7 +5,7 @@ Read `panels/listing.py` and `panels/instruction.py` before this file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -126,7 +126,7 @@ class CodePanel(Panel):
         self.chosen_address = self.address(view)
         focus = focus_of(view, wants_origin=self.wants_origin)
         if focus is not None and focus.el is not None:
-            yield _walk_to(focus, view)
+            yield from _walks_to(focus, view)
         yield from (message for _, message in self._readings(view, focus))
 
     def _readings(self, view: View, focus: Focus | None) -> list[tuple[int, ask.Memory]]:
@@ -137,8 +137,8 @@ class CodePanel(Panel):
         stretches = window(address)
         if focus.el is None:
             return [(start, ask.Memory(start, size, "va", view.whose)) for start, size in stretches]
-        walk = view.get(_walk_to(focus, view), WalkAnswer)
-        pa = None if walk is None else _pa_of(walk)
+        walks = [view.get(message, WalkAnswer) for message in _walks_to(focus, view)]
+        pa = next((pa for walk in walks if walk is not None and (pa := _pa_of(walk)) is not None), None)
         if pa is None:
             return []
         distance = pa - focus.address
@@ -228,8 +228,8 @@ class CodePanel(Panel):
             if view.failure(message) is not None:
                 return failed(view, message, width, look)
         return nothing(
-            f"There is no code to show at {number(focus.address)}: nothing can be read there, as this CPU translates "
-            "addresses now. Go back to where it came from, or press o at an exception.",
+            f"No memory is mapped at {_address_text(focus.address)} here, so there is no code to show. "
+            "o shows the other side of an exception; one step back leads to where the code came from.",
             width,
             look,
         )
@@ -263,8 +263,13 @@ def focus_of(view: View, *, wants_origin: bool) -> Focus | None:
     return Focus(pc) if isinstance(pc, int) else None
 
 
-def _walk_to(focus: Focus, view: View) -> ask.Walk:
-    return ask.Walk(focus.address, "fetch", focus.el, view.whose)
+def _walks_to(focus: Focus, view: View) -> Iterator[ask.Walk]:
+    """Give the walks that lead to a place: as it is fetched, and where that fails as it is read."""
+    fetched = ask.Walk(focus.address, "fetch", focus.el, view.whose)
+    yield fetched
+    found = view.get(fetched, WalkAnswer)
+    if found is not None and _pa_of(found) is None:
+        yield ask.Walk(focus.address, "read", focus.el, view.whose)
 
 
 def _pa_of(walk: WalkAnswer) -> int | None:
