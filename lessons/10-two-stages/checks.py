@@ -66,9 +66,9 @@ def first_stage(judge: Judge) -> None:
 
 @check("maps", points=2, title="stage 2 takes IPA to PA, for reads and writes")
 def second_stage(judge: Judge) -> None:
-    run, (_, ipa, pa) = judge.run(), places(judge)
+    run, (va, ipa, pa) = judge.run(), places(judge)
     why = "bits <7:6> are S2AP here, 0b01 to read and 0b10 to write; <5:2> are MemAttr; AF and page as in stage 1"
-    expected = f"IPA {ipa:#x} is PA {pa:#x}, read and write"
+    expected = f"IPA {ipa:#x}, of VA {va:#x}, is PA {pa:#x}, read and write"
     expect_way(run, f"stage 2: IPA {ipa:#x}", stage2(run, ipa, WRITE), pa, WRITE, expected, why)
     memory = stage2(run, ipa).result
     assert isinstance(memory, Translated)
