@@ -100,8 +100,11 @@ def _point(app: LessonApp, task: Task) -> None:
     if word is not None or view is None or not sources:
         _ask(app, task, (word or "").partition(".")[0])
         return
-    given = answer_text(app.study.answers.get(task.name)) if panel is app.page else ""
-    address = getattr(app.panels["code"], "chosen_address", None)
+    code = app.panels["code"]
+    if panel is code:
+        at = place_of(view.subject, getattr(code, "chosen_address", None))
+    else:
+        at = answer_text(app.study.answers.get(task.name))
 
     def chosen(place: str | None) -> None:
         if place == TYPED:
@@ -109,7 +112,7 @@ def _point(app: LessonApp, task: Task) -> None:
         else:
             answered(app, task, place)
 
-    app.push_screen(PointScreen(task, sources, given or place_of(view.subject, address), app.look), chosen)
+    app.push_screen(PointScreen(task, sources, at, app.look), chosen)
 
 
 _WAYS: Final[Mapping[str, Callable[[LessonApp, Task], None]]] = {

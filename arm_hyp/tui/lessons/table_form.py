@@ -46,7 +46,7 @@ class TableScreen(ModalScreen[Filled]):
     TableScreen Input, TableScreen Input:focus { border: none; height: 1; padding: 0 1; }
     TableScreen Input:focus { background: $boost; text-style: bold; }
     TableScreen .index { width: 8; margin: 0; padding: 0 1; }
-    TableScreen .value { width: 30; }
+    TableScreen .value { width: 35; }
     TableScreen .says { width: 1fr; margin: 0 0 0 1; height: 1; }
     TableScreen .head { margin: 0; }
     TableScreen #rows { height: auto; }
