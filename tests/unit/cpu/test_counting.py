@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from unicorn import arm64_const as a64
+from unicorn import unicorn_const as uc_const
 
 from arm_hyp.cpu import counting
 from arm_hyp.cpu.helpers import load_library
@@ -70,6 +71,19 @@ def test_a_run_that_was_cut_goes_on(by_block: Bench):
             bench.core.start(bench.core.read(a64.UC_ARM64_REG_PC), count)
         assert by_block.core.started() == count
         assert by_block.core.read(a64.UC_ARM64_REG_PC) == plain.core.read(a64.UC_ARM64_REG_PC)
+
+
+@built
+def test_a_block_is_translated_once_whatever_the_budget(by_block: Bench):
+    translated: list[int] = []
+    by_block.core.uc.hook_add(uc_const.UC_HOOK_EDGE_GENERATED, lambda uc, now, before, data: translated.append(now.pc))
+    by_block.run(*LOOP, count=70)
+    known = len(translated)
+    assert known  # of all blocks but the first, which has none before it
+    for count in (21, 35, 70, 140):
+        by_block.core.start(BASE, count)
+        assert by_block.core.started() == count
+    assert len(translated) == known
 
 
 @built
