@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _BAR: Final = 20
 _INDENT: Final = "    "
 _SHOWN_TEXT: Final = 100
+_AS_ABOVE: Final = 'for the same reason as "{}"'
 _STATUS: Final = {"passed": "passed", "failed": "FAILED", "not graded": "not graded"}
 
 
@@ -145,20 +146,20 @@ def result(classroom: Classroom, lesson: Lesson, made: LessonResult) -> Iterator
 def _reasons(task: TaskResult, runs: Path) -> Iterator[str]:
     from arm_hyp.course.verdict import printable  # here: a list of lessons needs no machine
 
-    told: Feedback | None = None
-    for check in task.checks:
+    told = dict[object, int]()
+    for number, check in enumerate(task.checks):
         yield f"{_INDENT}{_STATUS[check.status]:<7} {check.title}"
         if check.feedback is not None:
-            yield from (_INDENT * 3 + line for line in _feedback(check.feedback, told, runs))
-        told = check.feedback or told
+            before = told.setdefault(_cause(check.feedback), number)
+            found = (
+                _feedback(check.feedback, runs) if before == number else (_AS_ABOVE.format(task.checks[before].title),)
+            )
+            yield from (_INDENT * 3 + line for line in found)
     if task.printed:
         yield f"{_INDENT}your file printed: {printable(task.printed.splitlines()[0][:_SHOWN_TEXT])}"
 
 
-def _feedback(feedback: Feedback, told: Feedback | None, runs: Path) -> Iterator[str]:
-    if told is not None and _cause(feedback) == _cause(told):
-        yield "for the same reason"
-        return
+def _feedback(feedback: Feedback, runs: Path) -> Iterator[str]:
     yield from (line for part in feedback.lines() for line in part.splitlines())
     if feedback.recording:
         yield f"look at it: arm-hyp show {os.path.relpath(runs / feedback.recording)} --at {feedback.mark}"

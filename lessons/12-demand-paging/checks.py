@@ -101,7 +101,11 @@ def runs_again(judge: Judge) -> None:
         run.expect(each.ipa not in seen, got, "a page aborts once", why, event=each.abort)
         seen.add(each.ipa)
     pages = judge.seeds["SEED_PAGES"]
-    run.expect(len(seen) == pages, f"{len(seen)} pages came", f"{pages} pages come, as many as the guest uses")
+    run.expect(
+        len(seen) == pages,
+        f"{len(seen)} page{'s' * (len(seen) != 1)} came",
+        f"{pages} pages come, as many as the guest uses",
+    )
 
 
 @check("pager", title="each page is in a free frame of its own")
