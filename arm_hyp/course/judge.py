@@ -7,7 +7,9 @@ their code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
@@ -32,6 +34,25 @@ from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float, stop: Callable[[], None]) -> Iterator[threading.Event]:
+    """Have a run stopped after so many seconds of the host. The event that is given says whether it was."""
+    is_late = threading.Event()
+
+    def end() -> None:
+        is_late.set()
+        stop()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield is_late
+    finally:
+        timer.cancel()
+
 
 _UNREPEATABLE: Final = ("the recording is not of this run", "the recording ends here")
 
@@ -174,7 +195,10 @@ class Judge:
             timeline.listen(FanOut(sink, watch))
         if options.typed:
             timeline.type(options.typed)
-        answer = timeline.run(options.limit, options.until)
+        with _ended_after(self._limits.wall_s, timeline.stop) as is_late:
+            answer = timeline.run(options.limit, options.until)
+        if is_late.is_set():
+            raise NotGraded(f"the host was not through with the run after {self._limits.wall_s:g} s; run it again")
         run = JudgedRun(timeline, sink, answer, self._build.shown, () if watch is None else watch.findings)
         if run.reason == "handler" and any(text in run.text for text in _UNREPEATABLE):
             got = "your handlers did something that does not happen again when what they did is repeated"

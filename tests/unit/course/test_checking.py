@@ -188,3 +188,29 @@ def test_only_the_tasks_that_are_asked_for_are_checked(tmp_path: Path):
     lesson = both(tmp_path)
     result = check_lesson(lesson, write(tmp_path / "mine", {"answers.toml": 'quiz = "b"'}), tasks=["quiz"])
     assert [(task.task, task.status) for task in result.tasks] == [("quiz", "passed")]
+
+
+def test_a_run_that_the_host_has_no_time_for_is_not_graded(tmp_path: Path):
+    table = """
+[[task]]
+name = "it"
+kind = "guest"
+title = "It"
+points = 1
+files = ["mine.s"]
+limit = 1_000_000_000_000
+machine = { image = "mine.s", hypervisor = "" }
+"""
+    checks = """
+from arm_hyp.course.checks import check
+
+@check("it", title="it ends")
+def ends(judge):
+    judge.run().expect_end()
+"""
+    lesson = make(tmp_path / "01-it", HEAD + table + HINTS, {"checks.py": checks})
+    mine = write(tmp_path / "mine", {"mine.s": "_start: add x0, x0, #1\n b _start\n"})
+    result = check_lesson(lesson, mine, limits=Limits(wall_s=0.0))
+    assert (result.status, result.earned) == ("not graded", 0)
+    (check,) = result.tasks[0].checks
+    assert check.feedback is not None and "not through with the run after 0 s" in check.feedback.got
