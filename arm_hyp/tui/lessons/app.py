@@ -29,7 +29,7 @@ from arm_hyp.tui.app import Options
 from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.lessons.commands import PANEL, REGISTERS_ALONE
-from arm_hyp.tui.lessons.page import FIRST_SAY, page_of
+from arm_hyp.tui.lessons.page import FIRST_SAY, direct_choices, page_of
 from arm_hyp.tui.lessons.paged import BESIDE_SLOT, PagedApp
 from arm_hyp.tui.lessons.places import go_to
 from arm_hyp.tui.lessons.saves import saves_in
@@ -115,7 +115,7 @@ class LessonApp(PagedApp):
         if isinstance(event, events.Key) and len(self.screen_stack) == 1 and self.focused_panel is self.page:
             from arm_hyp.tui.lessons.answering import answered  # here: it needs this class
 
-            if task is not None and not self.study.has_passed(task) and event.character in task.choices:
+            if task is not None and not self.study.has_passed(task) and event.character in direct_choices(task):
                 answered(self, task, event.character)
                 return
         await super().on_event(event)

@@ -56,6 +56,11 @@ def _walk(words: Sequence[str]) -> Instead:
     return Instead(f"{_WALK} a", f"{PANEL}walk", next(iter(words), ""))
 
 
+def _find(words: Sequence[str]) -> Instead:
+    """The end is where most recordings are looked at first: so begin at the start."""
+    return Instead(f"{_SHOWN['home']} {_SHOWN['search']}", "search", " ".join(_operands(words)[1:]).strip("'"))
+
+
 def _watch(_words: Sequence[str]) -> Instead:
     return Instead(_OPEN, "")
 
@@ -64,6 +69,7 @@ _FORMS: Final[Mapping[tuple[str, ...], Callable[[Sequence[str]], Instead | None]
     ("run",): _run,
     ("show",): lambda _words: Instead(f"{_SHOWN['end']} {REGISTERS_ALONE}", "end"),
     ("who",): _asks("who_changed", 1),
+    ("find",): _find,
     ("walk",): _walk,
     ("explain", "bit"): _asks("explain"),
     ("explain", "insn"): _asks("explain"),

@@ -15,7 +15,7 @@ from rich.text import Text
 from arm_hyp.course.answers import Value
 from arm_hyp.course.kinds.table import KINDS
 from arm_hyp.course.manifest import Task
-from arm_hyp.tui.keys import DIGITS
+from arm_hyp.tui.keys import DIGITS, LESSON_ACTIONS
 from arm_hyp.tui.lessons.commands import PANEL
 from arm_hyp.tui.lessons.markdown import drawn, inline
 from arm_hyp.tui.lessons.study import Study
@@ -31,6 +31,7 @@ FIRST_SAY: Final = "say first what happens: d answers, then you see it"
 """What the bottom line says where a prediction is asked for."""
 _BAR: Final = 12
 _DO: Final = "do"
+_KEYS: Final = frozenset(key for action in LESSON_ACTIONS for key in action.keys)
 _BITS: Final = f"{DIGITS[NAMES.index('bits')]} w"
 
 
@@ -107,7 +108,7 @@ def _keys(study: Study) -> Iterator[Key]:
     """Give the keys that lead on from here, the best first."""
     task = study.task
     if task is not None and not study.has_passed(task):
-        letters = f" or {', '.join(task.choices)}" if task.choices else ""
+        letters = f" or {', '.join(direct_choices(task))}" if task.choices else ""
         yield Key(f"d{letters}", "edit the file" if task.files else "answer", _DO)
         if any(name.partition(".")[0] in GROUPS for name in task.bits):
             yield Key(_BITS, "in the grid", f"{PANEL}bits")
@@ -116,12 +117,20 @@ def _keys(study: Study) -> Iterator[Key]:
         yield Key("h", "hint", "hint")
         return
     if study.is_last and study.passed == len(study.lesson.tasks):
-        yield Key("Enter", "the next lesson", "go_on")
+        if study.classroom.next_lesson(study.lesson) is None:
+            yield Key("L", "all lessons: this was the last one", "lessons")
+        else:
+            yield Key("Enter", "the next lesson", "go_on")
     elif not study.is_last:
         yield Key("Enter", "on", "go_on")
     else:
         yield Key("Enter", "to the task that is open", "go_on")
         yield Key("L", "all lessons", "lessons")
+
+
+def direct_choices(task: Task) -> tuple[str, ...]:
+    """Return the choices whose letter answers on the page itself: those that are no key of lessons."""
+    return tuple(letter for letter in task.choices if letter not in _KEYS)
 
 
 class LessonPage(PagePanel):

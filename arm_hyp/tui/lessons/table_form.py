@@ -83,8 +83,12 @@ class TableScreen(ModalScreen[Filled]):
         for line, index in enumerate(indices):
             name = "" if index is None else str(index)
             value = self._given.get(index) if index is not None else None
-            first = Static(name, classes="index") if self._is_fixed else Input(name, classes="index", id=f"index{line}")
-            second = Input("" if value is None else f"{value:#x}", classes="value", id=f"value{line}")
+            first = (
+                Static(name, classes="index")
+                if self._is_fixed
+                else Input(name, placeholder="entry", classes="index", id=f"index{line}")
+            )
+            second = Input("" if value is None else f"{value:#x}", placeholder="0x", classes="value", id=f"value{line}")
             yield Horizontal(first, second, Static(classes="says", id=f"says{line}"))
 
     def on_mount(self) -> None:
