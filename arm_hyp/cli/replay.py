@@ -14,6 +14,7 @@ from arm_hyp.cli.run import counts_exceptions, parse_checks
 from arm_hyp.cli.run_options import TRACE_FORMATS, RunCommand, one_of
 from arm_hyp.cli.session import Session
 from arm_hyp.cli.settings import Settings
+from arm_hyp.timeline.process.pipe import RecordingFile
 from arm_hyp.timeline.recordings.replay import Replay
 
 app = typer.Typer(add_completion=False)
@@ -74,5 +75,10 @@ def replay(
             branch=branch,
             gdb=gdb,
         )
+        if gdb is not None:
+            from arm_hyp.cli.gdb import GdbRun  # here: most recordings are only repeated
+
+            end = opened.recording.end
+            raise typer.Exit(GdbRun(configuration, settings, RecordingFile(recording, tuple(files or ())), end).run())
         status = Session(configuration, settings, opened).run()
     raise typer.Exit(status)

@@ -257,7 +257,11 @@ def parse_checks(text: str) -> frozenset[str]:
 
 
 def _run_session(configuration: Configuration, settings: Settings) -> int:
-    from arm_hyp.cli.session import Session  # here: other commands take the same options, and no machine
+    if settings.gdb is not None:
+        from arm_hyp.cli.gdb import GdbRun  # here, as below: other commands take the same options, and no machine
+
+        return GdbRun(configuration, settings).run()
+    from arm_hyp.cli.session import Session
 
     return Session(configuration, settings).run()
 

@@ -9,56 +9,35 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final
 
-from arm_hyp.cli.consoles import Consoles, coloured
+from arm_hyp.cli.consoles import Consoles
 from arm_hyp.cli.diagnosis import Diagnoses
 from arm_hyp.cli.settings import Settings
-from arm_hyp.cli.statistics import print_all, print_exceptions, speed_lines
+from arm_hyp.cli.shown import STANDARD, HandlersPrints, open_trace, prefixes_of, print_end, print_tables
 from arm_hyp.cli.terminal import KEYS, EscapeKeys, LiveConsole, Printer, raw_mode, signals_end, standard_terminal
 from arm_hyp.cli.trace_sinks import TextSink, trace_sink
 from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.debug.exports.formats import source_of
 from arm_hyp.debug.exports.lines import started
 from arm_hyp.errors import UserError
-from arm_hyp.events import Event, EventSink, FanOut
+from arm_hyp.events import EventSink, FanOut
 from arm_hyp.hypervisor.dumps import dumps_of
-from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.machine.loader import read_file
-from arm_hyp.runner.configuration import Configuration, virtual_machines
+from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Run, Runner, Type
 from arm_hyp.timeline.statistics import Statistics
 
 if TYPE_CHECKING:
     from arm_hyp.cli.checks import Checks
-    from arm_hyp.cli.gdb import GdbRun
     from arm_hyp.cli.recorded import RecordedRun
     from arm_hyp.timeline.recordings.replay import Replay
 
-_STANDARD: Final = "-"
-_BY_SIGNAL: Final = 128
-_QUIT_STATUS: Final = 130
-
-
-class _HandlersPrints:
-    """Shows what a user's handlers print on standard error, each line with its place: the console is the guest's."""
-
-    interests: Final = frozenset[type[Event]]({HandlerOutput})
-
-    def __init__(self, flush: Callable[[], None]) -> None:
-        self._flush = flush
-
-    def emit(self, event: Event) -> None:
-        """Show the text of a HandlerOutput."""
-        if isinstance(event, HandlerOutput):
-            self._flush()
-            for line in event.text.splitlines():
-                print(f"{Path(event.file).name}:{event.line}: {line}", file=sys.stderr)
+BY_SIGNAL: Final = 128
+QUIT_STATUS: Final = 130
 
 
 class Session:
@@ -69,18 +48,16 @@ class Session:
 
     def __init__(self, configuration: Configuration, settings: Settings, replay: Replay | None = None) -> None:
         self._settings, self._statistics, self._fan = settings, Statistics(time.perf_counter_ns), FanOut()
-        self._gdb = _gdb(configuration, settings, replay)
-        self._recorded = _recorded(configuration, settings, replay) if self._gdb is None else None
+        self._recorded = _recorded(configuration, settings, replay)
         path = settings.input_path
-        typed = b"" if path is None or path == _STANDARD else read_file(path)
+        typed = b"" if path is None or path == STANDARD else read_file(path)
         counts = settings.has_statistics or settings.counts_exceptions
         has_handlers = bool(configuration.hypervisor)
         listens = (
             counts or has_handlers or settings.trace is not None or bool(settings.checks)
         )  # a machine that nobody listens to makes no events
-        self._consoles = Consoles(Printer(sys.stdout.buffer), _prefixes(configuration, settings))
-        made_by = self._gdb or self._recorded
-        make = partial(Runner, configuration) if made_by is None else made_by.runner
+        self._consoles = Consoles(Printer(sys.stdout.buffer), prefixes_of(configuration, settings))
+        make = partial(Runner, configuration) if self._recorded is None else self._recorded.runner
         self._runner = make(self._fan if listens else None, self._consoles.put)
         _add_symbols(self._runner, settings.symbols)
         if self._recorded is not None:
@@ -89,7 +66,7 @@ class Session:
         self._diagnoses = Diagnoses(self._runner, always=settings.always_diagnoses)
         self._listening: tuple[EventSink, ...] = (self._statistics, self._diagnoses.recent) if counts else ()
         if has_handlers:
-            self._listening += (_HandlersPrints(self._consoles.flush),)
+            self._listening += (HandlersPrints(self._consoles.flush),)
         self._checks: Checks | None = None
         if settings.checks:
             from arm_hyp.cli.checks import Checks  # here: a run that nobody checks starts sooner
@@ -106,7 +83,7 @@ class Session:
             answer = self._run_connected()
         except OSError as error:
             trace = self._settings.trace
-            error.filename = error.filename or ("standard output" if trace in (None, _STANDARD) else f"--trace {trace}")
+            error.filename = error.filename or ("standard output" if trace in (None, STANDARD) else f"--trace {trace}")
             raise
         self._summary(answer, time.monotonic() - start)
         return int(answer["status"]) if self._recorded is None else self._recorded.told(self._runner, answer)
@@ -124,16 +101,14 @@ class Session:
                     source, flush=self._consoles.flush, keys=keys, wakeup=wakeup, is_paced=self._settings.is_realtime
                 )
             try:
-                answer = self._sent(source, wakeup)
+                answer = self._sent()
             except KeyboardInterrupt:
-                answer = {"status": _QUIT_STATUS, "reason": "torn", "text": "interrupted", "n": machine.retired}
+                answer = {"status": QUIT_STATUS, "reason": "torn", "text": "interrupted", "n": machine.retired}
                 answer["time_ns"] = machine.clock.now_ns
         return answer
 
-    def _sent(self, source: int | None, wakeup: int) -> dict[str, Any]:
+    def _sent(self) -> dict[str, Any]:
         """Run; what is recorded is written whatever happens."""
-        if self._gdb is not None:
-            return self._gdb.run(self._runner.machine.user, source, wakeup, self._consoles.flush)
         if self._recorded is not None:
             return self._recorded.run(self._runner)
         answer: dict[str, Any] = self._runner.send(Run(self._settings.limit, self._settings.until))
@@ -145,7 +120,7 @@ class Session:
         """Return where keys come from, and what becomes of them on the way; puts a terminal into raw mode."""
         terminal = standard_terminal() if self._settings.wants_terminal else None
         if terminal is None:
-            return (sys.stdin.fileno() if self._settings.input_path == _STANDARD else None), None
+            return (sys.stdin.fileno() if self._settings.input_path == STANDARD else None), None
         print("Ctrl-A x ends the run, Ctrl-A h helps", file=sys.stderr)
         stack.enter_context(raw_mode(terminal))
         return terminal, EscapeKeys(
@@ -153,9 +128,7 @@ class Session:
         )
 
     def _quit(self) -> None:
-        if self._gdb is not None:
-            self._gdb.end("ended by Ctrl-A x", _QUIT_STATUS)
-        self._runner.machine.request_stop("ended by Ctrl-A x", _QUIT_STATUS)
+        self._runner.machine.request_stop("ended by Ctrl-A x", QUIT_STATUS)
 
     def _next(self, before: bytes) -> None:
         """Have the user type to the next VM, once what was typed before has gone to this one."""
@@ -177,15 +150,13 @@ class Session:
 
     def _signalled(self, number: int) -> None:
         name = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-        if self._gdb is not None:
-            self._gdb.end(name, _BY_SIGNAL + number)
-        self._runner.machine.request_stop(name, _BY_SIGNAL + number, at_once=False)
+        self._runner.machine.request_stop(name, BY_SIGNAL + number, at_once=False)
 
     # --- the trace ---------------------------------------------------------------------------------------------------
 
     def _connect_trace(self, stack: ExitStack) -> None:
         """Open the trace, write its first line, and have everybody listen."""
-        file = _open_trace(self._settings.trace, stack)
+        file = open_trace(self._settings.trace, stack)
         if file is None:
             self._fan.sinks = self._listening
             return
@@ -199,25 +170,14 @@ class Session:
 
     def _summary(self, answer: dict[str, Any], host_s: float) -> None:
         """Print how the run ended, on standard error: standard output is the guest's."""
-        if self._consoles.is_inside_line and sys.stdout.isatty():
-            print(file=sys.stderr)
-        if self._statistics.has_any:
-            from rich.console import Console  # here: a run without tables ends sooner
-
-            console = Console(stderr=True, highlight=False)
-            show = print_all if self._settings.has_statistics else print_exceptions
-            show(console, self._statistics)
-        if self._settings.has_statistics:
-            for line in speed_lines(answer["n"], answer["time_ns"], host_s):
-                print(line, file=sys.stderr)
+        print_tables(self._consoles, self._statistics, self._settings, answer, host_s)
         if self._settings.dumps and self._runner.hypervisor is not None:
             for text in dumps_of(self._runner.hypervisor, self._settings.dumps):
                 print(text, file=sys.stderr)
         checked = self._checks.summary() if self._checks is not None else ()
         for line in (*self._ends(), *checked, *self._diagnoses.at_end(answer)):
             print(line, file=sys.stderr)
-        separator = "\n" if "\n" in answer["text"] else "; "  # what a failed handler says has several lines
-        print(f"{answer['text']}{separator}{answer['n']:,} instructions", file=sys.stderr)
+        print_end(answer)
 
     def _ends(self) -> list[str]:
         """Say how each VM ended, where there are several."""
@@ -249,35 +209,3 @@ def _add_symbols(runner: Runner, paths: tuple[str, ...]) -> None:
 
     plan = runner.plans[0]
     runner.plans = (replace(plan, symbols=SymbolTable.merged((plan.symbols, *map(read_symbols, paths)))),)
-
-
-def _gdb(configuration: Configuration, settings: Settings, replay: Replay | None) -> GdbRun | None:
-    """Return what waits for gdb, if anything does. Raises: UserError."""
-    if settings.gdb is None:
-        return None
-    from arm_hyp.cli.gdb import GdbRun  # here: most runs do not
-
-    return GdbRun(configuration, settings, replay)
-
-
-def _prefixes(configuration: Configuration, settings: Settings) -> list[bytes | None]:
-    """Return what begins each line of each console; None for a console that is not shown."""
-    vms = virtual_machines(configuration)
-    if len(vms) > 1 or any(vm.prefix for vm in vms):
-        texts = [f"[{vm.name}] " if vm.prefix is None else vm.prefix for vm in vms]
-        prefixes = coloured(texts)
-    else:
-        prefixes = [b""]
-    shown = [vm.console != "none" for vm in vms] or [configuration.console != "none"]
-    is_ours = settings.trace == _STANDARD  # the trace has standard output for itself
-    return [prefix if is_shown and not is_ours else None for prefix, is_shown in zip(prefixes, shown, strict=True)]
-
-
-def _open_trace(trace: str | None, stack: ExitStack) -> TextIO | None:
-    """Open a trace file; standard output is not closed. Raises: UserError."""
-    if trace is None or trace == _STANDARD:
-        return sys.stdout if trace else None
-    try:
-        return stack.enter_context(Path(trace).open("w", encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--trace {trace}", f"cannot be written: {error.strerror}", "name another file") from None

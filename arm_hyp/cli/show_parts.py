@@ -1,6 +1,6 @@
 """What `arm-hyp show` tells of a machine that stands at a position: parts, as text and as plain data.
 
-Read `timeline/place.py`, `debug/gdb/machine_view.py` and `debug/gdb/monitor.py` before this file.
+Read `timeline/place.py`, `debug/gdb/machine_debuggee.py` and `debug/gdb/monitor.py` before this file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from arm_hyp.arch.translation import READ, walk
 from arm_hyp.cli.dumps import parse_dumps
 from arm_hyp.cli.lines import print_folded, print_line
 from arm_hyp.cli.walk import parse_va
-from arm_hyp.debug.gdb.machine_view import MachineView
+from arm_hyp.debug.gdb.machine_debuggee import MachineDebuggee
 from arm_hyp.debug.gdb.target_description import CORE_FEATURE, FPU_FEATURE, RegisterRow
-from arm_hyp.debug.gdb.timeline_debuggee import TimelineDebuggee
 from arm_hyp.errors import UserError
 from arm_hyp.events import ExceptionTaken
 from arm_hyp.explain.walks import WalkStory, explain_walk
@@ -29,6 +28,7 @@ from arm_hyp.hypervisor.dumps import DUMPS as OF_VMS
 from arm_hyp.hypervisor.dumps import dumps_of
 from arm_hyp.runner.translation import view_of_cpu
 from arm_hyp.timeline.place import Place, place_of, place_of_event
+from arm_hyp.timeline.process.session import Session
 from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -132,24 +132,24 @@ class Parts(NamedTuple):
     def tell(self, timeline: Timeline, end: str) -> Told:
         """Look at the machine; the cursor comes back to where it is."""
         place = place_of(timeline, self.cpu)
-        view, debuggee = MachineView(timeline.runner), TimelineDebuggee(timeline, timeline.position.n)
+        debuggee = MachineDebuggee(Session(timeline), timeline.position.n)
         thread, made = place.cpu + 1, timeline.configuration
-        exception = debuggee.last_exception(place.cpu)
+        exception = debuggee.monitored.last_exception(place.cpu)
         has_esr = self.has_syndrome and exception is not None and exception.esr is not None
         return Told(
             place=place,
-            general=_values(view, thread, lambda row: row.feature == CORE_FEATURE),
+            general=_values(debuggee, thread, lambda row: row.feature == CORE_FEATURE),
             exception=exception,
             exception_place=None if exception is None else place_of_event(timeline.runner, exception),
             why="" if exception is None else why_trapped(exception, made.cpu, made.gic),
             end=end,
-            system=_values(view, thread, _is_system, is_sparse=True) if self.has_system else {},
+            system=_values(debuggee, thread, _is_system, is_sparse=True) if self.has_system else {},
             walk=None if self.va is None else _walk(timeline, place.cpu, self.va),
             syndrome=_syndrome(exception) if has_esr and exception is not None else None,
             dumps=dict(self._dumped(timeline, debuggee, thread)),
         )
 
-    def _dumped(self, timeline: Timeline, debuggee: TimelineDebuggee, thread: int) -> Iterator[tuple[str, str]]:
+    def _dumped(self, timeline: Timeline, debuggee: MachineDebuggee, thread: int) -> Iterator[tuple[str, str]]:
         hypervisor = timeline.runner.hypervisor
         for name in self.dumps:
             if hypervisor is not None and name in OF_VMS:
@@ -162,10 +162,10 @@ class Parts(NamedTuple):
 
 
 def _values(
-    view: MachineView, thread: int, is_asked: Callable[[RegisterRow], bool], *, is_sparse: bool = False
+    debuggee: MachineDebuggee, thread: int, is_asked: Callable[[RegisterRow], bool], *, is_sparse: bool = False
 ) -> dict[str, int]:
     """Return the registers that are asked for; `is_sparse`: without those that are 0."""
-    values = {row.name: view.read_register(thread, row.name) for row in view.description.rows if is_asked(row)}
+    values = {row.name: debuggee.read_register(thread, row.name) for row in debuggee.description.rows if is_asked(row)}
     return {name: value for name, value in values.items() if value is not None and (value or not is_sparse)}
 
 

@@ -79,14 +79,24 @@ def _registers(core: Core) -> _Registers:
     return _prepared[core]
 
 
+def general_registers(core: Core) -> dict[str, int]:
+    """Return x0 to x30, the stack pointers and the PC of a core, in one call."""
+    return dict(zip(_GENERAL, _registers(core).general.read(), strict=True))
+
+
+def vector_registers(core: Core) -> dict[str, int]:
+    """Return q0 to q31 of a core, in one call."""
+    return dict(zip(_VECTOR, _registers(core).vectors.read(), strict=True))
+
+
 def snapshot(core: Core) -> dict[str, Any]:
     """Return the state of a core that is not running."""
     held = _registers(core)
     return {
         "version": VERSION,
         "model": core.model,
-        "general": dict(zip(_GENERAL, held.general.read(), strict=True)),
-        "vector": dict(zip(_VECTOR, held.vectors.read(), strict=True)),
+        "general": general_registers(core),
+        "vector": vector_registers(core),
         "pstate": core.pstate,
         "exclusive": list(core.native.exclusive.read()),
         "system": dict(zip(held.system_names, held.system.read(), strict=True)),

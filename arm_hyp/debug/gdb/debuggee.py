@@ -1,6 +1,6 @@
 """What the stub asks of a machine: one small protocol, so that the stub is tested without one.
 
-Read `packets.py` before this file, `stub.py` and `timeline_debuggee.py` after it.
+Read `packets.py` before this file, `stub.py` and `machine_debuggee.py` after it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class StopPoint(NamedTuple):
 
 
 class Reason(StrEnum):
-    """Why the target stopped. START and END are the ends of the run, FAILED is a failure of the user's handlers."""
+    """Why the target stopped. START and END are the ends of the run, FAILED is a failure of the user's handlers,
+    or of the machine process.
+    """
 
     STEP = "step"
     POINT = "point"
@@ -74,6 +76,10 @@ class Debuggee(Protocol):
     @property
     def description(self) -> Description:
         """The registers that there are."""
+
+    @property
+    def thread_count(self) -> int:
+        """How many threads there are."""
 
     def threads(self) -> tuple[Thread, ...]:
         """Return all CPUs, then all vCPUs."""
@@ -110,7 +116,7 @@ class Debuggee(Protocol):
         """Go to the next, or last, place where one of the points holds, or to the end of the run there."""
 
     def stop(self) -> None:
-        """Have whatever moves stop soon. May be called from a signal handler."""
+        """Have whatever moves stop soon. May be called while it does."""
 
     def monitor(self, thread: int, command: str) -> str:
         """Do a command of `monitor`, and return what it says. Raises: UserError."""

@@ -1,16 +1,13 @@
 """The socket: one client at a time, its packets to a `Stub` and the answers back.
 
-Read `packets.py` and `stub.py` before this file. All in one thread: while the machine moves, the kernel's SIGIO says
-that something has come, and the handler looks whether it is an interrupt. A second client is sent away; the connection
-lost, the machine stays where it is until another one comes.
+Read `packets.py` and `stub.py` before this file. All in one thread: while the machine moves, whoever waits for it looks
+at what is `beside`, and so sees an interrupt. A second client is sent away; the connection lost, the machine stays
+where it is until another one comes.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import select
-import signal
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -98,8 +95,8 @@ class Client:
 class Server:
     """A listening socket and at most one client. `say` gets a line for the user about everything that happens there.
 
-    `others` gives descriptors to look at as well while the machine stands, each with what is to be done when it becomes
-    readable; `is_ended` tells whether the user wants the run to end.
+    `others` gives descriptors to look at as well, each with what is to be done when it becomes readable; `is_ended`
+    tells whether the user wants the run to end.
     """
 
     def __init__(
@@ -111,7 +108,8 @@ class Server:
     ) -> None:
         self._say, self._others, self._is_ended = say, others, is_ended
         self._client: Client | None = None
-        self._stop: Callable[[], None] | None = None  # while the machine moves
+        self._stop: Callable[[], None] | None = None  # while the machine moves, and nobody has stopped it
+        self._had_client = False
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._listener = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -199,35 +197,36 @@ class Server:
 
     @contextmanager
     def attended(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Have `stop` called when the client interrupts or has gone, or when one comes where there was none."""
-        before = signal.signal(signal.SIGIO, lambda number, frame: self._look())
-        self._stop = stop
-        watched = [self._listener, *([] if self._client is None else [self._client.connection])]
+        """Have `stop` called when the client interrupts or has gone, or when one comes where there was none.
+
+        Once at most. Whoever waits for the machine looks at what is `beside`.
+        """
+        self._stop, self._had_client = stop, self._client is not None
         try:
-            for one in watched:
-                _signal_input(one, True)
-            self._look()  # at what came before
             yield
         finally:
             self._stop = None
-            for one in watched:
-                _signal_input(one, False)
-            signal.signal(signal.SIGIO, before)
             if self._client is not None:
                 self._client.forget_interrupts()
 
+    def beside(self) -> Mapping[int, Callable[[], None]]:
+        """Return what to look at while the machine works, each with what is to be done when something comes there."""
+        self._stop_if_wanted()  # by what came before
+        client = self._client
+        theirs = {} if client is None or client.is_lost else {client.connection.fileno(): self._look}
+        return {self._listener.fileno(): self._look, **theirs, **self._others()}
+
     def _look(self) -> None:
-        """Look what has come; runs between any two steps of the machine's own code."""
-        stop, client = self._stop, self._client
-        if stop is None:
-            return
+        """Look what has come."""
         self._accept()
-        if client is None:
-            if self._client is not None:
-                stop()
-            return
-        client.receive()
-        if client.is_interrupted:
+        if self._client is not None:
+            self._client.receive()
+        self._stop_if_wanted()
+
+    def _stop_if_wanted(self) -> None:
+        stop, client = self._stop, self._client
+        if stop is not None and client is not None and (client.is_interrupted or not self._had_client):
+            self._stop = None
             stop()
 
     # --- connections -------------------------------------------------------------------------------------------------
@@ -254,12 +253,3 @@ class Server:
         if self._client is not None:
             self._client.connection.close()
             self._client = None
-
-
-def _signal_input(one: socket.socket, is_wanted: bool) -> None:
-    """Have the kernel send SIGIO when something comes, or no more."""
-    if one.fileno() < 0:
-        return
-    flags = fcntl.fcntl(one, fcntl.F_GETFL)
-    fcntl.fcntl(one, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(one, fcntl.F_SETFL, flags | os.O_ASYNC if is_wanted else flags & ~os.O_ASYNC)

@@ -144,7 +144,7 @@ class Stub:
         number = int(text, 16)
         if number <= 0:
             return self._thread
-        if number > len(self._debuggee.threads()):
+        if number > self._debuggee.thread_count:
             raise ValueError(f"there is no thread {number}")
         return number
 
@@ -162,7 +162,7 @@ class Stub:
         return f"QC{self._stop.thread:x}".encode()
 
     def _all_threads(self, _rest: bytes) -> bytes:
-        return b"m" + ",".join(f"{thread.number:x}" for thread in self._debuggee.threads()).encode()
+        return b"m" + ",".join(f"{number:x}" for number in range(1, self._debuggee.thread_count + 1)).encode()
 
     def _thread_extra(self, rest: bytes) -> bytes:
         thread = self._debuggee.threads()[self._parsed_thread(rest[1:]) - 1]

@@ -95,7 +95,7 @@ class Child:
         self._session: Session
         self._keeper: Keeper
         self._doing: type = Begin
-        self._is_taking = False
+        self._is_taking = self._stops = False
 
     def serve(self, begin: Begin) -> None:
         """Answer until the other end is gone. Raises: Closed."""
@@ -140,15 +140,17 @@ class Child:
         if session.listeners.teller is not None:
             session.listeners.teller.on_full = self._tell_now
         if asked.number:
+            self._stops = False
             self._answer(asked.number, answer)
 
     def _answer(self, number: int, answer: Answer) -> None:
         events = self._session.take_events() if hasattr(self, "_session") else _NO_EVENTS
-        frame = Answered(number, answer, events)
-        if len(encode(frame)) > LONGEST_ANSWER_BYTES:
-            frame = Answered(number, Failed("the answer", "is too long", "ask for less at once"), _NO_EVENTS)
+        data = encode(Answered(number, answer, events))
+        if len(data) > LONGEST_ANSWER_BYTES:
+            failed = Failed("the answer", "is too long", "ask for less at once")
+            data = encode(Answered(number, failed, _NO_EVENTS))
         self._put_told()
-        self._pipe.put(frame)
+        self._pipe.put_encoded(data)
         self._pipe.flush()
 
     def _put_told(self) -> None:
@@ -195,6 +197,7 @@ class Child:
     def _take(self, asked: Asked) -> None:
         message, user = asked.message, self._session.user if self._session.is_busy else None
         if isinstance(message, ask.Stop):
+            self._stops = bool(self._inbox) and not self._session.is_busy  # it came with what it is to stop
             self._session.stop()
         elif isinstance(message, ask.Live) and not asked.number and user is not None:
             user.become(can_type=message.can_type, is_paced=message.is_paced)
@@ -235,6 +238,8 @@ class Child:
             return
         try:
             self._take_in()
+            if self._stops and self._session.is_busy:
+                self._session.stop()
             if self._is_new:
                 self._type()
                 self._keeper.keep_running()

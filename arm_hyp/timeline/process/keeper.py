@@ -58,6 +58,7 @@ class Keeper:
         self._timeline, self._box = timeline, box
         self._counts: dict[str, _Counts] = {}
         self._marked = Marked({}, ())
+        self._placed: Place | None = None
         if timeline.runner.handlers is not None:
             box.note(_kept_handlers(timeline.runner.handlers))
 
@@ -97,8 +98,10 @@ class Keeper:
         if timeline.is_at_end or tip.position > timeline.frontier:
             typed = [queue.typed for queue in queues(timeline.runner)]
         outcome = None if ended is None else (ended.reason, ended.status, ended.text)
-        name, here = timeline.history.name, timeline.position
-        self._box.note(Place(name, here, tip.position, tip.time_ns, tuple(typed), outcome))
+        place = Place(timeline.history.name, timeline.position, tip.position, tip.time_ns, tuple(typed), outcome)
+        if place != self._placed:
+            self._placed = place
+            self._box.note(place)
 
     def _keep_branch(self, history: History, inputs: Sequence[Sequence[Arrival]]) -> None:
         known = self._counts.get(history.name)

@@ -15,6 +15,8 @@ from arm_hyp.runner.messages import Edit, Poke, Run, Type
 from arm_hyp.timeline.position import Position
 
 Kind = Literal["instruction", "exception", "return", "exit", "interrupt", "switch", "caller"]
+Access = Literal["read", "write", "fetch"]
+PointKind = Literal["execute", "write", "read", "access"]
 LONGEST_READ_BYTES = 1 << 20
 MOST_ROWS = 10_000
 MOST_COLUMNS = 1000
@@ -59,10 +61,7 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
 
 
 class Live(msgspec.Struct, frozen=True, tag="live"):
-    """Have somebody watch, or nobody any more: idle time takes its time, and a guest waits for input.
-
-    Once nobody `can_type` any more it waits for nobody; without `is_paced` idle time then takes none either.
-    """
+    """Have somebody watch, or nobody any more: a guest waits for one who `can_type`; `is_paced` idle time takes time."""
 
     is_live: bool = True
     can_type: bool = True
@@ -163,7 +162,7 @@ class Write(msgspec.Struct, frozen=True, tag="write"):
 class Point(msgspec.Struct, frozen=True):
     """Where a debugger wants to stop: before the instruction at a VA, or at accesses to physical memory."""
 
-    kind: Literal["execute", "write", "read", "access"]
+    kind: PointKind
     address: int
     size_bytes: int = 1
 
@@ -217,7 +216,7 @@ class Walk(msgspec.Struct, frozen=True, tag="walk"):
     """Translate a VA step by step as a CPU or vCPU does now, at its exception level or another."""
 
     va: int
-    access: Literal["read", "write", "fetch"] = "read"
+    access: Access = "read"
     el: int | None = None
     whose: Whose = CPU0
 

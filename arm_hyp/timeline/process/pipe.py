@@ -115,7 +115,10 @@ class Pipe:
 
     def put(self, frame: Any) -> None:
         """Send a frame, or what the pipe takes of it now; the rest goes with `flush`. Raises: Closed."""
-        data = encode(frame)
+        self.put_encoded(encode(frame))
+
+    def put_encoded(self, data: bytes) -> None:
+        """Send a frame that is encoded already, as `put` does. Raises: Closed."""
         self._out += _LENGTH.pack(len(data)) + data
         self.push()
 

@@ -7,12 +7,12 @@ after it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.sysregs import SystemRegister
-from arm_hyp.cpu.context import El1Contexts
+from arm_hyp.cpu.snapshot import general_registers, vector_registers
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.vcpu_registers import TIMERS
 from arm_hyp.timeline.process.answers import RegisterGroup, RegistersAnswer
@@ -36,6 +36,7 @@ _READ_HAS_EFFECT: Final = frozenset(
 )
 GROUPS: Final = ("general", "vector", "el0", "el1", "el2", "timers", "gic", "pmu", "debug", "id", "pauth")
 
+_OF_GUEST: Final = ("PC", "PSTATE", "SP", *_SP_BANKS[:2])
 Read = Callable[[str], int | None]
 
 
@@ -112,15 +113,18 @@ def _selected_bank(pstate: int) -> str:
 
 
 def _of_core(core: Core) -> Read:
-    direct = El1Contexts(core)
+    general, selected = general_registers(core), _selected_bank(core.pstate)
+    vectors = cache(partial(vector_registers, core))
 
     def read(name: str) -> int | None:
         if name in ("PC", "PSTATE"):
             return core.pc if name == "PC" else core.pstate
-        if name in ("SP", _selected_bank(core.pstate)):
+        if name in ("SP", selected):
             return core.sp  # the bank of the one in use is not up to date
-        if name[0] in "XQ" or name in _SP_BANKS[:2]:
-            return direct.read(name)
+        if name[0] == "Q":
+            return vectors()[name.lower()]
+        if name[0] == "X" or name in _SP_BANKS[:2]:
+            return general[name.lower()]
         return core.registers.read(sysregs.by_name(name).encoding)
 
     return read
@@ -132,7 +136,7 @@ def _of_vcpu(vcpu: Vcpu) -> Read:
     of_core = _of_core(vcpu.cpu.core) if vcpu.cpu is not None and is_in_guest else None
 
     def read(name: str) -> int | None:
-        if of_core is not None and name in ("PC", "PSTATE", "SP", *_SP_BANKS[:2]):
+        if of_core is not None and (name[0] == "X" or name in _OF_GUEST):
             return of_core(name)
         known = _selected_bank(vcpu.pstate) if name == "SP" else name
         return vcpu.read(known) if known in vcpu.context or known in TIMERS else None

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import pytest
 
 from arm_hyp.debug.gdb.debuggee import Reason, StopKind, StopPoint
-from arm_hyp.debug.gdb.timeline_debuggee import TimelineDebuggee
+from arm_hyp.debug.gdb.machine_debuggee import MachineDebuggee
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.position import START, Position
+from arm_hyp.timeline.process.session import Session
 from arm_hyp.timeline.timeline import Timeline
 
 LIMIT = 300
@@ -53,7 +54,7 @@ def _places(timeline: Timeline) -> list[Place]:
     return places
 
 
-def _stops(debuggee: TimelineDebuggee, timeline: Timeline, point: StopPoint, *, is_forward: bool) -> list[Position]:
+def _stops(debuggee: MachineDebuggee, timeline: Timeline, point: StopPoint, *, is_forward: bool) -> list[Position]:
     """Go from stop to stop to the end of the run; off each by a step, as gdb does."""
     found: list[Position] = []
     while debuggee.go(frozenset({point}), is_forward=is_forward).reason is Reason.POINT:
@@ -78,7 +79,7 @@ def test_a_breakpoint_stops_at_each_place_before_its_instruction(guest: str) -> 
     end, state = straight.position, straight.runner.snapshot()
     for pc in sorted({place.pc for place in places})[:40:3]:
         timeline = _timeline(image)
-        debuggee, point = TimelineDebuggee(timeline, end.n), StopPoint(StopKind.SOFTWARE, pc, 4)
+        debuggee, point = MachineDebuggee(Session(timeline), end.n), StopPoint(StopKind.SOFTWARE, pc, 4)
         wanted = [place.position for place in places if place.pc == pc and START < place.position < end]
         assert _stops(debuggee, timeline, point, is_forward=True) == wanted
         assert timeline.runner.snapshot() == state
@@ -90,7 +91,7 @@ def test_a_breakpoint_stops_at_each_place_before_its_instruction(guest: str) -> 
 
 def test_a_breakpoint_at_the_frontier_counts_for_who_comes_from_before_it() -> None:
     timeline = _timeline(str(guests_directory() / "02-wfi.s"))
-    debuggee = TimelineDebuggee(timeline, LIMIT)
+    debuggee = MachineDebuggee(Session(timeline), LIMIT)
     frontier = timeline.seek(Position(9))
     point = StopPoint(StopKind.SOFTWARE, timeline.runner.machine.core.pc, 4)
     timeline.seek(Position(5))
@@ -107,7 +108,7 @@ def test_two_cpus_stop_and_come_to_the_same_end() -> None:
     pcs = {core.pc for core in straight.runner.machine.cpus.cores}
     for pc in sorted(pcs):
         timeline = _timeline(image, cpus=2)
-        debuggee = TimelineDebuggee(timeline, LIMIT)
+        debuggee = MachineDebuggee(Session(timeline), LIMIT)
         found = _stops(debuggee, timeline, StopPoint(StopKind.HARDWARE, pc, 4), is_forward=True)
         assert found
         assert (timeline.position, timeline.runner.snapshot()) == (end, state)
@@ -134,7 +135,7 @@ def test_a_watchpoint_stops_before_each_access_and_back_behind_it(
     before = [place.position for place in places[:-1] if place.pc - start in instructions]
     assert len(before) == 5 * len(instructions)
     timeline = _timeline(stores)
-    debuggee = TimelineDebuggee(timeline, LIMIT)
+    debuggee = MachineDebuggee(Session(timeline), LIMIT)
     address = COUNTER + offset
     point = StopPoint(kind, address, size_bytes, debuggee.locate(1, address) or 0)
     assert _stops(debuggee, timeline, point, is_forward=True) == before
@@ -147,7 +148,7 @@ def test_steps_go_from_place_to_place_and_back() -> None:
     image = str(guests_directory() / "02-wfi.s")
     places = [place.position for place in _places(_timeline(image))]
     timeline = _timeline(image)
-    debuggee = TimelineDebuggee(timeline, LIMIT)
+    debuggee = MachineDebuggee(Session(timeline), LIMIT)
     for place in places[1:]:
         assert debuggee.step(1).reason is Reason.STEP
         assert timeline.position == place
@@ -165,13 +166,13 @@ def test_a_step_of_a_cpu_whose_turn_it_is_not_waits_for_its_turn() -> None:
     cpus = timeline.runner.machine.cpus
     other = next(core for core in cpus.cores if core is not cpus.current)
     retired = other.retired
-    TimelineDebuggee(timeline, 1_000_000).step(other.index + 1)
+    MachineDebuggee(Session(timeline), 1_000_000).step(other.index + 1)
     assert other.retired == retired + 1
 
 
 def test_the_limit_is_an_end() -> None:
     timeline = _timeline(str(guests_directory() / "02-wfi.s"))
-    debuggee = TimelineDebuggee(timeline, 20)
+    debuggee = MachineDebuggee(Session(timeline), 20)
     stop = debuggee.go(frozenset(), is_forward=True)
     assert stop.reason is Reason.END
     assert "20 instructions" in stop.text
@@ -181,7 +182,7 @@ def test_the_limit_is_an_end() -> None:
 
 def test_a_change_in_the_past_begins_a_branch() -> None:
     timeline = _timeline(str(guests_directory() / "02-wfi.s"))
-    debuggee = TimelineDebuggee(timeline, LIMIT)
+    debuggee = MachineDebuggee(Session(timeline), LIMIT)
     debuggee.go(frozenset(), is_forward=True)
     end = timeline.position
     timeline.seek(Position(9))
@@ -195,7 +196,7 @@ def test_a_change_in_the_past_begins_a_branch() -> None:
 
 def test_registers_and_memory_are_changed() -> None:
     timeline = _timeline(str(guests_directory() / "02-wfi.s"))
-    debuggee = TimelineDebuggee(timeline, LIMIT)
+    debuggee = MachineDebuggee(Session(timeline), LIMIT)
     wanted = {"x3": 7, "sp": 0x4009_0000, "pc": 0x4008_0010, "cpsr": 0x6000_03C9, "v2": 1 << 100 | 5, "fpcr": 1 << 22}
     for name, value in wanted.items():
         debuggee.write_register(1, name, value)
@@ -206,7 +207,7 @@ def test_registers_and_memory_are_changed() -> None:
 
 
 def test_devices_are_neither_read_nor_written() -> None:
-    debuggee = TimelineDebuggee(_timeline(str(guests_directory() / "02-wfi.s")), LIMIT)
+    debuggee = MachineDebuggee(Session(_timeline(str(guests_directory() / "02-wfi.s"))), LIMIT)
     assert debuggee.read_memory(1, 0x0900_0000, 4) == b""
     with pytest.raises(Exception, match="not RAM"):
         debuggee.write_memory(1, 0x0900_0000, b"x")

@@ -8,13 +8,22 @@ from pathlib import Path
 import pytest
 
 from arm_hyp.arch.registers import layout_of
+from arm_hyp.cpu.symbols import SymbolTable
 from arm_hyp.debug.gdb.machine_view import MachineView
 from arm_hyp.debug.gdb.target_description import CORE_FEATURE, FPU_FEATURE, SYSTEM_FEATURE, describe
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
-from arm_hyp.runner.runner import Read, Run, Runner, Snapshot
+from arm_hyp.runner.messages import Run
+from arm_hyp.runner.runner import Read, Snapshot
+from arm_hyp.timeline.process.session import Session
 
 MACHINES = [("a72", 2), ("max", 3), ("max-fgt", 3)]
+
+
+def _machine(made: Configuration, instructions: int) -> tuple[Session, MachineView]:
+    session = Session(made)
+    session.send(Run(instructions))
+    return session, MachineView(session, SymbolTable(), lambda text: None)
 
 
 def _root(model: str, gic: int) -> ET.Element:
@@ -71,10 +80,9 @@ def test_registers_with_an_effect_when_read_are_left_out() -> None:
 @pytest.mark.parametrize(("model", "gic"), MACHINES)
 def test_reading_all_registers_and_memory_leaves_no_mark(model: str, gic: int) -> None:
     image = str(guests_directory() / "05-stage2-faults.s")
-    runner = Runner(Configuration(image=image, cpu=model, gic=gic, memory_bytes=4 << 20))
-    runner.send(Run(200))
+    session, view = _machine(Configuration(image=image, cpu=model, gic=gic, memory_bytes=4 << 20), 200)
+    runner = session.timeline.runner
     before = runner.send(Snapshot())
-    view = MachineView(runner)
     values = {row.name: view.read_register(1, row.name) for row in view.description.rows}
     view.read_memory(1, 0x4008_0000, 8192)
     assert runner.send(Snapshot()) == before
@@ -82,9 +90,8 @@ def test_reading_all_registers_and_memory_leaves_no_mark(model: str, gic: int) -
 
 
 def test_values_are_those_of_the_machine() -> None:
-    runner = Runner(Configuration(image=str(guests_directory() / "02-wfi.s"), memory_bytes=4 << 20))
-    runner.send(Run(15))
-    state, view = runner.send(Read()), MachineView(runner)
+    session, view = _machine(Configuration(image=str(guests_directory() / "02-wfi.s"), memory_bytes=4 << 20), 15)
+    state = session.timeline.runner.send(Read())
     for number in range(31):
         assert view.read_register(1, f"x{number}") == state["general"][f"x{number}"]
     assert view.read_register(1, "pc") == state["general"]["pc"]
@@ -96,19 +103,18 @@ def test_the_stack_pointer_in_use_is_up_to_date(tmp_path: Path) -> None:
     image = tmp_path / "stack.s"
     lines = ("_start: mov x0, #0x4000", "mov sp, x0", "msr spsel, #0", "mov x0, #0x5000", "mov sp, x0", "b .")
     image.write_text("\n        ".join(lines) + "\n")
-    runner = Runner(Configuration(image=str(image), memory_bytes=4 << 20))
-    view = MachineView(runner)
-    runner.send(Run(2))
+    session, view = _machine(Configuration(image=str(image), memory_bytes=4 << 20), 2)
     assert (view.read_register(1, "sp"), view.read_register(1, "SP_EL2")) == (0x4000, 0x4000)
-    runner.send(Run(5))
+    session.send(Run(5))
+    view.forget()
     assert (view.read_register(1, "sp"), view.read_register(1, "SP_EL0")) == (0x5000, 0x5000)
     assert view.read_register(1, "SP_EL2") == 0x4000
 
 
-def test_memory_by_the_regime_or_physical(tmp_path: Path) -> None:
-    runner = Runner(Configuration(image=str(guests_directory() / "05-stage2-faults.s"), memory_bytes=4 << 20))
-    runner.send(Run(158))
-    view = MachineView(runner)
+def test_memory_by_the_regime_or_physical() -> None:
+    made = Configuration(image=str(guests_directory() / "05-stage2-faults.s"), memory_bytes=4 << 20)
+    session, view = _machine(made, 158)
+    runner = session.timeline.runner
     assert runner.machine.core.el == 1
     assert view.read_memory(1, 0x4020_0000, 4) == b""  # stage 2 maps nothing there
     view.is_physical = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,11 +19,13 @@ from arm_hyp.errors import UserError
 
 
 class Still:
-    """A machine that does not run by itself: `go` waits for whoever stops it."""
+    """A machine that does not run by itself: `go` waits for whoever stops it, and looks at what is beside."""
 
     description = describe("a72", 2, 4)
+    thread_count = 1
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self.is_stopped, self.moves = False, 0
         self.moving = threading.Event()
 
@@ -57,8 +60,10 @@ class Still:
     def go(self, points: frozenset[StopPoint], *, is_forward: bool) -> Stop:
         self.moves += 1
         self.moving.set()
-        while not self.is_stopped:  # as a guest that never ends; Python looks at signals between any two steps
-            pass
+        while not self.is_stopped:  # as whoever waits for a machine process
+            beside = self._server.beside()
+            for one in () if self.is_stopped else select.select([*beside], [], [])[0]:
+                beside[one]()
         self.is_stopped = False
         return Stop(Reason.INTERRUPT, 1)
 
@@ -112,7 +117,7 @@ def server(said: list[str]) -> Iterator[Server]:
 
 
 def _serve(server: Server, dialogue: Callable[[], None], machine: Still | None = None) -> Ending:
-    """Serve here, where signals come, while somebody else has a dialogue."""
+    """Serve here, while somebody else has a dialogue."""
     failed: list[BaseException] = []
 
     def talk() -> None:
@@ -124,7 +129,7 @@ def _serve(server: Server, dialogue: Callable[[], None], machine: Still | None =
 
     peer = threading.Thread(target=talk)
     peer.start()
-    ending = server.serve(machine or Still(), lambda: 0)
+    ending = server.serve(machine or Still(server), lambda: 0)
     peer.join()
     assert not failed, failed
     return ending
@@ -153,7 +158,7 @@ def test_a_second_client_is_sent_away_and_the_first_lives_on(server: Server, sai
 
 
 def test_a_second_client_is_sent_away_while_the_machine_runs(server: Server, said: list[str]) -> None:
-    machine = Still()
+    machine = Still(server)
 
     def dialogue() -> None:
         gdb = Peer(server)
@@ -179,7 +184,7 @@ def test_an_interrupt_that_comes_with_the_packet_holds(server: Server) -> None:
 
 
 def test_an_interrupt_while_nothing_moves_is_none(server: Server) -> None:
-    machine = Still()
+    machine = Still(server)
 
     def dialogue() -> None:
         gdb = Peer(server)
@@ -193,7 +198,7 @@ def test_an_interrupt_while_nothing_moves_is_none(server: Server) -> None:
 
 @pytest.mark.parametrize("last", [b"", b"$m4008", encode(b"c"), encode(b"c")[:-1], b"$" + b"x" * 300_000])
 def test_a_lost_connection_leaves_the_machine_to_the_next_client(server: Server, said: list[str], last: bytes) -> None:
-    machine = Still()
+    machine = Still(server)
 
     def dialogue() -> None:
         first = Peer(server)
@@ -234,7 +239,7 @@ def test_a_damaged_packet_is_asked_for_again_and_an_answer_sent_again(server: Se
 
 
 def test_who_connects_while_nobody_debugs_stops_the_run(server: Server) -> None:
-    machine = Still()
+    machine = Still(server)
 
     def come() -> None:
         machine.moving.wait()
@@ -259,7 +264,7 @@ def test_the_user_can_end_a_wait(said: list[str], is_connected: bool) -> None:
     server = Server(Address("127.0.0.1", 0), said.append, lambda: others, lambda: bool(ended))
     peers = [Peer(server)] if is_connected else []
     os.write(writable, b"!")
-    assert server.serve(Still(), lambda: 0) is Ending.ENDED
+    assert server.serve(Still(server), lambda: 0) is Ending.ENDED
     assert [peer.is_closed() for peer in peers] == [True] * is_connected
     server.close()
     os.close(readable)

@@ -30,6 +30,8 @@ class Fake:
         self.next_stop = Stop(Reason.STEP, 1)
         self.moves: list[object] = []
 
+    thread_count = 3
+
     def threads(self) -> tuple[Thread, ...]:
         return (Thread(1, "CPU 0", "at EL2"), Thread(2, "CPU 1", "off"), Thread(3, "vm<0>/vcpu0", "ready"))
 
