@@ -206,7 +206,8 @@ class PanelWidget(Widget, can_focus=True):
         self.redraw()
 
     def on_resize(self) -> None:
-        """Draw anew."""
+        """Draw anew, around what the cursor is about."""
+        self.top, self._seen = 0, ()
         self.redraw()
 
     def on_mouse_scroll_down(self) -> None:

@@ -214,7 +214,7 @@ def _spans_lines(page: Page, look: Look) -> list[Text]:
 def _explained(lines: list[Text], page: Page, look: Look) -> list[Text]:
     """Return the lines, with the meaning of the signs at the bottom where that is empty."""
     empty = page.height - len(lines) - 1
-    if empty < 1:
+    if empty < 0:
         return lines
     return [*lines, *[Text()] * empty, legend(_picture(page), page.width, look)]
 

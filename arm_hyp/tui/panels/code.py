@@ -163,7 +163,7 @@ class CodePanel(Panel):
     def heading(self, view: View) -> str:
         """Say which place this is, and whether the CPU is there or was."""
         focus = focus_of(view, wants_origin=self.wants_origin)
-        if focus is None:
+        if focus is None or (is_python_here(view) and view.trap is None):
             return self.title
         place = place_name(view.subject.symbols, focus.address) or _address_text(focus.address)
         if has_origin(view, wants_origin=self.wants_origin):
@@ -224,6 +224,8 @@ class CodePanel(Panel):
             return failed(view, registers_of("general", view.whose), width, look) or nothing(
                 "The PC is not known yet.", width, look
             )
+        if is_python_here(view) and view.trap is None:
+            return nothing("The hypervisor at EL2 is Python: it has no instructions to show.", width, look)
         for _, message in self._readings(view, focus):
             if view.failure(message) is not None:
                 return failed(view, message, width, look)

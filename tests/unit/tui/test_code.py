@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_said():
     view = view_at("02-wfi.s", BEFORE, [panel], TWI)
     nothing = {m: MemoryAnswer(a.address, b"") if isinstance(a, MemoryAnswer) else a for m, a in view.answers.items()}
     empty = replace(view, answers=nothing)
-    assert "no code to show at 0000_0000_4008_0028" in text_of(panel, empty, 120, 4)
+    assert "No memory is mapped at 4008_0028" in text_of(panel, empty, 120, 4)
     assert "The PC is not known yet." in text_of(panel, replace(view, answers={}), 60, 4)
 
 
