@@ -7,6 +7,7 @@ new) beside it.
 from __future__ import annotations
 
 import secrets
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -39,6 +40,14 @@ _WAKE_MS: Final = 1000
 """So often is looked without being told of a save: not every file system tells."""
 
 
+def _opened(folder: str, lessons: str | None) -> Classroom:
+    classroom = open_classroom(Path(folder), lessons)
+    kept = classroom.workspace.kept
+    if kept is not None:
+        print(f"arm-hyp: what you had done cannot be read, and begins anew; it is kept as {kept}", file=sys.stderr)
+    return classroom
+
+
 @app.callback()
 def lesson() -> None:
     """Work through the course: lessons with tasks that the real machine checks."""
@@ -47,7 +56,7 @@ def lesson() -> None:
 @app.command("list")
 def list_(folder: DirOption = ".", lessons: LessonsOption = None, as_json: JsonOption = False) -> None:
     """List the lessons, and how far you are in each."""
-    standings = open_classroom(Path(folder), lessons).standings()
+    standings = _opened(folder, lessons).standings()
     if as_json:
         lines.print_json([standing._asdict() | {"is_passed": standing.is_passed} for standing in standings])
     else:
@@ -61,14 +70,14 @@ def start(
     lessons: LessonsOption = None,
 ) -> None:
     """Begin a lesson, or go back to it: what it starts with is copied into your folder, if it is not there."""
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     _begin(classroom, classroom.lesson(name))
 
 
 @app.command("next")
 def next_(folder: DirOption = ".", lessons: LessonsOption = None) -> None:
     """Begin the lesson behind the current one."""
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     following = classroom.next_lesson(_here(classroom, folder))
     if following is None:
         print("this was the last lesson")
@@ -97,7 +106,7 @@ def show(
     lessons: LessonsOption = None,
 ) -> None:
     """Print the text of a lesson, and its tasks."""
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     chosen = _chosen(classroom, folder, name)
     steps = read_steps(chosen)
     if step is not None and step > len(steps):
@@ -118,9 +127,9 @@ def check(
 
     Exit status: 0 passed, 1 failed, 2 bad input, 3 not graded: the computer was too slow, or could not run it.
     """
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     chosen = _chosen(classroom, folder, name)
-    if not classroom.workspace.of(chosen).exists():
+    if not classroom.workspace.of(chosen).is_dir():
         classroom.begin(chosen)
     result = classroom.check(chosen, seed=_drawn(seed), tasks=names or None)
     if as_json:
@@ -138,7 +147,7 @@ def hint(
     lessons: LessonsOption = None,
 ) -> None:
     """Give a hint for a task; each time a plainer one."""
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     chosen = _chosen(classroom, folder, name)
     found = classroom.hint(chosen, _task(classroom, chosen, task))
     lines.print_lines([f"{found.task}, hint {found.number} of {found.of}: {found.text}"])
@@ -161,7 +170,7 @@ def answer(
     lessons: LessonsOption = None,
 ) -> None:
     """Answer a task: it is written to answers.toml, and checked."""
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     chosen = _chosen(classroom, folder, name)
     classroom.answer(chosen, chosen.task(task), value)
     result = classroom.check(chosen, tasks=[task])
@@ -176,7 +185,7 @@ def reset(
     lessons: LessonsOption = None,
 ) -> None:
     """Put back what a lesson starts with. What you had is kept beside it, as FILE.kept-N."""
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     chosen = _chosen(classroom, folder, name)
     kept = classroom.reset(chosen)
     print(f"{chosen.name} is as it starts")
@@ -191,7 +200,7 @@ def solution(
     lessons: LessonsOption = None,
 ) -> None:
     """Show the solution, after passing, or after asking twice."""
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     for file, text in classroom.solution(_chosen(classroom, folder, name)).items():
         print(f"--- {file}\n{text}")
 
@@ -208,7 +217,7 @@ def watch(
 
     from arm_hyp.course.watching import watch_lesson
 
-    classroom = open_classroom(Path(folder), lessons)
+    classroom = _opened(folder, lessons)
     chosen = _chosen(classroom, folder, name)
     classroom.begin(chosen)
     place = classroom.workspace.of(chosen)

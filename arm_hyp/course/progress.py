@@ -16,6 +16,8 @@ from arm_hyp.errors import UserError
 
 PROGRESS: Final = "arm-hyp-course.json"
 _VERSION: Final = 1
+_DAMAGES: Final = (ValueError, RecursionError)
+"""What reading a damaged file raises: msgspec's errors are ValueErrors."""
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -35,19 +37,30 @@ class Progress(msgspec.Struct, kw_only=True):
 
 
 def read_progress(folder: Path) -> Progress:
-    """Return what was done. A file that is damaged is kept, and a new one begins. Raises: UserError."""
+    """Return what was done, nothing if the file is damaged. Raises: UserError."""
     path = folder / PROGRESS
     try:
         made = msgspec.json.decode(path.read_bytes(), type=Progress)
     except OSError as error:
         cause = (error.strerror or "cannot be read").lower()
         raise UserError(str(path), cause, "arm-hyp init DIR makes a folder for your work") from None
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
-        put(path, msgspec.json.encode(Progress()))
+    except _DAMAGES:
         return Progress()
     if made.version > _VERSION:
         raise UserError(str(path), "is of a later arm-hyp", "install a newer arm-hyp")
     return made
+
+
+def keep_damaged(folder: Path) -> Path | None:
+    """Put a damaged file aside, and begin a new one; return where it is kept, None if it was sound. Raises: OSError."""
+    path = folder / PROGRESS
+    try:
+        msgspec.json.decode(path.read_bytes(), type=Progress)
+    except OSError:
+        return None
+    except _DAMAGES:
+        return put(path, msgspec.json.encode(Progress()))
+    return None
 
 
 def write_progress(folder: Path, progress: Progress) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from arm_hyp.course.build import INCLUDE, SEED_FILE, drawn, seed_text
-from arm_hyp.course.files import put
+from arm_hyp.course.files import put, read_text
 from arm_hyp.course.manifest import DEFAULT_SEED, MACHINE, START, Lesson
-from arm_hyp.course.progress import PROGRESS, Progress, read_progress, write_progress
+from arm_hyp.course.progress import PROGRESS, Progress, keep_damaged, read_progress, write_progress
 from arm_hyp.errors import UserError
 from arm_hyp.resources import guests_directory
 
@@ -25,10 +25,11 @@ _IGNORED: Final = ("__pycache__",)
 
 
 class Workspace:
-    """A student's folder. `progress` is what was done there."""
+    """A student's folder. `progress` is what was done there, and `kept` a file that said so and is damaged, or None."""
 
     def __init__(self, folder: Path) -> None:
         """Open a folder. Raises: UserError if it is none of ours."""
+        self.kept = keep_damaged(folder)
         self.folder, self.progress = folder, read_progress(folder)
 
     @classmethod
@@ -63,6 +64,7 @@ class Workspace:
 
         Another terminal may have written it since this folder was opened.
         """
+        self.kept = keep_damaged(self.folder) or self.kept
         self.progress = read_progress(self.folder)
         yield self.progress
         self.save()
@@ -76,8 +78,13 @@ class Workspace:
         return self.of(lesson) / RUNS
 
     def begin(self, lesson: Lesson) -> list[str]:
-        """Copy what a lesson starts with, where it is not there yet; return what was copied. Raises: OSError."""
+        """Copy what a lesson starts with, where it is not there yet; return what was copied.
+
+        Raises: UserError, OSError.
+        """
         target, made = self.of(lesson), []
+        if target.exists() and not target.is_dir():
+            raise UserError(str(target), "is a file, and the lesson needs a folder of this name", "rename the file")
         for name, data in _started(lesson).items():
             if not (target / name).exists():
                 put(target / name, data)
@@ -112,7 +119,7 @@ def _started(lesson: Lesson) -> dict[str, bytes]:
     """Return what a lesson starts with: files by name, its text with them."""
     start = lesson.folder / START
     files = {str(path.relative_to(start)): path.read_bytes() for path in _files(start)} if start.is_dir() else {}
-    return files | {"text.md": lesson.text.read_bytes()}
+    return files | {"text.md": read_text(lesson.text, "a lesson has a text").encode()}
 
 
 def _files(folder: Path) -> list[Path]:

@@ -90,6 +90,14 @@ def test_what_users_get_wrong_is_one_line(mine: Path, arguments: tuple[str, ...]
     assert done.stderr.count("\n") == 1
 
 
+def test_a_damaged_progress_is_told_where_it_is_kept(mine: Path):
+    (mine / "arm-hyp-course.json").write_text("{")
+    done = arm_hyp(mine, "lesson", "list", "--lessons", str(mine.parent / "lessons"))
+    assert done.returncode == 0
+    assert "begins anew; it is kept as " in done.stderr
+    assert done.stderr.strip().endswith("arm-hyp-course.json.kept-1")
+
+
 def test_lint_says_what_is_wrong_and_fails(mine: Path):
     folder = mine.parent / "lessons" / "04-wfi"
     (folder / "text.md").write_text("Nothing.")

@@ -127,13 +127,23 @@ def test_a_damaged_progress_is_kept_and_a_new_one_begins(tmp_path: Path):
     made = classroom(tmp_path)
     path = made.workspace.folder / PROGRESS
     path.write_text('{"passed": [')
-    assert read_progress(made.workspace.folder).current == ""
+    opened = Workspace(made.workspace.folder)
+    assert (opened.progress.current, opened.kept) == ("", path.with_name(f"{PROGRESS}.kept-1"))
     assert path.with_name(f"{PROGRESS}.kept-1").read_text() == '{"passed": ['
     path.write_bytes(bytes(100))
-    assert read_progress(made.workspace.folder).passed == {}
+    made.remember_step(made.current, 1)
+    assert path.with_name(f"{PROGRESS}.kept-2").read_bytes() == bytes(100)
+    assert Workspace(made.workspace.folder).kept is None
     path.write_text('{"version": 99}')
     with pytest.raises(UserError, match="is of a later arm-hyp"):
         read_progress(made.workspace.folder)
+
+
+def test_a_file_in_the_place_of_a_lesson_is_told(tmp_path: Path):
+    made = classroom(tmp_path)
+    write(made.workspace.folder, {"02-quiz": "mine"})
+    with pytest.raises(UserError, match="is a file, and the lesson needs a folder of this name"):
+        made.begin(made.course.lesson("02-quiz"))
 
 
 def test_a_place_that_is_no_folder_of_the_course_is_told(tmp_path: Path):
