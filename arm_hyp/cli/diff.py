@@ -19,6 +19,7 @@ from arm_hyp.timeline.passage import MAIN
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.timeline.recordings.saved import open_timeline
+from arm_hyp.timeline.timeline import Timeline
 
 app = typer.Typer(add_completion=False)
 
@@ -47,6 +48,7 @@ def diff(
     with ExitStack() as stack:
         one = _opened(stack, first, MAIN, files)
         other = _opened(stack, first if second is None else second, branch, files)
+        _check_machines(one.timeline, other.timeline)
         found = first_difference(one, other)
         if as_json:
             print_json(None if found is None else _plain(found))
@@ -61,6 +63,24 @@ def _opened(stack: ExitStack, path: str, branch: str, files: list[str] | None) -
     timeline = open_timeline(stack.enter_context(Replay.open(path, files or ()))).timeline
     timeline.switch(branch)
     return Branch(timeline, branch)
+
+
+def _check_machines(one: Timeline, other: Timeline) -> None:
+    """Refuse to compare machines of which one has what the other has not. Raises: UserError."""
+    pairs = zip(_machine(one), _machine(other), strict=True)
+    for mine, others in pairs:
+        if mine != others:
+            raise UserError(
+                "diff", f"these are different machines: {mine}, {others}", "compare two runs of one machine"
+            )
+
+
+def _machine(timeline: Timeline) -> tuple[str, ...]:
+    """Return what the state of a machine is made of, in words."""
+    made, runner = timeline.configuration, timeline.runner
+    vms = () if runner.hypervisor is None else tuple(vm.name for vm in runner.hypervisor.vms)
+    has_vms = f"VMs {', '.join(vms)}" if vms else "no hypervisor in Python"
+    return f"CPU {made.cpu}", f"{made.cpus} CPU{'s' * (made.cpus != 1)}", f"GICv{made.gic}", has_vms
 
 
 def _words(found: Difference | None) -> list[str]:

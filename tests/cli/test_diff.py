@@ -57,3 +57,21 @@ def test_what_cannot_be_compared_is_an_error_in_one_line(recordings, capsys, arg
     assert main(["diff", recordings["plain"], *arguments]) == 2
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--cpus", "2"), "1 CPU, 2 CPUs"),
+        (("--gic", "3"), "GICv2, GICv3"),
+        (("--hypervisor",), "no hypervisor in Python, VMs vm0"),
+    ],
+)
+def test_different_machines_are_not_compared(recordings, capsys, tmp_path, options, told):
+    other = str(tmp_path / "other.hyp")
+    main(["run", WFI, *options, "--record", other])
+    capsys.readouterr()
+    assert main(["diff", recordings["plain"], other]) == 2
+    assert capsys.readouterr().err == (
+        f"arm-hyp: diff: these are different machines: {told}; compare two runs of one machine\n"
+    )

@@ -38,6 +38,7 @@ def diagnose(runner: Runner, recent: Recent | None = None) -> Diagnosis:
 
 def _answer(runner: Runner, recent: Recent, writing: int) -> None:
     """Write the diagnosis, and end the child: nothing of it may reach the caller's code."""
+    runner.machine.forget_stop()  # one that was asked for before the run began is not the guest's
     try:
         diagnosis = Examination(runner, recent).diagnosis()
     except BaseException as error:  # a handler of the user may fail, too

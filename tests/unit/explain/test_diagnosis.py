@@ -338,3 +338,10 @@ def test_a_diagnosis_changes_nothing(guest: str, options: dict[str, Any]):
 def test_without_recent_events_the_state_alone_speaks():
     runner, _ = run("timer-trap", 0)
     assert diagnose(runner).sentence.endswith("is off: CNTP_CTL_EL0.ENABLE is 0.")
+
+
+def test_a_stop_that_was_asked_for_before_the_run_does_not_matter():
+    runner = Runner(Configuration(image=str(guests_directory() / "02-wfi.s"), memory_bytes=8 << 20))
+    runner.machine.request_stop("ended by SIGTERM", 143)
+    assert diagnose(runner).kind == "wait"
+    assert runner.send(Run(LIMIT))["text"] == "ended by SIGTERM", "the run is not touched"
