@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from arm_hyp.cli.main import main
+from arm_hyp.debug.gdb.packets import Decoder, Packet
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Runner
@@ -243,6 +244,38 @@ def test_ctrl_c_stops_a_guest_that_never_ends(gdb: str, tmp_path: Path) -> None:
     assert "the connection is lost" in target.errors
 
 
+def test_a_machine_that_dies_in_the_middle_is_replaced(gdb: str, tmp_path: Path) -> None:
+    image = tmp_path / "ever.s"
+    image.write_text(EVER)
+    with _target(str(image), "--max-instructions", str(1 << 50)) as target:
+        (child,) = Path(f"/proc/{target.process.pid}/task/{target.process.pid}/children").read_text().split()
+        with socket.create_connection(("127.0.0.1", target.port)) as connection:
+            connection.sendall(b"$c#63")
+            assert connection.recv(1) == b"+"  # it moves, or is about to
+            os.kill(int(child), signal.SIGKILL)
+            decoder, packets = Decoder(), list[bytes]()
+            while not packets or packets[-1][:1] != b"T":
+                items = decoder.feed(connection.recv(1 << 16))
+                packets += [item.data for item in items if isinstance(item, Packet)]
+        assert b"SIGKILL" in bytes.fromhex(packets[0].removeprefix(b"O").decode())
+        assert packets[1].startswith(b"T06")
+        printed = _dialogue(gdb, target, tmp_path, "stepi\np $pc\nkill\n")
+        target.end()
+    assert "0x40080000" in printed
+    assert "the machine process was replaced: it was ended by SIGKILL" in target.errors
+
+
+def test_all_that_runs_show_is_shown_under_gdb(gdb: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    with _target(WFI, *TWI, "--stat", "--trace", str(trace), "--trace-format", "jsonl") as target:
+        _dialogue(gdb, target, tmp_path, "stepi 5\nreverse-stepi\ndetach\n")
+        target.end()
+    alone = tmp_path / "alone.jsonl"
+    assert main(["run", WFI, *TWI, "--trace", str(alone), "--trace-format", "jsonl"]) == 0
+    assert trace.read_text() == alone.read_text()
+    assert "0x16 HVC" in target.errors and "million instructions a second" in target.errors
+
+
 def test_a_signal_ends_a_run_that_waits_for_gdb() -> None:
     with _target(WFI) as target:
         target.process.send_signal(signal.SIGTERM)
@@ -351,6 +384,7 @@ def test_symbols_from_a_file_name_addresses(gdb: str, tmp_path: Path) -> None:
         (["--gdb", "99999"], "is no port"),
         (["--gdb=nowhere:"], "is no port"),
         (["--gdb", "0", "--record", WFI], "--record"),
+        (["--gdb", "0", "--check", "all"], "gdb goes back"),
         (["--gdb=192.0.2.1:0"], "--gdb 192.0.2.1:0"),
     ],
 )

@@ -61,7 +61,7 @@ class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
 
 
 class Live(msgspec.Struct, frozen=True, tag="live"):
-    """Have somebody watch, or nobody any more: a guest waits for one who `can_type`; `is_paced` idle time takes time."""
+    """Have somebody watch, or nobody: a guest waits for one who `can_type`; idle time that `is_paced` takes time."""
 
     is_live: bool = True
     can_type: bool = True

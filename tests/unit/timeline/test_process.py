@@ -35,6 +35,17 @@ from arm_hyp.timeline.process.answers import Answer, Done, Failed, Moved, Restar
 from arm_hyp.timeline.process.pipe import LONGEST_REQUEST_BYTES
 from arm_hyp.timeline.process.process import MachineProcess
 from arm_hyp.timeline.process.session import Session
+from arm_hyp.timeline.process.telling import MOST_HELD, Told
+
+PRINTS = """
+_start: ldr     x1, =0x09000000
+1:      add     w0, w0, #1
+        and     w0, w0, #0x1f
+        orr     w2, w0, #0x40
+        strb    w2, [x1]
+        mrs     x3, hcr_el2
+        b       1b
+"""
 
 # --- the same as without a process ------------------------------------------------------------------------------------
 
@@ -75,6 +86,22 @@ DIALOGUE: tuple[ask.Message, ...] = (
     Edit(("X3=7",)),
     Poke(0x4000_1000, b"abc"),
     Poke(0, b"abc"),
+    ask.Write(0x4000_1FFE, b"abcd"),
+    ask.Write(0x0900_0000, b"abcd", "pa"),
+    ask.Locate(0x4008_0000),
+    ask.Locate(0xFFFF_0000_0000_0000, ask.Whose(0, 0)),
+    ask.GoToPoint((ask.Point("execute", 0x4008_0004), ask.Point("access", 0x4000_1000, 8)), limit=100),
+    ask.GoToPoint((), is_back=True),
+    ask.StepOne(limit=100),
+    ask.UnstepOne(),
+    ask.ExceptionCounts(),
+    ask.WalkWords(ask.Walk(0x4008_0000)),
+    ask.Stage2Words(),
+    ask.KernelSymbols(),
+    ask.VmEnded(),
+    ask.Dumps(("vcpus", "stage2", "vgic")),
+    ask.Dumps(("nothing",)),
+    ask.Diagnose(),
     ask.Branch("second"),
     ask.Branch("second"),
     ask.Mark("here", Position(3)),
@@ -130,6 +157,16 @@ def test_a_run_tells_how_far_it_is_and_can_be_stopped(
     further = answer.position.n + 1000
     answer = process.send(Run(further))
     assert isinstance(answer, Moved) and (answer.reason, answer.position.n) == ("limit", further)
+
+
+def test_a_stop_that_comes_with_what_it_is_to_stop_holds(
+    made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
+) -> None:
+    process = start(made(BUSY))
+    process.ask(Run(FOREVER))
+    process.stop()
+    answer = process.answer()
+    assert isinstance(answer, Moved) and answer.reason == "stopped"
 
 
 def test_a_stop_that_comes_too_late_stops_nothing(
@@ -190,6 +227,38 @@ def test_events_come_in_batches_that_are_bounded(
     events = process.take_events()
     assert isinstance(answer, Moved) and len(events.events) <= 10_000 and events.dropped > 0
     assert process.take_events().events == ()
+
+
+def test_all_is_told_and_nothing_is_left_out(
+    made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
+) -> None:
+    configuration, told = made(PRINTS), list[Told]()
+    process, session = start(configuration, on_told=told.append), Session(configuration)
+    for machine in (session, process):
+        machine.send(ask.Tell(("all",)))
+        machine.send(Run(20_000))
+        machine.send(ask.StepBack(100))
+        machine.send(ask.Step(100))  # what happens again is not told again
+    teller = session.listeners.teller
+    alone = None if teller is None else teller.take()
+    assert alone is not None and len(alone.events) > 2 * MOST_HELD
+    assert [event for one in told for event in one.events] == [*alone.events]
+    printed = b"".join(one.data for each in told for one in each.printed)
+    assert printed == b"".join(one.data for one in alone.printed) == bytes(session.timeline.runner.consoles[0]) != b""
+
+
+def test_what_is_to_be_told_is_told_by_the_next_process_too(
+    made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
+) -> None:
+    told = list[Told]()
+    process = start(made(PRINTS), on_told=told.append)
+    process.send(ask.Tell())
+    process.send(Run(100))
+    before = b"".join(one.data for each in told for one in each.printed)
+    process.kill()
+    process.send(Run(200))
+    after = b"".join(one.data for each in told for one in each.printed)
+    assert before and after == text_of(process.send(ask.Console())) and len(after) > len(before)
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------
