@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +29,10 @@ _CSS = """
     width: 92%; max-width: 110; height: auto; max-height: 92%; padding: 0 1; border: round $accent;
 }}
 """
+
+
+_SHOWN: Final = {"asterisk": ("*", "*"), "up": ("\u2191", "Up"), "down": ("\u2193", "Down")}
+"""What keys of panels are called that have long names; the second with ASCII alone."""
 
 
 class TextScreen(ModalScreen[None]):
@@ -86,7 +90,8 @@ def keys_table(panels: Iterable[Panel], look: Look, actions: Iterable[Action] = 
         if panel.keys:
             table.add_row(Text(f"In {panel.name}", look.style("title")), "")
             for key in panel.keys:
-                table.add_row(Text(f"  {key.key}", look.style("key")), Text(key.words, look.style("text")))
+                shown = _SHOWN.get(key.key, (key.key, key.key))[look.glyphs.is_ascii]
+                table.add_row(Text(f"  {shown}", look.style("key")), Text(key.words, look.style("text")))
     return table
 
 

@@ -19,6 +19,7 @@ from arm_hyp.resources import guests_directory
 from arm_hyp.timeline.recordings.recording import read_recording
 
 WFI = (str(guests_directory() / "02-wfi.s"), "--set", "HCR_EL2.TWI=1")
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 PATIENCE_S = 40.0
 LOOP = "1: add x0, x0, #1\n b 1b\n"
 PROMPT = "ready>"
@@ -224,5 +225,25 @@ def test_in_the_c_locale_it_is_drawn_in_ascii(tmux: Tmux, tmp_path: Path) -> Non
     program = Program(tmux, tmp_path, *WFI)
     tmux.until("WFI", "paused")
     assert tmux.screen.isascii()
+    tmux.press("q")
+    program.has_ended(0)
+
+
+def test_handlers_are_edited_in_the_users_editor_and_loaded_on_a_branch(tmux: Tmux, tmp_path: Path) -> None:
+    guest, handlers = (str(shutil.copy(EXAMPLES / name, tmp_path)) for name in ("handlers.s", "handlers.py"))
+    editor = tmp_path / "editor"
+    editor.write_text(
+        '#!/bin/sh\nprintf "in the editor "\nread -r words\nsed -i -E "s/def (add|plus)/def $words/" "$1"\n'
+    )
+    editor.chmod(0o755)
+    tmux.type(f"unset VISUAL; export EDITOR={editor}")
+    program = Program(tmux, tmp_path, guest, "--hypervisor", handlers)
+    tmux.until("paused")
+    for words, told in (("plus", "branch branch1: the handlers are loaded anew"), ("+(", "no Python: invalid syntax")):
+        tmux.press("e")
+        tmux.until("in the editor")
+        tmux.type(words)
+        tmux.until("1 the ladder", told)
+        assert f"def {words}(vcpu" in Path(handlers).read_text()
     tmux.press("q")
     program.has_ended(0)
