@@ -379,7 +379,7 @@ class LessonApp(PagedApp):
             panel = self.panels[pressed.removeprefix(PANEL)]
             self.show_panel(panel.name)
             if question := getattr(panel, "question", ""):
-                self.on_panel_widget_changed(PanelWidget.Changed(panel, question))
+                self.question(question, lambda text: self._answer(panel, text))
 
     async def on_unmount(self) -> None:
         """Forget the folders that were made for machines."""
