@@ -15,7 +15,8 @@ from arm_hyp.arch import sysregs
 from arm_hyp.cpu import entry
 from arm_hyp.cpu.batch import Batch
 from arm_hyp.cpu.controls import ENCODINGS
-from arm_hyp.cpu.core import X_REGISTERS, Core
+from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.core_registers import X_REGISTERS
 from arm_hyp.cpu.entry import SP_BANKS
 from arm_hyp.cpu.snapshot import system_registers
 

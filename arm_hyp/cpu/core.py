@@ -1,7 +1,7 @@
 """One AArch64 core: run for exactly N instructions, take exceptions as the architecture says, tell every one.
 
-Read `cpu/entry.py`, `cpu/sites.py` and `cpu/controls.py` before this file; `cpu/exception_unit.py`, `cpu/reports.py`
-and `cpu/system.py` after it.
+Read `cpu/core_registers.py`, `cpu/entry.py`, `cpu/sites.py` and `cpu/controls.py` before this file;
+`cpu/exception_unit.py`, `cpu/reports.py` and `cpu/system.py` after it.
 
 Unicorn reports synchronous exceptions and the sites that we planted to `cpu/reports.py`, exceptions are taken by
 `cpu/exception_unit.py`. Interrupts are never taken by Unicorn: after each change of masks, level or lines,
@@ -23,6 +23,7 @@ from arm_hyp.cpu import counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults, RomStore
 from arm_hyp.cpu.controls import HCR_RW, HCR_VIRTUAL, HCR_VSE, HCR_WITHOUT_EL2, HCRX_WITHOUT_EL2, ControlRegisters
+from arm_hyp.cpu.core_registers import CoreRegisters
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.exception_unit import ExceptionUnit
 from arm_hyp.cpu.fine_grained import FineGrainedSites
@@ -50,9 +51,6 @@ from arm_hyp.events import (
     hears,
 )
 
-X_REGISTERS: Final = tuple(
-    [a64.UC_ARM64_REG_X0 + index for index in range(29)] + [a64.UC_ARM64_REG_X29, a64.UC_ARM64_REG_X30]
-)
 LINE_NAMES: Final = {
     interrupts.LINE_IRQ: "IRQ",
     interrupts.LINE_FIQ: "FIQ",
@@ -61,7 +59,6 @@ LINE_NAMES: Final = {
     interrupts.LINE_VFIQ: "vFIQ",
 }
 _MIDR_EL1, _VPIDR_EL2, _VMPIDR_EL2 = (3, 0, 0, 0, 0), (3, 4, 0, 0, 0), (3, 4, 0, 0, 5)
-_M64: Final = (1 << 64) - 1
 
 
 _DECIDE_SITES: Final = ((asks, Barrier), (asks, TranslationWrite), (hears, Maintenance))
@@ -73,7 +70,7 @@ def _nobody(_by_instructions: bool) -> None:
     """Look at nothing."""
 
 
-class Core:
+class Core(CoreRegisters):
     """One CPU. `firmware` answers SMC (or HVC, by `conduit`); `python_el2`, if set, is the software at EL2."""
 
     def __init__(
@@ -91,7 +88,7 @@ class Core:
         self.list_registers = list_registers
         self.sink: EventSink = sink or NullSink()
         self.where = where or Position()
-        self.native = NativeCore(model, probe.internals())
+        super().__init__(NativeCore(model, probe.internals()))
         counting.install(self.native)
         self.features = id_policy.features(model, gic, list_registers)
         self.state_features = StateFeatures.of(self.features, el3=True)
@@ -113,11 +110,6 @@ class Core:
             self.native, self.system.wanted, self.ram.poke, self._misaligned_pc, self.fail, self.counters
         )
         self.exceptions = ExceptionUnit(self)
-        self._brief = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE])
-        self._x = [self.native.batch([register]) for register in X_REGISTERS]
-        self._all_x = self.native.batch(X_REGISTERS)
-        self._now = self.native.batch([a64.UC_ARM64_REG_PC, a64.UC_ARM64_REG_PSTATE, a64.UC_ARM64_REG_SP])
-        self._pc_only = self.native.batch([a64.UC_ARM64_REG_PC])
         self.reports = Reports(self)
         self.mmio, self.maintenance = Mmio(self), MaintenanceUnit(self)
         if self.where.running is None:
@@ -416,48 +408,7 @@ class Core:
     def _misaligned_pc(self) -> None:
         self.pc_misaligned = True
 
-    # --- registers and state, for observers ------------------------------------------------------------------
-
-    @property
-    def pc(self) -> int:
-        """The program counter."""
-        return self._pc_only.read()[0]
-
-    @pc.setter
-    def pc(self, value: int) -> None:
-        self._pc_only.write(value)
-
-    @property
-    def pstate(self) -> int:
-        """PSTATE in the layout of SPSR_ELx."""
-        return self._brief.read()[1]
-
-    @property
-    def el(self) -> int:
-        """The current exception level."""
-        return entry.level(self.pstate)
-
-    def x(self, index: int) -> int:
-        """Read X0..X30; 31 reads as zero."""
-        return self._x[index].read()[0] if index < 31 else 0
-
-    def all_x(self) -> tuple[int, ...]:
-        """Read X0 to X30 at once."""
-        return self._all_x.read()
-
-    def set_x(self, index: int, value: int) -> None:
-        """Write X0..X30; 31 is discarded."""
-        if index < 31:
-            self._x[index].write(value & _M64)
-
-    @property
-    def sp(self) -> int:
-        """The current stack pointer."""
-        return self.native.read(a64.UC_ARM64_REG_SP)
-
-    @sp.setter
-    def sp(self, value: int) -> None:
-        self.native.write(a64.UC_ARM64_REG_SP, value)
+    # --- state, for observers --------------------------------------------------------------------------------
 
     def private_state(self) -> dict[str, int | bool | str | list[int]]:
         """Return what is kept beside Unicorn, as plain data, for `cpu/snapshot.py`."""

@@ -19,7 +19,8 @@ from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu import debug_points
 from arm_hyp.cpu.batch import Vectors
 from arm_hyp.cpu.controls import ENCODINGS
-from arm_hyp.cpu.core import X_REGISTERS, Core
+from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.core_registers import X_REGISTERS
 from arm_hyp.cpu.entry import SP_BANKS
 
 VERSION: Final = 3

@@ -16,7 +16,8 @@ from arm_hyp.arch.registers import layout_of
 from arm_hyp.arch.sysregs import Encoding
 from arm_hyp.cpu import entry
 from arm_hyp.cpu.batch import RegisterId
-from arm_hyp.cpu.core import X_REGISTERS, Core
+from arm_hyp.cpu.core import Core
+from arm_hyp.cpu.core_registers import X_REGISTERS
 from arm_hyp.cpu.live_words import live_words, pstate_level_word
 
 Value = int | bytes

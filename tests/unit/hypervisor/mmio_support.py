@@ -15,7 +15,7 @@ from unicorn import arm64_const as a64
 
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.cpu import probe
-from arm_hyp.cpu.core import X_REGISTERS
+from arm_hyp.cpu.core_registers import X_REGISTERS
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 from arm_hyp.hypervisor.exits import DataAbortExit
 from arm_hyp.hypervisor.guest_memory import GuestMemoryError
