@@ -14,6 +14,7 @@ from arm_hyp.debug.gdb.machine_debuggee import MachineDebuggee
 from arm_hyp.debug.gdb.stub import Stub
 from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
+from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.machine import Machine
 from arm_hyp.timeline.process.pipe import Progress
@@ -90,7 +91,7 @@ def _busy(path: Path) -> Configuration:
     return Configuration(image=str(path / "busy.s"), memory_bytes=4 << 20)
 
 
-def _position(machine: Machine) -> ask.Position:
+def _position(machine: Machine) -> Position:
     return machine.send(ask.Status()).position  # type: ignore[union-attr]
 
 
@@ -135,7 +136,7 @@ def test_a_process_that_dies_in_a_motion_is_replaced_and_gdb_is_told(
     tmp_path: Path, start: Callable[..., MachineProcess]
 ) -> None:
     said: list[str] = []
-    heard: list[ask.Position] = []
+    heard: list[Position] = []
 
     def hear(progress: Progress) -> None:
         if progress.position.n and not heard:
