@@ -121,7 +121,7 @@ def _failure(item: Pending, number: int, layout: Layout) -> AssemblyError:
     mnemonic, place = instruction.mnemonic, instruction.place
     unknown = [operand for operand in unknown_names(instruction, layout.is_defined) if not _is_word_of_arm(operand.raw)]
     if mnemonic in ("mrs", "msr") and number != _UNKNOWN_MNEMONIC:
-        return place.error(_wrong_system_register(instruction), "s<op0>_<op1>_c<n>_c<m>_<op2> names any encoding")
+        return place.error(*_wrong_system_register(instruction))
     if number == _UNKNOWN_MNEMONIC or not unknown:
         cause, way_out = _CAUSES.get(number, ("an operand does not fit this instruction", ""))
         if instruction.text.rstrip().endswith("#"):
@@ -134,13 +134,14 @@ def _failure(item: Pending, number: int, layout: Layout) -> AssemblyError:
     )
 
 
-def _wrong_system_register(instruction: Instruction) -> str:
+def _wrong_system_register(instruction: Instruction) -> tuple[str, str]:
+    """Return what is wrong with an MRS or MSR, and the way out."""
     operands = [part.strip() for part in instruction.text[len(instruction.mnemonic) :].split(",")]
     try:
         sysregs.by_name(operands[0 if instruction.mnemonic == "msr" else -1])
     except KeyError as error:
-        return str(error.args[0])
-    return f"an operand does not fit `{instruction.mnemonic}`"
+        return str(error.args[0]), "s<op0>_<op1>_c<n>_c<m>_<op2> names any encoding"
+    return f"an operand does not fit `{instruction.mnemonic}`", "write mrs x0, NAME or msr NAME, x0"
 
 
 def _is_word_of_arm(text: str) -> bool:
