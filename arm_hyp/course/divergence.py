@@ -115,4 +115,5 @@ def _changes(difference: Difference) -> list[str]:
 
 def _is_register(name: str) -> bool:
     """Tell a register or memory from what the machine keeps beside them."""
-    return name.split()[-1].isupper()
+    last = name.split()[-1]
+    return last.isupper() or last.startswith("0x")

@@ -206,7 +206,7 @@ class JudgedRun:
             self.timeline.seek(Position(waits[0].n, waits[0].seq))
             controls = self.timeline.runner.machine.core.controls.snapshot()
             self.fail(why_not(waits[0], controls, *self._model), wanted, why, event=waits[0])
-        told = f"there are {found}" if found else "there is none"
+        told = f"there {'is' if found == 1 else 'are'} {found}" if found else "there is none"
         self.fail(f"{told}; the run ends: {self.text}", wanted, why)
 
     def expect_no_trap(self, ec: EC, at: str | int | None = None, *, to_el: int = 2, why: str = "") -> None:

@@ -47,7 +47,8 @@ def stores_arrive(judge: Judge) -> None:
     lost = "lost" in run.console()
     why = "the store has not executed: give it the right, and let it run again, as the guest believes that it is done"
     event = run.traps(EC.DATA_ABORT_LOWER, "put")[0] if lost else None
-    run.expect(not lost, f"the console shows {run.console().strip()!r} at <got>", "a store is found", why, event=event)
+    got = "the guest does not find what it has stored, and says so: a store was lost"
+    run.expect(not lost, got, "each store arrives", why, event=event)
     run.expect_end()
 
 
