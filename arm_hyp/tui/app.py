@@ -134,7 +134,8 @@ class ArmHypApp(App[None], inherit_bindings=False):
         self.arrange()
         self.give_keys(self.query_one("#slot0", PanelWidget))
         with suppress(NotImplementedError, RuntimeError, ValueError):  # no such signals, or not the main thread
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.end, 128 + signal.SIGTERM)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.end, 128 + number)
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.action_do, "interrupt")
         self.set_interval(_PROGRESS_S, self.tell_progress)
         self.call_after_refresh(self._is_drawn.set)
@@ -256,9 +257,14 @@ class ArmHypApp(App[None], inherit_bindings=False):
     def tell_progress(self) -> None:
         """While something takes long, say how far it is."""
         progress, view = self.driver.link.progress, self.driver.view
-        if progress is not None and view is not None and not self.work.is_idle.is_set() and not self.running.goes_on:
-            at = progress.looked_at or progress.position
-            self.say(f"{'looking' if progress.looked_at else 'going'}: {at} of {end_of(view)}   Esc stops")
+        if progress is None or view is None or self.work.is_idle.is_set():
+            return
+        is_behind = progress.position < view.position  # as behind the end of a machine process
+        if self.running.goes_on and not is_behind:
+            return
+        at = progress.looked_at or progress.position
+        what = "looking" if progress.looked_at else "repeating" if self.running.goes_on else "going"
+        self.say(f"{what}: {at} of {end_of(view)}   Esc stops")
 
     def stop_working(self) -> None:
         """Stop what takes long."""

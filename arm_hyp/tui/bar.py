@@ -66,6 +66,8 @@ def bar_line(
     """Return the bottom line, `width` cells: a note in place of the keys, if there is one."""
     right = Text() if view is None else place_line(view, speed, look)
     room = max(width - right.cell_len, 0)
+    if view is not None and view.is_running:
+        actions = [one._replace(label="pause") if one.name == "run" else one for one in actions]
     left = keys_line(look, room, actions) if not note else Text(f" {note}", look.style("bad" if is_bad else "strong"))
     if note and left.cell_len > room:  # what came of a key is more important than where the run is
         right, room = Text(), width

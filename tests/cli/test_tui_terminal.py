@@ -193,7 +193,7 @@ def test_ctrl_c_pauses_a_run_and_quits_at_last(tmux: Tmux, tmp_path: Path) -> No
     program.has_ended(0)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, None)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, None)])
 def test_a_signal_in_the_middle_of_a_run_leaves_a_sane_terminal(
     tmux: Tmux, tmp_path: Path, number: signal.Signals, status: int | None
 ) -> None:
@@ -204,6 +204,14 @@ def test_a_signal_in_the_middle_of_a_run_leaves_a_sane_terminal(
         os.kill(program.pid, number)
     program.has_ended(status or 0)
     tmux.until(f"status {status or 0}")
+
+
+def test_where_the_terminal_goes_away_nobody_is_left(tmux: Tmux, tmp_path: Path) -> None:
+    program = running(tmux, tmp_path)
+    tmux.close()
+    deadline = time.monotonic() + PATIENCE_S
+    while is_alive(program.pid) or is_alive(program.machine):
+        assert time.monotonic() < deadline, "somebody is left"
 
 
 def test_killed_in_the_middle_nobody_is_left(tmux: Tmux, tmp_path: Path) -> None:
