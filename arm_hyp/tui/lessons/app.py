@@ -51,6 +51,7 @@ OF_RUN: Final = FORWARD - {"edit"} | {"back", "previous_trap", "run_back", "home
 SCROLLS: Final[Mapping[str, int]] = {"next_trap": 1, "previous_trap": -1}
 """What scrolls a page that is alone on the screen, and in which direction."""
 ON_PAGE: Final = ("go_on", "do", "hint", "text", "help", "lessons", "quit")
+OF_TASK: Final = ("do", "hint")
 BY_RUN: Final = ("text", "step", "back", "next_trap", "run", "why", "do", "help", "quit")
 """What the bottom line names while the page has the keys, and while another panel has."""
 _IN_BAR: Final = (
@@ -105,7 +106,9 @@ class LessonApp(PagedApp):
             widget.redraw()
 
     def _bar_line(self, width: int) -> tuple[Text, Style]:
-        names = ON_PAGE if self.focused_panel is self.page else BY_RUN
+        names: tuple[str, ...] = ON_PAGE if self.focused_panel is self.page else BY_RUN
+        if self.study.task is None:
+            names = tuple(name for name in names if name not in OF_TASK)
         shown, actions = self.running.shown, [_IN_BAR[name] for name in names]
         return bar_line(self.driver.view, *self.told, shown, width, self.look, actions), self.look.style("bar")
 
