@@ -174,9 +174,10 @@ class JudgedRun:
         """Fail the check: at an event, at a position, or at the end of the run. Raises: CheckFailed."""
         if event is not None:
             at, place = Position(event.n, event.seq), self.event_place(event)
-        else:
-            at = self.end if at is None else at
+        elif at is not None:
             place = self.place(at)
+        else:
+            at, place = self.end, f"the run ends at {self.place(self.end)}"
         raise CheckFailed(Feedback(got=got, expected=expected, why=why, at=at, place=place), self)
 
     # --- what is expected ---------------------------------------------------------------------------------------------

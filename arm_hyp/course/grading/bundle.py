@@ -35,7 +35,7 @@ _SETUP: Final = """#!/bin/bash
 # Run once, when the container is built.
 set -e
 cd "$(dirname "$0")"
-if ! command -v python{python} >/dev/null; then
+if ! python{python} -c 'import ensurepip, venv' 2>/dev/null; then
     apt-get update
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python{python} python{python}-venv
 fi
