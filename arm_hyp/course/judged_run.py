@@ -39,6 +39,8 @@ from arm_hyp.timeline.timeline import Timeline
 MAX_EVENTS: Final = 50_000
 """A guest that traps all the time gets no further in its check: two seconds."""
 _SHOWN_TEXT: Final = 60
+_LONGEST_TEXT: Final = 2000
+"""Of how a run ends, which a handler may have said."""
 _FOR_CHECKERS: Final = (Barrier, TranslationWrite)
 """Told only because the checkers of `course/remarks.py` ask for them."""
 E_ = TypeVar("E_", bound=Event)
@@ -92,7 +94,7 @@ class JudgedRun:
         self.findings = findings
         self.timeline, self.events = timeline, tuple(sink.events)
         self.reason: str = answer["reason"]
-        self.text: str = _TOO_MUCH if sink.is_full else shown(answer["text"])
+        self.text: str = _TOO_MUCH if sink.is_full else shown(answer["text"])[:_LONGEST_TEXT]
         self.end, self.time_ns = timeline.frontier, int(answer["time_ns"])
         self._shown = shown
         self.symbols = timeline.runner.symbols

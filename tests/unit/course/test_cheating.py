@@ -304,6 +304,11 @@ def test_what_is_told_holds_no_control_characters(lesson: Path, tmp_path: Path, 
     assert told(result).replace("\n", "").isprintable()
 
 
+def test_what_is_told_has_an_end(lesson: Path, tmp_path: Path) -> None:
+    (tmp_path / "handlers.py").write_text(body("vcpu.vm.power_off('x' * 1_000_000)"))
+    assert len(told(judged(lesson, tmp_path))) < 10_000
+
+
 def test_a_task_can_allow_what_others_may_not(lesson: Path, tmp_path: Path) -> None:
     allowing = make_lesson(tmp_path / "lessons")
     manifest = allowing / "lesson.toml"
