@@ -69,7 +69,7 @@ def bar_line(
     if view is not None and view.is_running:
         actions = [one._replace(label="pause") if one.name == "run" else one for one in actions]
     left = keys_line(look, room, actions) if not note else Text(f" {note}", look.style("bad" if is_bad else "strong"))
-    if note and left.cell_len > room:  # what came of a key is more important than where the run is
+    if note and left.cell_len + 2 > room:  # what came of a key is more important than where the run is
         right, room = Text(), width
     left.truncate(room, overflow="ellipsis" if note else "crop", pad=True)
     line = Text.assemble(left, right)

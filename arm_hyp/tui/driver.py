@@ -35,7 +35,7 @@ from arm_hyp.timeline.process.messages import CPU0, Motion, Whose
 from arm_hyp.tui.gather import NotAnswered, gather, read_subject
 from arm_hyp.tui.link import Link
 from arm_hyp.tui.panels.panel import Panel
-from arm_hyp.tui.places import Relative, Sought, end_of, parse_place
+from arm_hyp.tui.places import Relative, Sought, end_of, known_end, parse_place
 from arm_hyp.tui.view import Subject, View, registers_of
 
 FAR: Final = 1 << 62
@@ -88,10 +88,14 @@ class Driver:
         seconds, count = self._ahead
         handle = asyncio.get_running_loop().call_later(seconds, self.link.stop)
         try:
-            await self._move(Run(status.position.n + count))
+            await self._move(Run(min(status.position.n + count, self._recorded_end(status))))
         finally:
             handle.cancel()
         await self._move(ask.Seek(status.position))
+
+    def _recorded_end(self, status: StatusAnswer) -> int:
+        """Return how many instructions a recording has; behind its end anything may come."""
+        return known_end(status).n if self._is_recording else FAR
 
     async def ask(self, message: ask.Message) -> Answer:
         """Ask the machine. Raises: UserError for what failed."""
@@ -172,6 +176,9 @@ class Driver:
 
     async def run(self, limit: int = FAR, *, is_running: bool = False) -> str:
         """Run on: to a breakpoint, the end, `limit` instructions in all, or until somebody stops it."""
+        recorded = self._recorded_end(self.now.status)
+        if self.now.position.n < recorded:  # behind the end of a recording only who stands there goes on
+            limit = min(limit, recorded)
         breakpoints = tuple(map(_breakpoint, self.now.status.breakpoints))
         if breakpoints:
             found = await self._move(ask.Find(breakpoints, is_back=False, limit=limit))

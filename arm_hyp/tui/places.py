@@ -12,6 +12,7 @@ from typing import Final
 from arm_hyp.errors import UserError
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.process.answers import StatusAnswer
 from arm_hyp.timeline.process.messages import Break
 from arm_hyp.tui.view import View
 
@@ -72,7 +73,11 @@ def parse_place(text: str, view: View) -> Position | Relative | Sought:
 
 def end_of(view: View) -> Position:
     """Return how far the branch is known: of a recording its end, also before the cursor was there."""
-    status = view.status
+    return known_end(view.status)
+
+
+def known_end(status: StatusAnswer) -> Position:
+    """Return how far the branch of a cursor is known."""
     return max(status.frontier, *(one.frontier for one in status.branches if one.name == status.branch))
 
 

@@ -266,9 +266,15 @@ def _promise(
 
 
 def _compare(timeline: Timeline, recording: Recording) -> None:
-    """Have what happens on `main` compared with what was recorded; a difference is noted, and stops the run."""
+    """Have what happens on `main` compared with what was recorded; a difference is noted, and stops the run.
+
+    What comes behind the end of the recording was not recorded, and is none.
+    """
+    end = Position(recording.end.n, recording.end.seq)
 
     def differs(told: Told) -> None:
+        if check.events > recording.trace.events and check.last > end:
+            return
         what = in_words(told, timeline.runner.symbols)
         timeline.difference = f"event {check.events:,} of {recording.trace.events:,} at {check.last}: now {what}"
         timeline.stop()

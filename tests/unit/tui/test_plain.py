@@ -212,3 +212,14 @@ def test_a_run_that_is_not_the_recorded_one_is_told_once(
         answers = said(["end", "back"], monkeypatch, capsys, SessionLink(Session(replay)), Options(is_recording=True))
     told = [[line for line in one if line.startswith("This is not the recorded run: event ")] for one in answers]
     assert [len(one) for one in told] == [1, 0]
+
+
+def test_a_recording_is_run_to_its_end_and_what_comes_behind_that_is_no_difference(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Replay.open(str(RECORDINGS / "handlers.hyp")) as replay:
+        end = replay.recording.end.n
+        options = Options(is_recording=True, runs_ahead=True)
+        ran, beyond = said(["run", "step 100"], monkeypatch, capsys, SessionLink(Session(replay)), options)
+    assert any(line.startswith(f"Position {end}") for line in ran)
+    assert not any(line.startswith(f"Position {end}") or "not the recorded run" in line for line in beyond)
