@@ -17,24 +17,16 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from xml.sax.saxutils import quoteattr
 
-from arm_hyp.arch import sysregs
 from arm_hyp.arch.bitfields import Field, Register
 from arm_hyp.arch.registers import layout_of
 from arm_hyp.arch.syndromes import EC
 from arm_hyp.arch.sysregs import SystemRegister
+from arm_hyp.timeline.process.register_groups import group_of, shown
 
 CORE_FEATURE: Final = "org.gnu.gdb.aarch64.core"
 FPU_FEATURE: Final = "org.gnu.gdb.aarch64.fpu"
 SYSTEM_FEATURE: Final = "org.arm-hyp.aarch64.system."
 
-_BY_GROUP: Final = {
-    "timer": "timers", "gic": "gic", "pmu": "pmu", "debug": "debug", "id": "id", "cache": "id", "pauth": "pauth",
-}  # fmt: skip
-_LEFT_OUT: Final = frozenset({"vhe", "random", "pstate", "profiling", "trace", "activity"})
-"""Groups that are not shown: other names of the same registers, reads that change something, parts of cpsr."""
-_READ_HAS_EFFECT: Final = frozenset(
-    {"ICC_IAR0_EL1", "ICC_IAR1_EL1", "ICC_NMIAR1_EL1", "DBGDTR_EL0", "DBGDTRRX_EL0", "OSDTRRX_EL1"}
-)
 _CPSR_FIELDS: Final = {"SP": (0, 0), "EL": (2, 3), "nRW": (4, 4)} | {
     name: (bit, bit)
     for name, bit in dict(F=6, I=7, A=8, D=9, IL=20, SS=21, PAN=22, UAO=23, V=28, C=29, Z=30, N=31).items()
@@ -56,8 +48,7 @@ class Description:
     """The registers of one kind of machine."""
 
     def __init__(self, model: str, gic: int, list_registers: int) -> None:
-        shown = _shown(model, gic, list_registers)
-        self.rows: Final = (*_general(), *_vectors(), *_system(shown))
+        self.rows: Final = (*_general(), *_vectors(), *_system(shown(model, gic, list_registers)))
         self.by_name: Final = {row.name: row for row in self.rows}
         self.xml: Final = "".join(_document(self.rows)).encode()
 
@@ -91,24 +82,11 @@ def _vectors() -> Iterator[RegisterRow]:
     yield RegisterRow(67, "fpcr", 32, FPU_FEATURE, "float")
 
 
-def _system(shown: Iterable[SystemRegister]) -> Iterator[RegisterRow]:
-    by_group = sorted(shown, key=group_of)  # gdb wants each feature in one piece
+def _system(rows: Iterable[SystemRegister]) -> Iterator[RegisterRow]:
+    by_group = sorted(rows, key=group_of)  # gdb wants each feature in one piece
     for number, row in enumerate(by_group, 68):
         group, layout = group_of(row), layout_of(row.name)
         yield RegisterRow(number, row.name, 64, SYSTEM_FEATURE + group, group, f"{row.name}_flags" if layout else "")
-
-
-def _shown(model: str, gic: int, list_registers: int) -> Iterator[SystemRegister]:
-    for row in sysregs.TABLE:
-        if row.access == "WO" or row.group in _LEFT_OUT or row.name in _READ_HAS_EFFECT or row.name.endswith("_EL3"):
-            continue
-        if sysregs.resolve(row.encoding, True, model, gic, list_registers).route != "undefined":
-            yield row
-
-
-def group_of(row: SystemRegister) -> str:
-    """Return the group of a system register, as in `info registers el2`."""
-    return _BY_GROUP.get(row.group) or f"el{row.name[-1] if row.name[-1] in '012' else 0}"
 
 
 # --- the document -----------------------------------------------------------------------------------------------------

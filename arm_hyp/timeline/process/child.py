@@ -69,6 +69,10 @@ class User:
         """Be somebody who can type, or cannot any more, and for whom idle time takes its time, or takes none."""
         self.can_type, self._is_paced = can_type, is_paced
 
+    @property
+    def _waits(self) -> bool:
+        return self.can_type or self._is_paced
+
     def poll(self) -> bytes:
         """Return nothing: what was typed is fed to its console."""
         self._feed()
@@ -76,10 +80,10 @@ class User:
 
     def wait(self, duration_ns: int | None) -> int:
         """Let host time pass until something is typed or stopped. Returns the ns that passed."""
-        if not (self.can_type or self._is_paced):
+        if not self._waits:
             return duration_ns or 0
         begin, left_ns = time.monotonic_ns(), duration_ns
-        while not self._feed() and (left_ns is None or left_ns > 0):
+        while not self._feed() and self._waits and (left_ns is None or left_ns > 0):
             self._pipe.wait(TICK_S if left_ns is None else min(left_ns / 1e9, TICK_S))
             left_ns = None if duration_ns is None else duration_ns - (time.monotonic_ns() - begin)
         passed_ns = time.monotonic_ns() - begin

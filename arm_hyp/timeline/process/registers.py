@@ -1,7 +1,7 @@
 """The registers of a CPU or vCPU by group, and whose they are. Reading leaves no mark.
 
-Read `timeline/process/messages.py` and `hypervisor/vcpu_registers.py` before this file, `timeline/process/reads.py`
-after it.
+Read `timeline/process/register_groups.py` and `hypervisor/vcpu_registers.py` before this file,
+`timeline/process/reads.py` after it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from arm_hyp.arch import sysregs
-from arm_hyp.arch.sysregs import SystemRegister
 from arm_hyp.cpu.snapshot import general_registers, vector_registers
 from arm_hyp.errors import UserError
 from arm_hyp.hypervisor.vcpu_registers import TIMERS
 from arm_hyp.timeline.process.answers import RegisterGroup, RegistersAnswer
 from arm_hyp.timeline.process.messages import Registers, Whose
+from arm_hyp.timeline.process.register_groups import group_of, shown
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 _SP_BANKS: Final = ("SP_EL0", "SP_EL1", "SP_EL2")
 _GENERAL: Final = (*(f"X{number}" for number in range(31)), "SP", "PC", "PSTATE")
 _VECTOR: Final = (*(f"Q{number}" for number in range(32)), "FPCR", "FPSR")
-_GROUPS: Final = {
-    "timer": "timers", "gic": "gic", "pmu": "pmu", "debug": "debug", "id": "id", "cache": "id", "pauth": "pauth",
-}  # fmt: skip
-_LEFT_OUT: Final = frozenset({"vhe", "random", "pstate", "profiling", "trace", "activity"})
-"""Groups that are not shown: other names of the same registers, reads that change something, parts of PSTATE."""
-_READ_HAS_EFFECT: Final = frozenset(
-    {"ICC_IAR0_EL1", "ICC_IAR1_EL1", "ICC_NMIAR1_EL1", "DBGDTR_EL0", "DBGDTRRX_EL0", "OSDTRRX_EL1"}
-)
 GROUPS: Final = ("general", "vector", "el0", "el1", "el2", "timers", "gic", "pmu", "debug", "id", "pauth")
 
 _OF_GUEST: Final = ("PC", "PSTATE", "SP", *_SP_BANKS[:2])
@@ -66,19 +58,11 @@ def _plain(name: str, value: int) -> int | bytes:
 
 @lru_cache(maxsize=4)
 def _names(model: str, gic: int, list_registers: int) -> dict[str, tuple[str, ...]]:
-    shown = [row for row in sysregs.TABLE if _is_shown(row, model, gic, list_registers)]
+    rows = list(shown(model, gic, list_registers))
     own = {"general": _GENERAL, "vector": _VECTOR}
-    return own | {group: tuple(r.name for r in shown if _group_of(r) == group) for group in GROUPS if group not in own}
-
-
-def _is_shown(row: SystemRegister, model: str, gic: int, list_registers: int) -> bool:
-    if row.access == "WO" or row.group in _LEFT_OUT or row.name in _READ_HAS_EFFECT or row.name.endswith("_EL3"):
-        return False
-    return sysregs.resolve(row.encoding, True, model, gic, list_registers).route != "undefined"
-
-
-def _group_of(row: SystemRegister) -> str:
-    return _GROUPS.get(row.group) or f"el{row.name[-1] if row.name[-1] in '012' else 0}"
+    return own | {
+        group: tuple(row.name for row in rows if group_of(row) == group) for group in GROUPS if group not in own
+    }
 
 
 # --- whose ------------------------------------------------------------------------------------------------------------

@@ -217,6 +217,20 @@ def test_a_guest_that_waits_for_input_is_waited_for(
     assert text_of(process.send(ask.Console())) == b"abc"
 
 
+def test_a_guest_whose_input_has_ended_waits_for_nobody(
+    made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
+) -> None:
+    process = start(made(WAITING_ECHO))
+    process.send(ask.Live())
+    process.send(ask.Subscribe(("console_output",)))
+    process.ask(Run(FOREVER))
+    process.type(b"a")
+    wait_for_text(process, "a")
+    process.live(ask.Live(can_type=False, is_paced=False))
+    answer = process.answer()
+    assert isinstance(answer, Moved) and answer.reason == "idle"
+
+
 def test_events_come_in_batches_that_are_bounded(
     made: Callable[[str], Configuration], start: Callable[..., MachineProcess]
 ) -> None:
