@@ -19,6 +19,7 @@ from arm_hyp.events import ConsoleOutput, Event, ExceptionTaken
 from arm_hyp.explain.trace_lines import merged, words
 from arm_hyp.timeline.position import Position
 
+_SHOWN_TEXT: Final = 100
 _CALLS: Final = frozenset({EC.SVC64, EC.HVC64, EC.SMC64})
 """Exceptions whose syndrome is what the guest says; that of others has addresses and registers of its code."""
 
@@ -49,7 +50,7 @@ def _seen(run: JudgedRun) -> Iterator[Seen]:
 
 def _printed(event: Event) -> Seen:
     said = words(event).what
-    return Seen(_at(event), (said,), said)
+    return Seen(_at(event), (said,), said if len(said) <= _SHOWN_TEXT else f'{said[:_SHOWN_TEXT]}..."')
 
 
 def _taken(event: ExceptionTaken) -> Seen:
