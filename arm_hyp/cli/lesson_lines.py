@@ -135,7 +135,7 @@ def result(classroom: Classroom, lesson: Lesson, made: LessonResult) -> Iterator
         yield from _reasons(task, runs) if task is explained else ()
         yield from (_INDENT * 3 + line for line in task.remark_lines)
     passed = sum(classroom.has_passed(lesson, task) for task in lesson.tasks)
-    earned, points = classroom.points(lesson, made)
+    earned, points = classroom.points(lesson)
     yield f"{bar(passed, len(lesson.tasks))} tasks passed, {earned:g} of {points:g} points"
     if explained is not None:
         yield f"stuck? arm-hyp lesson hint {explained.task}"

@@ -164,12 +164,13 @@ class Classroom:
             known = progress.passed.get(lesson.name, [])
             passed = [task.name for task in lesson.tasks if now.get(task.name, task.name in known)]
             progress.passed[lesson.name] = passed
+            progress.earned |= {f"{lesson.name}/{task.task}": task.earned for task in result.tasks if task.task in now}
 
-    def points(self, lesson: Lesson, made: LessonResult) -> tuple[float, float]:
-        """Return what was earned of a lesson and what it is worth: by a verdict, and by tasks that passed before it."""
-        judged, worth = {task.task: task.earned for task in made.tasks}, self.course.points(lesson)
-        passed = {task.name: worth[task.name] for task in lesson.tasks if self.has_passed(lesson, task)}
-        return round(sum((passed | judged).values()), 2), round(sum(worth.values()), 2)
+    def points(self, lesson: Lesson) -> tuple[float, float]:
+        """Return what was earned of a lesson, by the last check of each task, and what it is worth."""
+        worth, earned = self.course.points(lesson), self.workspace.progress.earned
+        found = (earned.get(_key(lesson, task), 0.0) for task in lesson.tasks)
+        return round(sum(found), 2), round(sum(worth.values()), 2)
 
     def answer(self, lesson: Lesson, task: Task, words: Sequence[str]) -> Value:
         """Write an answer down and return it. Raises: UserError."""
@@ -186,7 +187,7 @@ class Classroom:
 
     def hint(self, lesson: Lesson, task: Task) -> Hint:
         """Return the next hint for a task; behind the last one the last one again."""
-        key = f"{lesson.name}/{task.name}"
+        key = _key(lesson, task)
         with self.workspace.changing() as progress:
             number = min(progress.hints.get(key, 0) + 1, len(task.hints))
             progress.hints[key] = number
@@ -206,6 +207,9 @@ class Classroom:
         kept = self.workspace.reset(lesson)
         with self.workspace.changing() as progress:
             progress.passed.pop(lesson.name, None)
+            progress.earned = {
+                key: each for key, each in progress.earned.items() if not key.startswith(f"{lesson.name}/")
+            }
         return kept
 
     def solution(self, lesson: Lesson) -> dict[str, str]:
@@ -218,6 +222,10 @@ class Classroom:
             raise UserError(f"the solution of {lesson.name}", "is for those who have passed, or ask twice", way_out)
         folder = lesson.folder / SOLUTION
         return {path.name: path.read_text() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _key(lesson: Lesson, task: Task) -> str:
+    return f"{lesson.name}/{task.name}"
 
 
 def open_classroom(start: Path, lessons: str | None = None) -> Classroom:

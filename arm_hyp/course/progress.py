@@ -24,7 +24,7 @@ class Progress(msgspec.Struct, kw_only=True):
     """`lessons` is the folder of the course, "" for the program's own. `current` is the lesson that is worked on.
 
     `passed` has the tasks by lesson, `hints` how many were shown by "LESSON/TASK", `asked` how often the solution was
-    asked for, `step` where the text was left, by lesson.
+    asked for, `step` where the text was left, by lesson. `earned` has the points of the last check by "LESSON/TASK".
     """
 
     version: int = _VERSION
@@ -34,6 +34,7 @@ class Progress(msgspec.Struct, kw_only=True):
     hints: dict[str, int] = {}
     asked: dict[str, int] = {}
     step: dict[str, int] = {}
+    earned: dict[str, float] = {}
 
 
 def read_progress(folder: Path) -> Progress:
