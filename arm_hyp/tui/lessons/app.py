@@ -46,6 +46,8 @@ FORWARD: Final = frozenset(
     {"step", "next_trap", "run", "end", "goto", "search", "search_next", "search_previous", "whatif", "edit"}
 )
 """What would show what happens, where the student is to say it first."""
+TELLING: Final = frozenset({"walk", "stage2"})
+"""Panels that tell what was not executed yet: where addresses lead."""
 OF_RUN: Final = FORWARD - {"edit"} | {"back", "previous_trap", "run_back", "home", "who_changed", "undo", "branches"}
 """What is of no use unless the run is seen."""
 SCROLLS: Final[Mapping[str, int]] = {"next_trap": 1, "previous_trap": -1}
@@ -176,15 +178,19 @@ class LessonApp(PagedApp):
     async def _point(self) -> str:
         """Go where the step points to, and have its panel seen."""
         await go_to(self.driver, self.study.place, self.study.limit)
-        panel = self.study.step.panel
-        is_seen = panel in ("", "page", *self._panels_by_size)
-        self.chosen = {} if is_seen else {BESIDE_SLOT: panel}
+        self._choose_panel()
         bits, task = self.panels["bits"], self.study.task
         if task is not None and task.bits and isinstance(bits, BitsPanel):
             bits.choose(self.driver.now, task.bits[0])
         self.arrange()
         await self.driver.look()
         return ""
+
+    def _choose_panel(self) -> None:
+        """Have the panel of the step seen; one that would answer what is to be predicted only behind that."""
+        panel = self.study.step.panel
+        is_seen = panel in ("", "page", *self._panels_by_size) or (self.is_hidden and panel in TELLING)
+        self.chosen = {} if is_seen else {BESIDE_SLOT: panel}
 
     @property
     def _panels_by_size(self) -> list[str]:
@@ -208,7 +214,9 @@ class LessonApp(PagedApp):
         self._shown = (self.study.lesson.name, self.study.shown, self.study.is_hidden)
         if self.study.shown is not None:
             self._seen.add((self.study.lesson.name, self.study.shown.name))
+        self._choose_panel()
         self.show_run()
+        self.arrange()
         if self.look.has_motion:
             self.running.goes_on = True
             note = await self.running.run()

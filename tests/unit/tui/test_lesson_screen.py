@@ -153,6 +153,34 @@ def test_what_is_to_be_predicted_is_hidden_until_it_is_said(tmp_path: Path) -> N
     studied(student(tmp_path, "01", 1), test)
 
 
+def test_a_panel_that_would_tell_comes_when_it_has_happened(tmp_path: Path) -> None:
+    async def test(driven: InLesson) -> None:
+        assert "walk" not in driven.panels
+        await driven.press("a")
+        await driven.press("escape", "c")  # whoever has not looked yet may still see it
+        assert "see it happen" in driven.text
+        await driven.press("enter")
+        assert "walk" in driven.panels and "powered off" in driven.bar
+        await driven.press("f")
+        assert "on in the text" in driven.text
+
+    studied(student(tmp_path, "10", 1), test, MEDIUM)
+
+
+def test_the_text_is_there_before_the_machine_and_scrolls_alone(tmp_path: Path) -> None:
+    study = student(tmp_path, "02", 1)
+
+    async def test(driven: InLesson) -> None:
+        assert "\n".join(line.plain for line in driven.app.page.early_lines(76, driven.app.look)) == driven.page
+        place = driven.place
+        await driven.press("pagedown")
+        assert driven.place == place and "Where does it go on?  1 point" in driven.text  # the end of the page
+        await driven.press("pageup")
+        assert "VBAR_EL2, the Vector Base Address Register" in driven.text
+
+    studied(study, test)
+
+
 def test_a_wrong_answer_is_told_why_and_may_be_given_again(tmp_path: Path) -> None:
     async def test(driven: InLesson) -> None:
         await driven.press("d")
