@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from arm_hyp.arch.bitfields import Field
-from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.errors import UserError
 from arm_hyp.runner.messages import Edit, Run, Type
 from arm_hyp.timeline.position import START, Position
@@ -35,9 +33,10 @@ from arm_hyp.timeline.process.messages import CPU0, Motion, Whose
 from arm_hyp.tui.gather import NotAnswered, gather, read_subject
 from arm_hyp.tui.link import Link
 from arm_hyp.tui.panels.panel import Panel
-from arm_hyp.tui.places import Relative, Sought, end_of, known_end, parse_place
+from arm_hyp.tui.places import Relative, Sought, end_of, field_named, field_of, known_end, parse_place
 from arm_hyp.tui.view import Subject, View, registers_of
 
+_EXCEPTION: Final = "event==exception_taken"
 FAR: Final = 1 << 62
 """So many instructions mean: to the end."""
 AHEAD: Final = (0.4, 200_000)
@@ -162,6 +161,16 @@ class Driver:
         note = await self._moved(ask.Next("exception"), "no exception follows")
         return f"{note}: {self._ending()}" if note and self._ending() else note
 
+    async def next_trap_or_breakpoint(self) -> str:
+        """Go on to the next exception, or to a breakpoint before it: then say so."""
+        breakpoints = tuple(map(_breakpoint, self.now.status.breakpoints))
+        if not breakpoints:
+            return await self.next_trap()
+        found = await self._move(ask.Find(breakpoints, (_EXCEPTION,), is_back=False, limit=FAR))
+        await self.look()
+        words = found.words if isinstance(found, Found) else None
+        return "" if words == _EXCEPTION else words or self._ending() or "no exception follows"
+
     async def previous_trap(self) -> str:
         """Go back to the last exception before here."""
         return await self._moved(ask.Previous("exception"), "there is no exception before this")
@@ -251,13 +260,13 @@ class Driver:
 
     async def flip(self, bit: str) -> str:
         """Change a bit on a branch: right before the trap that it decides, if the cursor is at one, and do it again."""
-        register, name = _field_named(bit)
+        register, name = field_named(bit)
         view, here, parent = self.now, self.now.position, self.now.status.branch
         is_at_trap = view.is_at_trap and (register, name) in view.deciding
         if is_at_trap:
             await self._move(ask.StepBack())
         value = await self._value(register)
-        field = _field(register, name)
+        field = field_of(register, name)
         new = 1 - (value >> field.lsb & 1) if field.width_bits == 1 else (value >> field.lsb) + 1 & field.max
         await self.set(f"{register}.{name}={new}", returns=(parent, here))
         if is_at_trap:
@@ -328,7 +337,8 @@ class Driver:
     async def save(self, path: str) -> str:
         """Write the run as a recording, with branches, marks and breakpoints."""
         await self.ask(ask.Save(path))
-        return f"{path}: written, with {len(self.now.status.branches)} branch(es); arm-hyp tui {path} opens it"
+        count = len(self.now.status.branches)
+        return f"{path}: written, with {count} branch{'es' * (count > 1)}; arm-hyp tui {path} opens it"
 
     async def printed_by(self, vm: int, offset: int) -> str:
         """Go to what prints the character at an offset of a console."""
@@ -371,20 +381,6 @@ def _breakpoint(text: str) -> ask.Break:
         except ValueError:
             raise UserError(f"breakpoint {text}", "is neither an address nor a symbol", "write 0x40080000") from None
     return ask.Break(text)
-
-
-def _field_named(bit: str) -> tuple[str, str]:
-    register, _, name = bit.partition(".")
-    if register not in REGISTERS or not name:
-        raise UserError(bit or "a bit", "is not a field of a register", "write it as HCR_EL2.TWI")
-    return register, name
-
-
-def _field(register: str, name: str) -> Field:
-    found = next((field for field in REGISTERS[register].FIELDS if field.name == name), None)
-    if found is None:
-        raise UserError(f"{register}.{name}", f"{register} has no such field", "press 4 to see them")
-    return found
 
 
 def _of_restart(answer: Restarted) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Places as a user writes them: a position, a distance, a share of the run, a mark, a symbol, a condition.
+"""Places as a user writes them: a position, a distance, a share of the run, a mark, a symbol, a condition; and fields.
 
 Read `timeline/position.py` and `timeline/conditions.py` before this file, `tui/driver.py` after it.
 """
@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from arm_hyp.arch.bitfields import Field
+from arm_hyp.arch.registers import REGISTERS
 from arm_hyp.errors import UserError
 from arm_hyp.timeline.conditions import parse_condition
 from arm_hyp.timeline.position import Position
@@ -106,3 +108,19 @@ def _address(text: str, view: View) -> int | None:
     name, _, offset = text.partition("+")
     start = view.subject.symbols.address_of(name)
     return None if start is None else start + int(offset or "0", 16)
+
+
+def field_named(bit: str) -> tuple[str, str]:
+    """Return the register and the field that "HCR_EL2.TWI" names. Raises: UserError."""
+    register, _, name = bit.partition(".")
+    if register not in REGISTERS or not name:
+        raise UserError(bit or "a bit", "is not a field of a register", "write it as HCR_EL2.TWI")
+    return register, name
+
+
+def field_of(register: str, name: str) -> Field:
+    """Return a field of a register. Raises: UserError."""
+    found = next((field for field in REGISTERS[register].FIELDS if field.name == name), None)
+    if found is None:
+        raise UserError(f"{register}.{name}", f"{register} has no such field", "press 4 to see them")
+    return found

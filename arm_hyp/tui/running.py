@@ -61,7 +61,10 @@ class Running:
         return note
 
     async def _beat(self, beat: str, seconds: float) -> str:
-        beats: dict[str, Callable[[], Awaitable[str]]] = {"step": self._driver.step, "trap": self._driver.next_trap}
+        beats: dict[str, Callable[[], Awaitable[str]]] = {
+            "step": self._step,
+            "trap": self._driver.next_trap_or_breakpoint,
+        }
         if beat in beats:
             return await beats[beat]()
         handle = asyncio.get_running_loop().call_later(seconds, self._driver.link.stop)
@@ -69,3 +72,11 @@ class Running:
             return await self._driver.run(is_running=True)
         finally:
             handle.cancel()
+
+    async def _step(self) -> str:
+        """Go one step on; at a breakpoint say so."""
+        from arm_hyp.tui.panels.code import breakpoints_of  # here: a first picture needs none
+
+        note, view = await self._driver.step(), self._driver.now
+        pc = next((cpu.pc for cpu in view.status.cpus if cpu.is_current), None)
+        return note or (f"breakpoint {pc:#x}" if pc is not None and pc in breakpoints_of(view) else "")

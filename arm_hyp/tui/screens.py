@@ -125,7 +125,8 @@ class BranchesScreen(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     BranchesScreen { align: center middle; background: $background 60%; }
-    BranchesScreen OptionList { width: 80%; min-width: 10; height: auto; max-height: 80%; border: round $accent; }
+    BranchesScreen OptionList { width: 80%; min-width: 10; height: auto; max-height: 80%; }
+    BranchesScreen OptionList, BranchesScreen OptionList:focus { border: round $accent; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,B", "dismiss(None)", "back", show=False)]
 

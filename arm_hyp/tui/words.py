@@ -323,6 +323,18 @@ def _symbol(word: str, view: View, look: Look) -> Lines:
     return [_title(visible(name), "", look), _plain(f"A symbol of the guest, at {number(address)}.", look)]
 
 
+def _field_alone(word: str, view: View, look: Look) -> Lines:
+    """Explain a field without its register: that which decides the trap at the cursor, else that of HCR_EL2 or any."""
+    deciding = [register for register, name in view.deciding if name == word.upper()]
+    order = [*deciding, "HCR_EL2", *REGISTERS]
+    found = list(dict.fromkeys(one for one in order if any(f.name == word.upper() for f in REGISTERS[one].FIELDS)))
+    if not found:
+        return None
+    lines = _field(f"{found[0]}.{word}", view, look)
+    more = found[1 : _MOST_FIELDS + 1]
+    return lines if lines is None or not more else [*lines, _plain(f"Also in {', '.join(more)}.", look, "dim")]
+
+
 # --- what nobody knows ------------------------------------------------------------------------------------------------
 
 
@@ -361,5 +373,6 @@ _WAYS: Final[tuple[Callable[[str, View, Look], Lines], ...]] = (
     _mnemonic,
     _flag,
     _symbol,
+    _field_alone,
 )
 """In this order; the first that knows a word explains it."""

@@ -179,6 +179,20 @@ async def _(driven: Driven) -> None:
     assert "taken away" in driven.bar and driven.app.driver.now.status.breakpoints == ()
 
 
+def test_every_speed_stops_at_breakpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SPEEDS", tuple(speed._replace(seconds=0) for speed in SPEEDS))
+
+    async def test() -> None:
+        async with opened() as driven:
+            await driven.press("b")
+            await driven.write("el1")
+            for slower in (0, 2, 1):
+                await driven.press("home", *[key("slower")] * slower, "space")
+                assert driven.place == "10.1" and "breakpoint" in driven.bar, slower
+
+    run(test())
+
+
 @seen("mark")
 async def _(driven: Driven) -> None:
     await driven.press("pagedown", "M")

@@ -40,6 +40,7 @@ def told(word: str, view: View) -> str:
         ),
         ("hcr_el2.twi", ["HCR_EL2.TWI <13>"]),
         ("HCR_EL2.VM", ["Here it is 0.", "It traps nothing."]),
+        ("twi", ["HCR_EL2.TWI <13>", "Also in SCR_EL3"]),
         ("HCR_EL2.TWX", ["HCR_EL2 has no field TWX; it has TWI"]),
         ("CPTR_EL2.TFP", ["FP access"]),
         ("ESR_EL2", ["Here it is 0000_0000_07e0_0000.", "EC = 0x1"]),
