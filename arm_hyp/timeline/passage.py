@@ -62,6 +62,7 @@ class Passage:
         self.runner, self._machine, self._first_handlers = runner, runner.machine, runner.handlers
         self.statistics = statistics
         self._is_new, self._is_stopped = True, False
+        self._typed_waits = True  # at the end: what the user has typed is in the queues, not in the history
         queues = self._queues
         self.history = History(MAIN, Checkpoints(budget_bytes), [[] for _ in queues], [b"" for _ in queues])
         self.history.effects = runner.effects
@@ -185,8 +186,9 @@ class Passage:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Put everything back as it was at a checkpoint."""
-        if self.is_at_end:
+        if self.is_at_end and self._typed_waits:
             self.history.pending = [queue.typed for queue in self._queues]
+        self._typed_waits = False
         self._use(self.handlers_at(checkpoint.position))
         self._states.put_back(self.history.checkpoints, checkpoint)
         self.repeat_inputs()

@@ -159,6 +159,7 @@ class Timeline(Passage):
             self._to_time(promised)
             self._note_tip(self.history.tip.outcome or promised.outcome)
             self.history.promised = None
+            self._have_typed_wait()
         return outcome
 
     def _note_tip(self, outcome: Outcome | None) -> None:
@@ -276,9 +277,6 @@ class Timeline(Passage):
         if self.position < target:
             outcome = self._forward(target, sink)
         self._come_to_tip(sink)
-        if self.is_at_end:
-            for queue, pending in zip(self._queues, self.history.pending, strict=True):
-                queue.go_on_with(pending)
         return outcome
 
     def _forward(self, target: Position, sink: EventSink | None) -> Outcome:
@@ -296,6 +294,14 @@ class Timeline(Passage):
         if self.position == tip.position and self._machine.clock.now_ns < tip.time_ns and not self._is_stopped:
             self._connect(sink or NullSink(), is_new=False)
             self._to_time(tip)
+        self._have_typed_wait()
+
+    def _have_typed_wait(self) -> None:
+        """At the end, have what the user has typed there wait again."""
+        if self.is_at_end and not self._typed_waits:
+            for queue, pending in zip(self._queues, self.history.pending, strict=True):
+                queue.go_on_with(pending)
+            self._typed_waits = True
 
     def _print(self, vm: int, data: bytes) -> None:
         if self._is_new and self._output is not None:
@@ -351,6 +357,7 @@ class Timeline(Passage):
         if not was_at_end:
             for queue, typed in zip(self._queues, later, strict=True):
                 queue.go_on_with(typed)
+        self._typed_waits = True
         return made
 
     def _typed_later(self) -> list[bytes]:

@@ -186,6 +186,18 @@ def test_typing_in_the_past_is_refused(tmp_path):
     timeline.type(b"x")
 
 
+def test_what_was_typed_at_the_end_waits_there(tmp_path):
+    timeline = Timeline(written(tmp_path, ECHO))
+    timeline.type(b"x")
+    timeline.seek(Position(0))
+    timeline.run(100)
+    timeline.seek(Position(50))
+    timeline.seek(Position(100))
+    timeline.seek(Position(100))
+    timeline.run(2 * machine.INPUT_GRID)
+    assert bytes(timeline.runner.machine.console) == b"x"
+
+
 EDITS = st.sampled_from(
     [
         Edit(("X0=0x7",)),
@@ -198,7 +210,10 @@ EDITS = st.sampled_from(
 
 
 @PATHS
-@given(edits=st.lists(st.tuples(st.integers(1, 400), EDITS), min_size=1, max_size=4), moves=PLACES)
+@given(
+    edits=st.lists(st.tuples(st.integers(1, 400), EDITS), min_size=1, max_size=4, unique_by=lambda edit: edit[0]),
+    moves=PLACES,
+)
 def test_a_branch_is_the_run_that_was_edited_there(edits, moves, tmp_path_factory):
     made = written(tmp_path_factory.mktemp("busy"), BUSY)
     edits = sorted(edits, key=lambda edit: edit[0])

@@ -169,6 +169,15 @@ def test_what_was_typed_behind_the_change_is_typed_in_both(tmp_path: Path):
     assert result.without.end.consoles == ("one, two.",)
 
 
+def test_what_was_typed_before_the_run_is_typed_in_both(tmp_path: Path):
+    file = tmp_path / "echo.s"
+    file.write_text(ECHO)
+    timeline = Timeline(Configuration(image=str(file), memory_bytes=2 << 20, el=1))
+    timeline.type(b"a.")
+    result = what_if(timeline, Changed(("X28=1",)), 300_000)
+    assert result.without.end.consoles == result.changed.end.consoles == ("a.",)
+
+
 @pytest.mark.parametrize("index", [1, 7])
 def test_a_cpu_that_is_not_there_is_refused(index: int):
     timeline = Timeline(Configuration(image=str(guests_directory() / "02-wfi.s"), memory_bytes=8 << 20))
