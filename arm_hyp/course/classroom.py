@@ -169,7 +169,9 @@ class Classroom:
     def points(self, lesson: Lesson) -> tuple[float, float]:
         """Return what was earned of a lesson, by the last check of each task, and what it is worth."""
         worth, earned = self.course.points(lesson), self.workspace.progress.earned
-        found = (earned.get(_key(lesson, task), 0.0) for task in lesson.tasks)
+        found = (
+            earned.get(_key(lesson, task), worth[task.name] * self.has_passed(lesson, task)) for task in lesson.tasks
+        )
         return round(sum(found), 2), round(sum(worth.values()), 2)
 
     def answer(self, lesson: Lesson, task: Task, words: Sequence[str]) -> Value:
