@@ -11,7 +11,7 @@ import msgspec
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.debug_answers import ExceptionCountsAnswer, Halted, Located, SymbolsAnswer, VmEnds, Words
 from arm_hyp.timeline.process.exit_answers import ExitsAnswer, HandlerAnswer
-from arm_hyp.timeline.process.gic_answers import GicAnswer
+from arm_hyp.timeline.process.gic_answers import GicAnswer, TimersAnswer
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -164,35 +164,6 @@ class WalkAnswer(msgspec.Struct, frozen=True, tag="walk_answer"):
     base_register: str = ""
     input_bits: int = 0
     reason: str = ""
-
-
-class TimerState(msgspec.Struct, frozen=True):
-    """A timer: CTL.ENABLE <0>, IMASK <1> and ISTATUS <2>, CVAL, and how far it is away: not above 0 where it is due.
-
-    `level` is its output, the line `intid`. `where` is hardware for a CPU's own; a vCPU's is loaded into the CPU's,
-    saved while the vCPU is on no CPU, or emulated.
-    """
-
-    name: str
-    words: str
-    enable: bool
-    imask: bool
-    istatus: bool
-    cval: int
-    left_ticks: int
-    intid: int
-    level: bool
-    where: str
-
-
-class TimersAnswer(msgspec.Struct, frozen=True, tag="timers_answer"):
-    """The counters, in ticks of 16 ns, as EL1 has them with CNTVOFF_EL2; and the timers."""
-
-    name: str
-    cntpct: int
-    cntvct: int
-    cntvoff: int
-    timers: tuple[TimerState, ...]
 
 
 class Stage2Range(msgspec.Struct, frozen=True):

@@ -61,8 +61,7 @@ class Session:
 
         `recorded` stand for the user's handlers. `embed` says which files a recording holds. Raises: UserError.
         """
-        self._printed: dict[str, PrintedAt] = {}
-        heard = self._note_output
+        self._printed, heard = dict[str, PrintedAt](), self._note_output
         if isinstance(source, Replay):
             opened = open_timeline(source, output=heard, budget_bytes=budget_bytes)
             self.timeline, self.opened_at = opened.timeline, (opened.branch, opened.cursor)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from arm_hyp.machine import board
 from arm_hyp.machine.timers import ENABLE, IMASK, ISTATUS, Timer
-from arm_hyp.timeline.process.answers import TimersAnswer, TimerState
+from arm_hyp.timeline.process.gic_answers import TimersAnswer, TimerState
 from arm_hyp.timeline.process.registers import find_core, find_vcpu
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from arm_hyp.explain.diagnosis.timers import in_words
 from arm_hyp.machine.clock import NS_PER_TICK
 from arm_hyp.machine.timers import TIMERS
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import TimersAnswer, TimerState
+from arm_hyp.timeline.process.gic_answers import TimersAnswer, TimerState
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.drawing import failed, nothing, visible
 from arm_hyp.tui.panels.panel import Panel

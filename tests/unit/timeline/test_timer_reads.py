@@ -11,7 +11,8 @@ from turns_support import ALL, guest
 from arm_hyp.runner.messages import Run
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import Failed, RegistersAnswer, TimersAnswer
+from arm_hyp.timeline.process.answers import Failed, RegistersAnswer
+from arm_hyp.timeline.process.gic_answers import TimersAnswer
 from arm_hyp.timeline.process.session import Session
 
 

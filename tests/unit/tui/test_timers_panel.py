@@ -9,7 +9,7 @@ from view_support import PLAIN, check_text, text_of, view_of
 from vm_views import SIZES, seek, vms_session
 
 from arm_hyp.timeline.process import messages as ask
-from arm_hyp.timeline.process.answers import TimerState
+from arm_hyp.timeline.process.gic_answers import TimerState
 from arm_hyp.tui.look import Look
 from arm_hyp.tui.panels.timers import TimersPanel, state_of
 from arm_hyp.tui.view import View
