@@ -35,7 +35,7 @@ from arm_hyp.tui.lessons.places import go_to
 from arm_hyp.tui.lessons.saves import saves_in
 from arm_hyp.tui.lessons.screens import VerdictScreen, room
 from arm_hyp.tui.lessons.study import Study
-from arm_hyp.tui.lessons.verdict import failed_run, verdict_lines
+from arm_hyp.tui.lessons.verdict import failed_run, verdict_lines, verdict_title
 from arm_hyp.tui.link import Link, ProcessLink, Source
 from arm_hyp.tui.panels.bits import BitsPanel
 from arm_hyp.tui.widgets import PanelWidget
@@ -339,7 +339,7 @@ class LessonApp(PagedApp):
             if self.has_changed:
                 self.do("step", self.enter)
 
-        title = {"passed": "passed", "failed": "not yet", "not graded": "not graded"}[self.result.status]
+        title = verdict_title(self.result, is_last=self.study.passed == len(self.study.lesson.tasks))
         has_run = self.has_changed and self.result.status == "passed"
         self.push_screen(VerdictScreen(title, lines, words, has_run=has_run), then)
 

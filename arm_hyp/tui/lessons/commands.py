@@ -18,6 +18,7 @@ _WALK: Final = DIGITS[NAMES.index("walk")]
 _PALETTE: Final = "Ctrl+P"
 REGISTERS_ALONE: Final = f"{DIGITS[NAMES.index('registers')]} {_SHOWN['zoom']}"
 """The keys that show the registers alone: all of them have room only so."""
+_CODE: Final = "HYP"
 _OPEN: Final = "this terminal open"
 PANEL: Final = "panel "
 """What leads to a panel is no action of the table, but this and the panel's name."""
@@ -61,6 +62,10 @@ def _find(words: Sequence[str]) -> Instead:
     return Instead(f"{_SHOWN['home']} {_SHOWN['search']}", "search", " ".join(_operands(words)[1:]).strip("'"))
 
 
+def _explain_code(words: Sequence[str]) -> Instead | None:
+    return _asks("explain")(words) if words and words[0].startswith(_CODE) else None
+
+
 def _watch(_words: Sequence[str]) -> Instead:
     return Instead(_OPEN, "")
 
@@ -75,6 +80,7 @@ _FORMS: Final[Mapping[tuple[str, ...], Callable[[Sequence[str]], Instead | None]
     ("explain", "insn"): _asks("explain"),
     ("explain", "esr"): _asks("explain"),
     ("explain", "code"): _asks("explain"),
+    ("explain",): _explain_code,
     ("lesson", "answer"): _asks("do", 1),
     ("lesson", "check"): _does("check"),
     ("lesson", "watch"): _watch,

@@ -22,6 +22,8 @@ _NAMES: Final = ("yours:", "expected:", "happened:", "where:", "why:", "remark:"
 _LINE_ROLES: Final = {"yours:": "bad", "happened:": "bad", "remark:": "changed", "expected:": "good", "why:": "strong"}
 _COMMAND: Final = re.compile(r"(?<!`)\barm-hyp [^`;]+$")
 """A command at the end of a line of feedback: on the screen a key stands in its place."""
+_NOTHING_NEW: Final = ("another answer", "another number")
+"""What is expected where an answer is wrong: that it was wrong is said already."""
 _NAME_CELLS: Final = 10
 _MOST_PRINTED: Final = 3
 
@@ -35,6 +37,13 @@ def failed_run(result: LessonResult) -> Feedback | None:
     """Return the first feedback that has a recording."""
     told = (check.feedback for task in result.tasks for check in task.checks)
     return next((feedback for feedback in told if feedback is not None and feedback.recording), None)
+
+
+def verdict_title(result: LessonResult, *, is_last: bool) -> str:
+    """Say in a few words what came of it; `is_last`: no task of the lesson is open now."""
+    if result.status == "passed" and is_last:
+        return "passed, and the whole lesson with it"
+    return {"passed": "passed", "failed": "not yet", "not graded": "not graded"}[result.status]
 
 
 def verdict_lines(result: LessonResult, width: int, look: Look) -> list[Text]:
@@ -81,10 +90,12 @@ def _lines(parts: Sequence[str], width: int, look: Look) -> Iterator[Text]:
 def _told(line: str, width: int, look: Look) -> Iterator[Text]:
     """Give one line of feedback: its name in a column, and what goes on below it."""
     words = _COMMAND.sub(r"`\g<0>`", line.strip())
+    if words.removeprefix("expected:").strip() in _NOTHING_NEW:
+        return
     name = next((name for name in _NAMES if words.startswith(name)), "")
     is_below = line.startswith(" " * _NAME_CELLS)
     if not name and not is_below:
-        yield from flowed(Text(f"  {visible(words)}", look.style("dim")), width, 4)
+        yield from flowed(Text("  ") + inline(visible(words), look, "dim"), width, 4)
         return
     role = _LINE_ROLES.get(name, "text")
     lead = Text(f"  {name:<{_NAME_CELLS}}", look.style("dim"))

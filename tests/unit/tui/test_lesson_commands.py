@@ -27,6 +27,8 @@ LOOK = Look(MONO)
         ("find a.hyp event==exception_returned --all", Instead("Home /", "search", "event==exception_returned")),
         ("walk 0x40234000 build.s --at EL1", Instead("6 a", "panel walk", "0x40234000")),
         ("explain bit HCR_EL2.TWI", Instead("i", "explain", "HCR_EL2.TWI")),
+        ("explain HYP012", Instead("i", "explain", "HYP012")),
+        ("explain trap 02-wfi.s", None),
         ("lesson answer blocks 0=0x1 1=0x2", Instead("d", "do", "0=0x1 1=0x2")),
         ("lesson check maps --seed 0", Instead("k", "check")),
         ("replay live.hyp --check all", None),
@@ -73,6 +75,15 @@ def test_a_command_in_a_verdict_is_a_key_too() -> None:
     task = TaskResult(task="bits", title="Bits", points=1, checks=(check,))
     result = LessonResult(lesson="04-wfi", lesson_version=1, library_version="0", seed=0, tasks=(task,))
     assert "expected: an answer: d VALUE" in Text("\n").join(verdict_lines(result, 70, LOOK)).plain
+
+
+def test_that_another_answer_is_expected_goes_without_saying() -> None:
+    feedback = Feedback(got="you answered a", expected="another answer", why="it is not")
+    check = CheckResult(name="one", title="one", points=1, status="failed", feedback=feedback)
+    task = TaskResult(task="quiz", title="Quiz", points=1, checks=(check,))
+    result = LessonResult(lesson="04-wfi", lesson_version=1, library_version="0", seed=0, tasks=(task,))
+    lines = [line.plain.split(":")[0].strip() for line in verdict_lines(result, 70, LOOK) if ":" in line.plain]
+    assert lines == ["happened", "why"]
 
 
 def test_registers_stand_for_their_word() -> None:

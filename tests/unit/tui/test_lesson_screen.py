@@ -167,6 +167,19 @@ def test_a_panel_that_would_tell_comes_when_it_has_happened(tmp_path: Path) -> N
     studied(student(tmp_path, "10", 1), test, MEDIUM)
 
 
+def test_the_last_task_passes_the_lesson(tmp_path: Path) -> None:
+    study = student(tmp_path, "01", 3)
+    for name in ("kernel.s", "answers.toml"):
+        solve(study, name)
+
+    async def test(driven: InLesson) -> None:
+        driven.app.check([task.name for task in study.lesson.tasks])
+        await driven.settle()
+        assert "the whole lesson with it" in driven.text and study.open_step is None
+
+    studied(study, test)
+
+
 def test_the_text_is_there_before_the_machine_and_scrolls_alone(tmp_path: Path) -> None:
     study = student(tmp_path, "02", 1)
 
@@ -193,7 +206,7 @@ def test_a_wrong_answer_is_told_why_and_may_be_given_again(tmp_path: Path) -> No
         assert "This machine starts at the top" in driven.text
         await driven.press("escape", "l")
         await driven.press("a")
-        assert driven.app.study.passed == 1
+        assert driven.app.study.passed == 1 and "the whole lesson" not in driven.text
 
     studied(student(tmp_path, "01", 1), test)
 

@@ -18,7 +18,7 @@ def test_every_task_tells_its_remarks_but_only_the_first_that_fails_its_feedback
     tasks = (task("one", "passed", REMARK), task("two", "failed"), task("three", "failed", REMARK))
     made = LessonResult(lesson="01-x", lesson_version=1, library_version="1", seed=0, tasks=tasks)
     lines = [line.plain.strip() for line in verdict_lines(made, 78, Look()) if line.plain.strip()]
-    told = [f"remark:   HYP012 at {REMARK.place}", REMARK.text, "more: arm-hyp explain HYP012"]
+    told = [f"remark:   HYP012 at {REMARK.place}", REMARK.text, "more: i HYP012"]
     at = lines.index(told[0])
     assert lines[at : at + 3] == told
     assert lines[-3:] == told
