@@ -29,6 +29,19 @@ def legend(picture: Picture, width: int, look: Look) -> Text:
     return made
 
 
+def density_legend(width: int, look: Look) -> Text:
+    """Return what the signs mean from afar, if that fits."""
+    blocks, dim = look.glyphs.blocks, look.style("dim")
+    made = Text.assemble(
+        (blocks[-1], look.style("el1")),
+        (" how much ran", dim),
+        _GAP,
+        (f"{look.glyphs.up}{blocks[len(blocks) // 2]}", look.style("trap")),
+        (" how many exceptions came to the level above", dim),
+    )
+    return made if made.cell_len <= width else Text()
+
+
 def _signs(picture: Picture, look: Look) -> Iterator[tuple[str, str, str]]:
     """Give each sign that is seen with its role and its meaning, the most important first."""
     glyphs, spans = look.glyphs, [picture.axis.spans[index] for index in picture.visible]

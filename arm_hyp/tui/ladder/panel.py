@@ -28,7 +28,7 @@ from arm_hyp.tui.ladder.density import (
 from arm_hyp.tui.ladder.drawing import Picture, draw, ruler
 from arm_hyp.tui.ladder.geometry import Axis
 from arm_hyp.tui.ladder.lanes import lane_name, shown_lanes, vm_names
-from arm_hyp.tui.ladder.legend import legend
+from arm_hyp.tui.ladder.legend import density_legend, legend
 from arm_hyp.tui.ladder.milestones import console_of, density_ruler, milestones_of
 from arm_hyp.tui.ladder.spans import Known, Lane, lane_of, spans_of
 from arm_hyp.tui.look import Look
@@ -252,7 +252,9 @@ def _lanes_lines(picture: Picture, page: Page, room: int, look: Look) -> list[Te
 def _density_lines(page: Page, answer: DensityAnswer, is_whole: bool, look: Look) -> list[Text]:
     afar = _afar(page, answer, is_whole)
     under = page.caption(page.height - 2 * len(used_lanes(afar.columns)) - 1, look)
-    return [*afar.lines(page, page.height - len(under) - 1, look), *under]
+    lines = [*afar.lines(page, page.height - len(under) - 1, look), *under]
+    empty = page.height - len(lines) - 1
+    return lines if empty < 0 else [*lines, *[Text()] * empty, density_legend(page.width, look)]
 
 
 def _overview(page: Page, answer: DensityAnswer, room: int, look: Look) -> list[Text]:

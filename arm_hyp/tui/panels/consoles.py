@@ -17,7 +17,7 @@ from rich.text import Span, Text
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.timeline.process.answers import ConsoleAnswer
 from arm_hyp.tui.look import Look
-from arm_hyp.tui.panels.drawing import failed, nothing
+from arm_hyp.tui.panels.drawing import failed, nothing, visible
 from arm_hyp.tui.panels.panel import Panel, PanelKey
 from arm_hyp.tui.panels.terminal_text import Cell, cells_of
 from arm_hyp.tui.panels.vm_choice import NEXT_VM_KEYS, VmChoice
@@ -29,8 +29,13 @@ _STEP_BYTES: Final = 4 << 10
 """The beginning of what is read moves in such steps, so that it is mostly the same from view to view."""
 
 
+_TOGETHER: Final = range(2, 5)
+"""So many VMs are shown one above the other, where each has room for `_LEAST_SHARE` lines."""
+_LEAST_SHARE: Final = 6
+
+
 class ConsolesPanel(VmChoice, Panel):
-    """The output of one guest."""
+    """The output of one guest, or of some."""
 
     name: ClassVar[str] = "consoles"
     title: ClassVar[str] = "console"
@@ -41,8 +46,10 @@ class ConsolesPanel(VmChoice, Panel):
         self._last_line: int | None = None
 
     def wants(self, view: View) -> Iterable[ask.OneReading]:
-        """Read the end of what was printed."""
-        yield self._message(view)
+        """Read the end of what was printed; of several VMs that of each, if they are few."""
+        yield self._message(view, self.vm_of(view))
+        if len(view.status.vms) in _TOGETHER:
+            yield from (self._message(view, vm) for vm in range(len(view.status.vms)))
 
     def heading(self, view: View) -> str:
         """Name the VM."""
@@ -57,22 +64,43 @@ class ConsolesPanel(VmChoice, Panel):
         return self._last_line
 
     def lines(self, view: View, width: int, height: int, look: Look) -> list[Text]:
-        """Draw the output; lines that are too long go on in the next one."""
-        message, vm = self._message(view), self.vm_of(view)
+        """Draw the output; lines that are too long go on in the next one. Few VMs share the room."""
+        count = len(view.status.vms)
+        if count in _TOGETHER and height // count >= _LEAST_SHARE:
+            self._last_line = None
+            return [
+                line for vm in range(count) for line in self._shared(view, vm, width, height // count - (vm > 0), look)
+            ]
+        lines = self._lines_of(view, self.vm_of(view), width, look)
+        self._last_line = max(len(lines) - 1, 0)
+        return lines
+
+    def _shared(self, view: View, vm: int, width: int, height: int, look: Look) -> Iterator[Text]:
+        """Give the end of one VM's output under its name, `height` lines, and before it an empty one but for the first.
+
+        The one that is chosen, which Enter types to, is marked.
+        """
+        if vm:
+            yield Text()
+        is_chosen = vm == self.vm_of(view)
+        mark = f"{look.glyphs.live if is_chosen else ' '} {visible(view.status.vms[vm])}"
+        yield Text(mark, look.style("focus" if is_chosen else "title"))
+        lines = self._lines_of(view, vm, width, look)[-(height - 1) :]
+        yield from (*lines, *[Text()] * (height - 1 - len(lines)))
+
+    def _lines_of(self, view: View, vm: int, width: int, look: Look) -> list[Text]:
+        message = self._message(view, vm)
         found = view.get(message, ConsoleAnswer)
         if found is None:
-            self._last_line = None
             return failed(view, message, width, look) or nothing("the console was not read", width, look)
         lines = list(_rows(found, vm, max(width, 4), look))
         if message.start:
             lines.insert(0, Text(f"{look.glyphs.more} {message.start:,} bytes before this", look.style("dim")))
-        self._last_line = max(len(lines) - 1, 0)
         return lines or nothing(
             "Nothing was printed up to here. Go on with Space; Enter types to the guest.", width, look
         )
 
-    def _message(self, view: View) -> ask.Console:
-        vm = self.vm_of(view)
+    def _message(self, view: View, vm: int) -> ask.Console:
         printed = view.status.consoles[vm] if vm < len(view.status.consoles) else 0
         before = max(printed - self._bytes, 0)
         return ask.Console(vm, before // _STEP_BYTES * _STEP_BYTES)

@@ -20,10 +20,9 @@ END = 1 << 40
 
 def printed(panel: ConsolesPanel, *pieces: bytes, before: int = 0) -> View:
     """Return a view of a guest that has printed these pieces, after so many other bytes."""
-    session = vms_session("27-neighbours.s", 2)
-    view = view_of(session, [panel])
+    view = view_of(vms_session("26-virtual-timer.s", 1), [panel])
     size = before + sum(map(len, pieces))
-    view = replace(view, status=structs.replace(view.status, consoles=(size, 0)))
+    view = replace(view, status=structs.replace(view.status, consoles=(size,)))
     message = next(iter(panel.wants(view)))
     data = b"".join(pieces)[max(message.start - before, 0) :]  # type: ignore[union-attr]
     answer = ConsoleAnswer(message.start, (Chunk(START, data),))  # type: ignore[union-attr]
@@ -50,12 +49,24 @@ def test_a_real_guest_prints_at_its_offsets():
     seek(session, END)
     view = view_of(session, [panel])
     assert panel.heading(view) == "console of a (1 of 2)"
-    assert text_of(panel, view, 60, 12) == "PASS\n"
+    assert text_of(panel, view, 60, 8) == "PASS\n"
     panel.next_vm(view)
     view = view_of(session, [panel])
-    first = panel.lines(view, 60, 12, Look())[0].spans[0].style
+    first = panel.lines(view, 60, 8, Look())[0].spans[0].style
     assert panel.heading(view) == "console of b (2 of 2)" and panel.vm == 1
     assert first.meta == {"printed": (1, 0)}  # type: ignore[union-attr]
+
+
+def test_where_there_is_room_the_ends_of_several_are_shown_and_which_one_is_typed_to():
+    session, panel = vms_session("27-neighbours.s", 2), ConsolesPanel()
+    seek(session, END)
+    view = view_of(session, [panel])
+    expected = ["▸ a", "PASS", "", "", "", "", "", "  b", "PASS", "", "", ""]
+    assert text_of(panel, view, 60, 13).splitlines() == expected
+    panel.next_vm(view)
+    lines = panel.lines(view, 60, 13, Look())
+    assert lines[0].plain == "  a" and lines[7].plain == "▸ b"
+    assert lines[8].spans[0].style.meta == {"printed": (1, 0)}  # type: ignore[union-attr]
 
 
 def test_the_last_line_stays_in_sight():
