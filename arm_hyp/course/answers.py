@@ -17,6 +17,7 @@ from arm_hyp.errors import UserError
 Value = str | int | list[str] | dict[str, int]
 """What an answer can be: a text or choice, a number, several texts, or numbers by name."""
 _AS_HEX: Final = 10
+_MEND: Final = "mend it, or begin a new one: arm-hyp lesson reset keeps this one beside it"
 _HEAD: Final = "# What you answered: arm-hyp lesson answer TASK VALUE writes it, and you may edit it.\n\n"
 
 
@@ -26,7 +27,10 @@ def read_answers(folder: Path) -> dict[str, Value]:
     if not path.exists() and not path.is_symlink():
         return {}
     read_inside(folder, ANSWERS)
-    found = read_toml(path)
+    try:
+        found = read_toml(path)
+    except UserError as error:
+        raise UserError(error.thing, error.cause, error.way_out or _MEND) from None
     for name, value in found.items():
         if not _is_value(value):
             raise UserError(f"{path}: {name}", "is no answer", "give a text, a number, a list of texts or a table")

@@ -141,6 +141,15 @@ def test_a_damaged_progress_is_kept_and_a_new_one_begins(tmp_path: Path):
         read_progress(made.workspace.folder)
 
 
+def test_answers_that_cannot_be_read_are_told_with_the_way_out(tmp_path: Path):
+    made = classroom(tmp_path)
+    lesson = made.current
+    write(made.workspace.of(lesson), {"answers.toml": 'quiz = "b'})
+    with pytest.raises(UserError, match="is not a TOML file: .*; mend it, or begin a new one"):
+        made.answer(lesson, lesson.task("quiz"), ["b"])
+    assert (made.workspace.of(lesson) / "answers.toml").read_text() == 'quiz = "b'
+
+
 def test_a_file_in_the_place_of_a_lesson_is_told(tmp_path: Path):
     made = classroom(tmp_path)
     write(made.workspace.folder, {"02-quiz": "mine"})
