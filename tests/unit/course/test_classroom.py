@@ -145,7 +145,7 @@ def test_answers_that_cannot_be_read_are_told_with_the_way_out(tmp_path: Path):
     made = classroom(tmp_path)
     lesson = made.current
     write(made.workspace.of(lesson), {"answers.toml": 'quiz = "b'})
-    with pytest.raises(UserError, match="is not a TOML file: .*; mend it, or begin a new one"):
+    with pytest.raises(UserError, match=r"is not a TOML file: .*; mend it, or begin a new one"):
         made.answer(lesson, lesson.task("quiz"), ["b"])
     assert (made.workspace.of(lesson) / "answers.toml").read_text() == 'quiz = "b'
 
