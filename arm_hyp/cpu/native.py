@@ -101,6 +101,8 @@ def _control(operation: int, arguments: int, access: int) -> int:
 
 
 _TLB_FLUSH: Final = _control(uc_const.UC_CTL_TLB_FLUSH, 0, uc_const.UC_CTL_IO_WRITE)
+_MOST_DROPPED: Final = 1024
+"""Ranges whose blocks were dropped: a few hundred KiB of code."""
 _TB_FLUSH: Final = _control(uc_const.UC_CTL_TB_FLUSH, 0, uc_const.UC_CTL_IO_WRITE)
 
 
@@ -152,6 +154,7 @@ class NativeCore:
     """One Unicorn CPU out of EL3, with its memory mappings."""
 
     def __init__(self, model: str, internals: Internals | None = None) -> None:
+        self._dropped = 0
         _pin_prototypes()
         self.model = model
         self.uc = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
@@ -368,10 +371,17 @@ class NativeCore:
 
     def flush_translations(self) -> None:
         """Drop every translated block."""
+        self._dropped = 0
         uclib.uc_ctl(self.handle, ctypes.c_int(_TB_FLUSH))
+
+    @property
+    def holds_dropped(self) -> bool:
+        """Tell whether much was dropped that still takes memory: only dropping every block gives it back."""
+        return self._dropped >= _MOST_DROPPED
 
     def drop_translations(self, start: int, end: int) -> None:
         """Drop the translated blocks in a range of virtual addresses."""
+        self._dropped += 1
         self.uc.ctl_remove_cache(start, end)
 
     def drop_physical(self, start: int, size_bytes: int) -> None:
@@ -382,6 +392,7 @@ class NativeCore:
         pstate, spsr = self.read(a64.UC_ARM64_REG_PSTATE), self.read_cp(_SPSR_EL1)
         self.write(a64.UC_ARM64_REG_PSTATE, _EL3H)
         self.write_cp(_SPSR_EL1, spsr)  # any raw write makes the core see the new level
+        self._dropped += 1
         self.uc.ctl_remove_cache(start, start + size_bytes)
         self.write(a64.UC_ARM64_REG_PSTATE, pstate)
         self.write_cp(_SPSR_EL1, spsr)

@@ -127,7 +127,8 @@ def restore(core: Core, state: Mapping[str, Any], *, keeps_translations: bool = 
     core.system.forget()
     core.restore_private_state(state["private"])
     core.native.flush_tlb()
-    if not keeps_translations or e2h != core.controls.values.hcr_el2 & _HCR_E2H:
+    is_other = e2h != core.controls.values.hcr_el2 & _HCR_E2H
+    if not keeps_translations or is_other or core.native.holds_dropped:
         core.maintenance.drop_all()
 
 
