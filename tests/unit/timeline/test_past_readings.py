@@ -61,7 +61,7 @@ def test_readings_of_a_recording_and_its_branch_are_those_of_the_run(tmp_path: P
     session.send(ask.Branch("other"))
     session.send(ask.Seek(HERE))
     expected = session.send(ask.Several(READINGS))
-    Saver(configuration, session.timeline).save(str(tmp_path / "r.hyp"))
+    Saver(configuration, session.timeline).save(str(tmp_path / "r.hyp"), limit=1 << 62)
     with Replay.open(str(tmp_path / "r.hyp")) as replay:
         opened = Session(replay)
         opened.go_to_opened()
