@@ -18,7 +18,9 @@ from arm_hyp.explain.verdicts import Alternative, Condition, Step
 from arm_hyp.explain.why_faults import NamedBit
 from arm_hyp.timeline.process import messages as ask
 from arm_hyp.tui.frames import fitted
+from arm_hyp.tui.keys import DIGITS
 from arm_hyp.tui.look import Look
+from arm_hyp.tui.panels.catalogue import NAMES
 from arm_hyp.tui.panels.code import is_python_here
 from arm_hyp.tui.panels.drawing import nothing
 from arm_hyp.tui.panels.instruction import styled
@@ -103,12 +105,21 @@ def _card_lines(card: Card, width: int, look: Look, *, is_roomy: bool, is_here: 
     lines += flowed(_place(card, look), width)
     if card.story is not None:
         lines += _alternative_lines(card.story.alternatives, width, look, has_key=is_here)
+    if is_here and card.event.kind in ("irq", "fiq"):
+        lines += flowed(_which(look), width, 2)
     lines += _fault_lines(card, width, look)
     if card.story is not None and card.story.steps:
         lines += [*gap, *_chain_lines(card.story.steps, width, look)]
     if card.syndrome is not None:
         lines += [*gap, *_tree_lines(card.syndrome, width, look)]
     return lines
+
+
+def _which(look: Look) -> Text:
+    """Say where it is seen which interrupt it is: the CPU does not tell with the exception."""
+    digit = DIGITS[NAMES.index("gic")]
+    key = (digit, look.style("key", press=f"panel_{digit}"))
+    return Text.assemble((f"{look.glyphs.arrow} ", look.style("good")), "The GIC knows which one it is: ", key)
 
 
 def highlighted(sentence: str, bits: Iterable[NamedBit], look: Look) -> Text:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from view_support import LOOK, check_text, session_of, text_of, view_at
+from view_support import LOOK, check_text, session_of, text_of, view_at, view_of
 
 from arm_hyp.arch.syndromes import decode_esr
 from arm_hyp.cpu.symbols import Symbol, SymbolTable
 from arm_hyp.timeline.process import messages as ask
+from arm_hyp.tui.keys import DIGITS
+from arm_hyp.tui.panels.catalogue import NAMES
 from arm_hyp.tui.panels.trap import TrapPanel, bits_text, highlighted, markdown
 from arm_hyp.tui.panels.trap_card import CONTROL_GROUPS, nodes_of
 from arm_hyp.tui.view import View, registers_of
@@ -119,3 +121,16 @@ def test_in_markdown_a_symbol_of_a_guest_is_no_markup():
     symbols = SymbolTable((Symbol("`[x](http://e)\x1b", 0x4008_0028, 4),))
     text = markdown(replace(view, subject=replace(view.subject, symbols=symbols)))
     assert "in `[x](http://e)^[`" in text
+
+
+def test_at_an_interrupt_the_card_leads_to_the_gic():
+    panel = TrapPanel()
+    session = session_of("14-timer-gicv2.s")
+    rows = session.send(ask.Exceptions()).rows
+    row = next(row for row in rows if row.kind == "irq")
+    session.send(ask.Seek(row.position))
+    view = view_of(session, [panel])
+    last = next(line for line in panel.lines(view, 80, 20, LOOK) if "The GIC knows which one it is: " in line.plain)
+    digit = last.plain.rsplit(maxsplit=1)[1]
+    assert NAMES[DIGITS.index(digit)] == "gic"
+    assert any(style.meta == {"press": f"panel_{digit}"} for style in (span.style for span in last.spans) if style.meta)
