@@ -1,6 +1,6 @@
 """The terminal application: keys become jobs, jobs end in a view, and a view becomes a picture.
 
-Read `tui/driver.py`, `tui/widgets.py`, `tui/keys.py`, `tui/layouts.py` and `tui/work.py` before this file,
+Read `tui/driver.py`, `tui/slots.py`, `tui/keys.py` and `tui/work.py` before this file,
 `tui/actions.py` (what each key does) after it.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 from rich.style import Style
 from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from arm_hyp.errors import UserError
@@ -28,16 +28,15 @@ from arm_hyp.tui.bar import bar_line
 from arm_hyp.tui.commands import ActionCommands, Palette, PanelCommands
 from arm_hyp.tui.driver import AHEAD, Driver
 from arm_hyp.tui.gather import NotAnswered
-from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS, Place, Preset, arrange
+from arm_hyp.tui.layouts import LEAST_COLUMNS, LEAST_ROWS
 from arm_hyp.tui.link import Link
-from arm_hyp.tui.look import LIGHT, MONO, Look
+from arm_hyp.tui.look import MONO, Look
 from arm_hyp.tui.notice import Notice, is_long
-from arm_hyp.tui.panels.catalogue import NAMES, Panels
-from arm_hyp.tui.panels.panel import Panel
-from arm_hyp.tui.picture import preset_of
+from arm_hyp.tui.panels.catalogue import NAMES
 from arm_hyp.tui.places import end_of
 from arm_hyp.tui.running import Running
 from arm_hyp.tui.screens import PromptScreen, TextScreen
+from arm_hyp.tui.slots import SlotsApp
 from arm_hyp.tui.speeds import CALM
 from arm_hyp.tui.typed import Typing
 from arm_hyp.tui.widgets import Bar, PanelWidget, where
@@ -67,7 +66,7 @@ class Options:
     message: str = ""
 
 
-class ArmHypApp(App[None], inherit_bindings=False):
+class ArmHypApp(SlotsApp, inherit_bindings=False):
     """The terminal. `driver` does what keys say, `work` one thing after the other."""
 
     CSS = """
@@ -89,16 +88,13 @@ class ArmHypApp(App[None], inherit_bindings=False):
 
     actions: ClassVar[tuple[keys.Action, ...]] = keys.ACTIONS
     """What keys do here, for the bottom line, the help and the palette."""
-    rows_below: int = 1
-    """Lines at the bottom that are no panel's."""
 
     def __init__(self, link: Link, options: Options | None = None) -> None:
         self.options: Options = options or Options()
         # With colours of the terminal's own, NO_COLOR leaves none; else it would leave shades of grey.
         super().__init__(ansi_color=True if self.options.look.palette == MONO else None)
         self.wear(self.options.look)
-        self.panels = Panels()
-        self._is_drawn, self.has_panels = asyncio.Event(), False
+        self._is_drawn = asyncio.Event()
         self.work = Work(self._guarded)
         ahead = AHEAD if self.options.runs_ahead else None
         self.adopt(Driver(link, self.seen_panels, is_recording=self.options.is_recording, ahead=ahead))
@@ -107,16 +103,13 @@ class ArmHypApp(App[None], inherit_bindings=False):
         """What went wrong in this program itself."""
         self.failure: UserError | None = None
         """Why it could not begin."""
-        self.chosen: dict[int, str] = {}
-        """The panels that the user put into slots."""
-        self.zoomed: str | None = None
         self.typing = Typing()
         self.is_interrupted = self.is_leaving = False
         """Whether the last key was Ctrl-C, and whether this is about to end."""
 
     def adopt(self, driver: Driver) -> None:
         """Look at another machine from now on."""
-        self.driver: Driver = driver
+        self.driver = driver
         self.running = Running(driver, self.show, self.options.speed)
         self.running.has_waiting = self.work.waits
 
@@ -173,12 +166,6 @@ class ArmHypApp(App[None], inherit_bindings=False):
         self.look_soon()
 
     @property
-    def is_tiny(self) -> bool:
-        """Whether there is no room for panels."""
-        width, height = self.size
-        return width < LEAST_COLUMNS or height < LEAST_ROWS
-
-    @property
     def told(self) -> tuple[str, bool]:
         """What the bottom line says in place of the keys, and whether that is bad."""
         if self.is_tiny:
@@ -188,54 +175,6 @@ class ArmHypApp(App[None], inherit_bindings=False):
         if is_long(self.note, self.size.width):  # the notice has it whole
             return "", False
         return self.note, self.is_bad
-
-    @property
-    def widgets(self) -> list[PanelWidget]:
-        """The slots that are seen."""
-        return [widget for widget in self.screen_stack[0].query(PanelWidget) if widget.display]
-
-    @property
-    def focused_panel(self) -> Panel | None:
-        """The panel that has the focus."""
-        focused = self.screen_stack[0].focused
-        return focused.panel if isinstance(focused, PanelWidget) else None
-
-    def seen_panels(self) -> list[Panel]:
-        """Return the panels that are seen."""
-        return [widget.panel for widget in self.widgets if widget.panel is not None]
-
-    def _preset(self) -> Preset:
-        view = self.driver.view
-        return preset_of(self.zoomed, *self.size, has_vms=view is not None and bool(view.status.vms))
-
-    def places(self, width: int, height: int, chosen: dict[int, str]) -> tuple[Place, ...]:
-        """Return where panels stand in so many cells."""
-        return arrange(self._preset(), width, height, chosen)
-
-    def arrange(self) -> None:
-        """Put every panel where it belongs for this size."""
-        width, height = self.size
-        chosen = {} if self.zoomed else self.chosen
-        places = () if self.is_tiny else self.places(width, height - self.rows_below, chosen)
-        for widget in self.screen_stack[0].query(PanelWidget):
-            place = next((one for one in places if one.slot == widget.slot), None)
-            if place is None:
-                widget.display = False
-            else:
-                widget.place(place, self._panel_for(place.panel), self.look)
-        if self.screen_stack[0].focused is None and self.widgets:  # it was too small for panels
-            self.give_keys(self.widgets[0])
-        self.show()
-
-    def _panel_for(self, name: str) -> Panel:
-        """Return a panel; until all are imported, what stands for it."""
-        return self.panels[name] if self.has_panels else self.panels.early(name)
-
-    def wear(self, look: Look) -> None:
-        """Look so; what comes over the panels too."""
-        self.look = look
-        self.set_class(look.glyphs.is_ascii, "-ascii")
-        self.theme = "textual-light" if look.palette == LIGHT else "textual-dark"
 
     def show(self) -> None:
         """Draw the view that there is."""
@@ -342,47 +281,6 @@ class ArmHypApp(App[None], inherit_bindings=False):
     def action_panel(self, digit: str) -> None:
         """Show a panel, or give it the focus."""
         self.show_panel(NAMES[keys.DIGITS.index(digit)])
-
-    def show_panel(self, name: str) -> None:
-        """Give a panel the focus; bring it into the slot that has it, or the last one."""
-        if self.is_tiny:
-            return
-        if self.zoomed not in (None, name):
-            self.zoom(None)
-        widget = next((one for one in self.widgets if one.panel is self.panels[name]), None)
-        if widget is None:
-            self.put(name, self.slot_to_use())
-        else:
-            self.give_keys(widget)
-
-    def give_keys(self, widget: PanelWidget) -> None:
-        """Give a panel the focus now: the next key may be waiting for it."""
-        self.screen_stack[0].set_focus(widget)
-
-    def slot_to_use(self) -> PanelWidget:
-        """Return the slot for another panel: the one that has the focus, but the ladder keeps its own."""
-        focused = self.screen_stack[0].focused
-        if isinstance(focused, PanelWidget) and focused.slot > 0 and focused.display:
-            return focused
-        return self.widgets[min(2, len(self.widgets) - 1)]
-
-    def put(self, name: str, widget: PanelWidget) -> None:
-        """Put a panel into a slot."""
-        self.zoomed = None
-        self.chosen[widget.slot] = name
-        self.arrange()
-        self.give_keys(widget)
-        self.look_soon()
-
-    def zoom(self, name: str | None) -> None:
-        """Show one panel alone; None: all of them."""
-        wanted = self.panels.get(name or self.zoomed or "")  # nothing, if it was never seen
-        self.zoomed = name
-        self.arrange()
-        self.look_soon()
-        widget = next((one for one in self.widgets if one.panel is wanted), None)
-        if widget is not None:
-            self.give_keys(widget)
 
     async def explain(self, word: str) -> str:
         """Show what a word means."""
