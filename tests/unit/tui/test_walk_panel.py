@@ -97,4 +97,4 @@ def test_where_python_handles_an_exit_the_guest_is_walked():
     seek(session, *wait.position)
     view = view_of(session, [panel])
     assert panel.heading(view) == "walk, a/vcpu0"
-    assert text_of(panel, view, 60, 12).startswith(f"PC {number(wait.elr)} fetch, EL1\n")
+    assert text_of(panel, view, 60, 12).startswith(f"PC {number(wait.elr)} fetch, EL1 _start+0x44\n")
