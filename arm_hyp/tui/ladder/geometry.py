@@ -87,7 +87,7 @@ class Axis:
             return 0
         cell, index = self.cell_of(cursor), self.index_at(cursor)
         start = min(self.edges[index] - int(width * _CURSOR_AT), most)
-        first = max(start, cell - width + 2, 0)  # in a long span, the cursor may be far behind its begin
+        first = min(max(start, cell - width + 2, 0), cell)  # in a long span, the cursor may be far behind its begin
         edge = self.edges[bisect_left(self.edges, first)]
         return edge if edge <= self.edges[index] else first
 
