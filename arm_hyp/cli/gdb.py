@@ -86,8 +86,8 @@ class GdbRun:
         """Wait for gdb, then serve it until it kills the run, or leaves it and the run ends by itself."""
         with ExitStack() as stack:
             stack.callback(self._server.close)
+            self._process = stack.enter_context(self._started())  # until it stands, a signal ends this at once
             self._wakeup = stack.enter_context(signals_end(self._signalled))
-            self._process = stack.enter_context(self._started())
             self._debuggee = MachineDebuggee(self._process, self._limit, self._files, _say)
             self._view = self._debuggee.view
             self._branches = len(self._status.branches)

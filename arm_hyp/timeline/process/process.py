@@ -100,15 +100,16 @@ class MachineProcess:
         self._child: subprocess.Popen[bytes]
         self._pipe: Pipe
         self._lifeline = -1
-        self._is_closed = False
+        self._is_closed, self._closed = False, Failed("the machine process", "is closed")
         self._start()
         first = self._wait_for(0, None, _START_S)
         if isinstance(first, Failed):
             self.close()
             raise UserError(first.thing, first.cause, first.way_out)
         if not isinstance(first, Moved):
+            printed = self.captured.strip()[-400:]
             self.close()
-            raise UserError("the machine process", "does not start", self.captured.strip()[-400:])
+            raise UserError("the machine process", "does not start", printed)
 
     def __enter__(self) -> MachineProcess:
         return self
@@ -147,7 +148,7 @@ class MachineProcess:
     def ask(self, message: Message) -> Answer | None:
         """Ask, and do not wait. The answer is here already if there is no asking."""
         if self._is_closed:
-            return Failed("the machine process", "is closed")
+            return self._closed
         if self._asked:
             return Failed("the machine process", "is busy", "stop it, or wait")
         self._number += 1
@@ -226,7 +227,7 @@ class MachineProcess:
                 if deadline_s is not None and now - begin >= deadline_s:
                     text = f"it was not done after {deadline_s:g} s"
                 if left_s <= 0:
-                    return self._restart(text)
+                    return self._restart(text) if number else Failed("the machine process", text)
                 continue
             answer = self.poll() if number else self._first()
             if answer is not None:
@@ -319,7 +320,7 @@ class MachineProcess:
     def _restart(self, reason: str) -> Restarted | Failed:
         """Replace the child. With SIGABRT it writes down where its Python code is, whatever it is doing."""
         if self._is_closed:  # in another thread, while this one waited
-            return Failed("the machine process", "is closed")
+            return self._closed
         self._end(signal.SIGABRT)
         call, trace = self._box.call, self.captured
         self._asked = False
@@ -328,7 +329,8 @@ class MachineProcess:
         if not isinstance(first, Moved):
             cause = f"{first.thing} {first.cause}" if isinstance(first, Failed) else "it does not start"
             self.close()
-            return Failed("the machine process", f"{reason}; another one cannot go on: {cause}")
+            self._closed = Failed("the machine process", f"{reason}; another one cannot go on: {cause}")
+            return self._closed  # whoever asks again hears the same
         for message in self._standing.values():
             self._put_quietly(message)
         return Restarted(reason, first.position, None if call is None else _with_line(call, trace))

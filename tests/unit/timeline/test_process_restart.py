@@ -22,6 +22,7 @@ from process_support import (
     with_handlers,
 )
 
+from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Edit, Poke, Run
 from arm_hyp.timeline.position import Position
@@ -82,7 +83,19 @@ def test_a_machine_that_cannot_start_again_says_so(tmp_path: Path, start: Callab
     (tmp_path / "g.s").unlink()
     answer = process.kill()
     assert isinstance(answer, Failed) and "g.s" in answer.cause + answer.thing
-    assert isinstance(process.send(ask.Status()), Failed)
+    assert process.send(ask.Status()) == answer, "whoever asks again learns why, too"
+
+
+def test_a_machine_that_is_silent_while_it_starts_is_given_up(
+    made: Callable[[str], Configuration], start: Callable[..., MachineProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start(made(BUSY))
+    monkeypatch.setattr("arm_hyp.timeline.process.process._START_S", 0.0)
+    answer = process.kill("it was killed")
+    assert isinstance(answer, Failed) and answer.cause.startswith("it was killed; another one cannot go on: ")
+    assert "it was silent for 0 s" in answer.cause
+    with pytest.raises(UserError, match="it was silent for 0 s"):
+        start(made(BUSY))
 
 
 # --- a user's handlers ------------------------------------------------------------------------------------------------
