@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except UserError as error:
-        return _refuse(f"arm-hyp: {error}")
+        return _refuse(str(error) if error.thing.startswith("arm-hyp ") else f"arm-hyp: {error}")
     except typer.TyperException as error:
         return _refuse(_usage_line(error))
     except (KeyboardInterrupt, typer.Abort):

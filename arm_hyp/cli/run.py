@@ -6,6 +6,8 @@ Read `runner/runner.py`, `cli/run_options.py` and `cli/session.py` before this f
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal, cast
 
@@ -176,6 +178,7 @@ def run(
         str,
         _option(help="Which files to put into the recording: all, small (up to 1 MiB) or none.", panel=_RUN),
     ] = "small",
+    tui: Annotated[bool, _option("--tui", help="Show the run in the terminal, as `arm-hyp tui`.", panel=_RUN)] = False,
 ) -> None:
     """Run a guest. Exit status: the guest's (0 after SYSTEM_OFF), 1 at the limit or if it dies, 2 on bad input.
 
@@ -223,6 +226,7 @@ def run(
     is_assembly = bool(images) and all(image.lower().endswith(".s") for image in images)
     settings = Settings(
         limit=max_instructions or (ASSEMBLY_LIMIT if is_assembly else NO_LIMIT),
+        has_limit=max_instructions is not None,
         until=until or "",
         trace=trace,
         trace_format=one_of("--trace-format", trace_format, TRACE_FORMATS, "format"),
@@ -235,7 +239,7 @@ def run(
         checks=parse_checks(check),
         gdb=gdb,
         symbols=tuple(symbols or ()),
-        record=record,
+        record=None if tui else record,
         embed=cast(Embed, one_of("--embed", embed, EMBEDS, "choice")),
         wants_terminal=_shows_any(configuration)
         and (console is not None or bool(configuration.vms) or not is_assembly),
@@ -243,7 +247,9 @@ def run(
     # Another command that takes the same options, as `arm-hyp walk` does, gives itself as the context's object.
     if ctx.obj and record is not None:
         raise UserError(f"--record {record}", "only arm-hyp run records", "leave it out")
-    use = ctx.obj or _run_session
+    if ctx.obj and tui:
+        raise UserError("--tui", "only arm-hyp run has it", "leave it out")
+    use = _in_terminal(record) if tui else ctx.obj or _run_session
     raise typer.Exit(use(configuration, settings))
 
 
@@ -264,6 +270,13 @@ def _run_session(configuration: Configuration, settings: Settings) -> int:
     from arm_hyp.cli.session import Session
 
     return Session(configuration, settings).run()
+
+
+def _in_terminal(record: str | None) -> Callable[[Configuration, Settings], int]:
+    """Return what shows a run, and records it where that is asked for."""
+    from arm_hyp.cli.tui import Asked, show  # here: most runs are not shown
+
+    return partial(show, Asked(record=record))
 
 
 def _is_given(ctx: typer.Context, parameter: str) -> bool:

@@ -75,7 +75,7 @@ OF_MACHINE: Final = {"cpu", "cpus", "gic", "list_registers", "hypervisor"}
 """The parameters that a file of VMs may hold, but which the command line overrides."""
 _OF_RUN: Final = {
     *("input_", "realtime", "max_instructions", "until", "stat", "diagnose", "dump", "check"),
-    *("trace", "trace_format", "record", "embed", "gdb", "symbols"),
+    *("trace", "trace_format", "record", "embed", "gdb", "symbols", "tui"),
 }
 _OF_ANY_RUN: Final = {"file"} | OF_MACHINE | _OF_RUN
 """The parameters that a file of VMs leaves to the command line."""

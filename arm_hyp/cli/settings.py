@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user wants of a run, beside the machine. `limit` in instructions."""
+    """What the user wants of a run, beside the machine. `limit` in instructions; `has_limit`: the user gave it."""
 
     limit: int
+    has_limit: bool = False
     until: str = ""
     trace: str | None = None
     trace_format: str = "text"

@@ -31,6 +31,22 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 THEMES: Final = ("dark", "light", "projector", "mono")
+WITHOUT_SCREEN: Final = {
+    "has_limit": "--max-instructions",
+    "until": "--until",
+    "trace": "--trace",
+    "trace_format": "--trace-format",
+    "is_realtime": "--realtime",
+    "has_statistics": "--stat",
+    "always_diagnoses": "--diagnose",
+    "dumps": "--dump",
+    "input_path": "--input",
+    "checks": "--check",
+    "embed": "--embed",
+    "gdb": "--gdb",
+    "symbols": "--symbols",
+}
+"""Options of `arm-hyp run` that a screen has no use for, by the field of `Settings` that each sets."""
 
 
 class Asked(NamedTuple):
@@ -101,14 +117,10 @@ def tui(
 
 def show(asked: Asked, configuration: Configuration, settings: Settings) -> int:
     """Show a run that the options of `arm-hyp run` describe. Raises: UserError."""
-    from dataclasses import fields
-
-    known = {"limit", "wants_terminal", "counts_exceptions"}
     plain = Settings(limit=settings.limit)
-    for field in fields(Settings):
-        if field.name not in known and getattr(settings, field.name) != getattr(plain, field.name):
-            name = f"--{field.name.removeprefix('is_').removeprefix('has_').replace('_', '-')}"
-            raise UserError(name, "is for runs without a screen", "leave it out")
+    for name, option in WITHOUT_SCREEN.items():
+        if getattr(settings, name) != getattr(plain, name):
+            raise UserError(option, "is for runs without a screen", "leave it out")
     return start(configuration, asked)
 
 

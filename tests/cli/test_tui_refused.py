@@ -10,10 +10,15 @@ import struct
 import subprocess
 import sys
 import termios
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from arm_hyp.cli import run as run_command
+from arm_hyp.cli.settings import Settings
+from arm_hyp.cli.tui import WITHOUT_SCREEN
 from arm_hyp.resources import guests_directory
 from arm_hyp.timeline.recordings import container
 
@@ -25,12 +30,12 @@ LEAVES_SCREEN = "\x1b[?1049l"
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
-def in_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
+def in_terminal(*arguments: str, command: str = "tui", **environment: str) -> tuple[int, str]:
     """Run the terminal in a pseudo-terminal until it ends by itself; return its status, and all that it wrote."""
     end, inner = pty.openpty()
     before = termios.tcgetattr(inner)
     with subprocess.Popen(
-        [sys.executable, "-m", "arm_hyp.cli.main", "tui", *arguments],
+        [sys.executable, "-m", "arm_hyp.cli.main", command, *arguments],
         stdin=inner,
         stdout=inner,
         stderr=inner,
@@ -87,6 +92,9 @@ def test_a_recording_that_is_none_any_more(tmp_path: Path, change: str, words: s
         ((WFI, "--theme", "pink"), "pink"),
         ((WFI, "--trace", "x"), "is for runs without a screen"),
         ((WFI, "--embed", "all"), "is for runs without a screen"),
+        ((WFI, "--stat"), "--stat: is for runs without a screen"),
+        ((WFI, "--max-instructions", "10000000"), "--max-instructions: is for runs without a screen"),
+        ((WFI, "--tui"), "--tui: only arm-hyp run has it"),
         ((str(RECORDING), "--el", "1"), "a recording has its own machine"),
     ],
 )
@@ -94,6 +102,19 @@ def test_what_cannot_be_shown(arguments: tuple[str, ...], words: str) -> None:
     status, said = in_terminal(*arguments)
     lines = [line for line in said.splitlines() if line.strip()]
     assert status == 2 and len(lines) == 1 and words in lines[0], said
+
+
+def test_each_option_of_a_run_is_used_or_refused_by_its_name() -> None:
+    of_fields = {field.name for field in fields(Settings)}
+    not_asked_for = {"limit", "wants_terminal", "counts_exceptions", "branch"}
+    assert {*WITHOUT_SCREEN, "record"} | not_asked_for == of_fields
+    given = {name for parameter in get_command(run_command.app).params for name in parameter.opts}
+    assert set(WITHOUT_SCREEN.values()) <= given
+
+
+def test_run_shows_its_guest_where_that_is_asked_for() -> None:
+    status, said = in_terminal(WFI, "--tui", command="run", TERM="dumb")
+    assert status == 2 and "TERM=dumb" in said
 
 
 def test_a_dumb_terminal_is_sent_to_the_line_mode() -> None:
@@ -107,4 +128,4 @@ def test_no_terminal() -> None:
         stdin=subprocess.PIPE, capture_output=True, timeout=LONGEST_S, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and done.stdout == b""
-    assert done.stderr == b"arm-hyp: arm-hyp tui: there is no terminal; run it in one, or use --plain\n"
+    assert done.stderr == b"arm-hyp tui: there is no terminal; run it in one, or use --plain\n"
