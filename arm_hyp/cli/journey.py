@@ -79,10 +79,12 @@ class Journey:
     def go(self, position: Position) -> None:
         """Go to a position, or to the end of the run if it lies beyond."""
         timeline = self.timeline
+        if self.replay is not None:
+            position = min(position, self._last)  # what would come behind that was not recorded
         while timeline.position < position and not self.is_interrupted:
             before = timeline.position
             timeline.seek(min(position, Position(before.n + _PIECE)))
-            if timeline.position == before:
+            if timeline.position == before or self._has_ended:
                 break
             self.symbols.look(timeline.position.n)
             self._progress(f"{timeline.position.n:,} instructions")
@@ -116,9 +118,14 @@ class Journey:
     @property
     def end_text(self) -> str:
         """Say how the run ended, if the cursor is there; else nothing."""
+        outcome = self.timeline.outcome
+        return outcome.text if outcome is not None and self._has_ended else ""
+
+    @property
+    def _has_ended(self) -> bool:
+        """Tell whether the cursor is where the run ended: a handler that failed would be called again behind that."""
         timeline = self.timeline
-        outcome = timeline.outcome if timeline.position == timeline.frontier else None
-        return "" if outcome is None else outcome.text
+        return timeline.outcome is not None and timeline.position == timeline.frontier
 
     @property
     def last(self) -> Position:

@@ -315,6 +315,26 @@ def test_what_is_wrong_is_told_in_one_line(
     assert told in refused(capsys, *(word.replace("{run}", ladder) for word in arguments))
 
 
+def test_a_recording_that_was_stopped_has_nothing_behind_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "stopped.hyp")
+    assert main(["run", LADDER, "--max-instructions", "50", "--record", file]) == 1
+    capsys.readouterr()
+    assert "the run ends at 50" in refused(capsys, "show", file, "--at", "51")
+
+
+def test_a_run_ends_where_a_handler_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    guest, handlers = tmp_path / "calls.s", tmp_path / "fails.py"
+    guest.write_text("    hvc #0\nagain:\n    b again\n")
+    handlers.write_text(
+        "from arm_hyp.arch.syndromes import EC\nfrom arm_hyp.hypervisor import handler\n\n"
+        "@handler(EC.HVC64)\ndef fails(vcpu, exit):\n    raise ZeroDivisionError\n"
+    )
+    shown = plain(capsys, "show", str(guest), "--hypervisor", str(handlers))
+    assert shown["place"]["position"] == "1.2" and "ZeroDivisionError" in shown["end"]
+
+
 def test_ctrl_c_ends_a_search_at_once(tmp_path: Path) -> None:
     guest = tmp_path / "loops.s"
     guest.write_text("    mov x0, #0\nagain:\n    add x0, x0, #1\n    b again\n")
