@@ -84,7 +84,7 @@ class Journey:
         while timeline.position < position and not self.is_interrupted:
             before = timeline.position
             timeline.seek(min(position, Position(before.n + _PIECE)))
-            if timeline.position == before or self._has_ended:
+            if timeline.position == before or timeline.has_ended:
                 break
             self.symbols.look(timeline.position.n)
             self._progress(f"{timeline.position.n:,} instructions")
@@ -119,13 +119,7 @@ class Journey:
     def end_text(self) -> str:
         """Say how the run ended, if the cursor is there; else nothing."""
         outcome = self.timeline.outcome
-        return outcome.text if outcome is not None and self._has_ended else ""
-
-    @property
-    def _has_ended(self) -> bool:
-        """Tell whether the cursor is where the run ended: a handler that failed would be called again behind that."""
-        timeline = self.timeline
-        return timeline.outcome is not None and timeline.position == timeline.frontier
+        return outcome.text if outcome is not None and self.timeline.has_ended else ""
 
     @property
     def last(self) -> Position:

@@ -22,13 +22,15 @@ _PIECE: Final = 1 << 24
 
 def find_all(search: Search, condition: Condition, after: Position | None, last: Position, tell: Tell) -> None:
     """Tell all events behind a position (None: from the start), up to another. The cursor is behind the last one."""
+    if after is not None and after >= last:
+        return
     timeline = search.timeline
     sink = _Every(timeline, condition, after, last, tell)
     timeline.seek(after or START)
     while timeline.position <= last and not sink.is_done:
         before = timeline.position
         _piece(timeline, min(before.n + _PIECE, last.n + 1), sink)
-        if timeline.position == before:
+        if timeline.position == before or timeline.has_ended:
             return
         search.progress(timeline.position)
 

@@ -81,6 +81,11 @@ class Timeline(Passage):
         return self.history.tip.outcome
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the cursor is where this branch ended. A handler that failed there would be called anew behind it."""
+        return self.outcome is not None and self.position == self.frontier
+
+    @property
     def journal(self) -> Journal:
         """Every exception and return of this branch up to the frontier."""
         self.history.journal.settle()

@@ -331,8 +331,10 @@ def test_a_run_ends_where_a_handler_fails(tmp_path: Path, capsys: pytest.Capture
         "from arm_hyp.arch.syndromes import EC\nfrom arm_hyp.hypervisor import handler\n\n"
         "@handler(EC.HVC64)\ndef fails(vcpu, exit):\n    raise ZeroDivisionError\n"
     )
-    shown = plain(capsys, "show", str(guest), "--hypervisor", str(handlers))
+    run = (str(guest), "--hypervisor", str(handlers))
+    shown = plain(capsys, "show", *run)
     assert shown["place"]["position"] == "1.2" and "ZeroDivisionError" in shown["end"]
+    assert places(said(capsys, "find", run[0], "EC=HVC64", *run[1:], "--all")) == ["1.1"]
 
 
 def test_ctrl_c_ends_a_search_at_once(tmp_path: Path) -> None:

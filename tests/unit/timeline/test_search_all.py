@@ -12,7 +12,7 @@ from arm_hyp.resources import guests_directory
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.timeline.conditions import Condition, parse_condition
 from arm_hyp.timeline.place import Place
-from arm_hyp.timeline.position import Position
+from arm_hyp.timeline.position import START, Position
 from arm_hyp.timeline.recordings.replay import Replay
 from arm_hyp.timeline.recordings.saved import open_timeline
 from arm_hyp.timeline.search import Found, Search
@@ -72,6 +72,11 @@ def test_a_stretch_begins_behind_a_position_and_has_the_last() -> None:
     first, *between, last = whole.places
     part = all_of(timeline, first.position, last.position)
     assert [place.position for place in part.places] == [place.position for place in (*between, last)]
+
+
+def test_a_stretch_that_begins_behind_the_last_position_runs_nothing() -> None:
+    timeline = Timeline(MADE)
+    assert all_of(timeline, Position(1000), Position(100)).events == [] and timeline.frontier == START
 
 
 def test_a_search_that_was_ended_has_gone_no_further_and_the_run_is_the_same() -> None:
