@@ -68,7 +68,7 @@ ACTIONS: Final = (
 )
 LESSON_ACTIONS: Final = (
     Action("go_on", (), "Enter", "On in the text, in its page: to what is below, or the next step.", LESSON, "on"),
-    Action("do", ("d",), "d", "Do the task: answer it, or edit its file in $EDITOR.", LESSON, "do the task"),
+    Action("do", ("d",), "d", "Do the task: answer it, or edit its file in $EDITOR.", LESSON, "task"),
     Action("check", ("k",), "k", "Check the task now. What is saved is checked by itself.", LESSON),
     Action("hint", ("h",), "h", "A hint for the task; again: a plainer one.", LESSON, "hint"),
     Action("feedback", ("f",), "f", "What the last check said.", LESSON),

@@ -167,7 +167,7 @@ class LessonPage(PagePanel):
         made += [*drawn(page.body, room, look), Text()]
         if page.asked is not None:
             made += [*_task(page.asked, room, look), Text()]
-        made += flowed(keys_line(page.keys, look), room)
+        made += key_lines(page.keys, look, room)
         return [_within(line, width) for line in made]
 
 
@@ -187,14 +187,18 @@ def _progress(page: Page, look: Look) -> Text:
     )  # fmt: skip
 
 
-def keys_line(keys: Sequence[Key], look: Look) -> Text:
-    """Return keys with what they do, each to be clicked on."""
-    line = Text()
+def key_lines(keys: Sequence[Key], look: Look, width: int) -> list[Text]:
+    """Return keys with what they do, each to be clicked on; where a line is full, the next key begins another."""
+    lines: list[Text] = []
     for key in keys:
-        line.append(key.shown, look.style("key", press=key.action))
-        line.append(f" {key.words}  ", look.style("dim", press=key.action))
-    line.rstrip()
-    return line
+        one = Text.assemble(
+            (key.shown, look.style("key", press=key.action)), (f" {key.words}", look.style("dim", press=key.action))
+        )
+        if lines and lines[-1].cell_len + 2 + one.cell_len <= width:
+            lines[-1].append("  ").append_text(one)
+        else:
+            lines += flowed(one, width)
+    return lines
 
 
 def _task(asked: Asked, width: int, look: Look) -> Iterator[Text]:
