@@ -131,6 +131,8 @@ def _check(asked: Asked, journey: Journey) -> None:
         raise UserError(
             journey.name, "has what its handlers did, not their code", "name the guest and the handlers in its place"
         )
+    if asked.keep is not None and not asked.keep.strip():
+        raise UserError("--keep", "a branch needs a name", "--keep NAME")
     if asked.keep in journey.timeline.branches:
         raise UserError(f"--keep {asked.keep}", "is there already", "take another name")
     asked.changed.check(journey.timeline)

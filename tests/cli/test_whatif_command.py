@@ -129,6 +129,7 @@ def test_a_recording_keeps_the_branch_that_is_named(recorded: str):
         (("--at", "EC=="), 2, "EC=="),
         (("--gic", "3"), 2, "a recording has its own options"),
         (("--cpu-index", "1"), 2, "there is only CPU 0"),
+        (("--keep", ""), 2, "a branch needs a name"),
     ],
 )
 def test_no_such_place_in_a_recording(recorded: str, arguments: tuple[str, ...], status: int, expected: str):
