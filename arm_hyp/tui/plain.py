@@ -25,6 +25,7 @@ from arm_hyp.tui.panels.addresses import guest_of, parse_address
 from arm_hyp.tui.panels.drawing import visible
 from arm_hyp.tui.panels.panel import Panel
 from arm_hyp.tui.panels.trap import TrapPanel
+from arm_hyp.tui.printed import print_text
 from arm_hyp.tui.view import View
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ def run_plain(link: Link, options: Options, make: Make = Shell) -> int:
     if is_terminal:
         with suppress(ImportError):
             import readline  # noqa: F401  # input() has a history then
-    shell = make(link, options, _print)
+    shell = make(link, options, print_text)
     with asyncio.Runner() as runner:
         try:
             _run(runner, shell, shell.open())
@@ -325,11 +326,6 @@ def _sentence(note: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _print(text: str) -> None:
-    encoding = sys.stdout.encoding or "ascii"
-    print(text.encode(encoding, "replace").decode(encoding), flush=True)
-
-
 def _lines(is_terminal: bool) -> Iterator[str]:
     """Give what is typed, until it ends. From a pipe it is shown, too. Raises: KeyboardInterrupt, the second time."""
     was_interrupted = False
@@ -342,11 +338,11 @@ def _lines(is_terminal: bool) -> Iterator[str]:
             if was_interrupted:
                 raise
             was_interrupted = True
-            _print("\nCtrl-C again, or quit, leaves.")
+            print_text("\nCtrl-C again, or quit, leaves.")
             continue
         was_interrupted = False
         if not is_terminal:
-            _print(f"{PROMPT}{visible(line)}")
+            print_text(f"{PROMPT}{visible(line)}")
         yield line
 
 

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from arm_hyp.tui.printed import in_columns
 from arm_hyp.tui.text import flowed
 
 
@@ -19,3 +20,9 @@ def test_no_line_is_too_wide_and_no_word_is_lost(plain: str, width: int, indent:
     lines = flowed(Text(plain), width, indent)
     assert all(line.cell_len <= width for line in lines)
     assert "".join("".join(line.plain for line in lines).split()) == "".join(plain.split())
+
+
+def test_the_prompt_breaks_its_lines_at_words_where_there_is_a_terminal():
+    text = "EL1 traps to EL2.\n  step [N]: one step on"
+    assert in_columns(text, 14) == ["EL1 traps to", "EL2.", "  step [N]:", "  one step on"]
+    assert in_columns(text, 30) == in_columns(text, None) == text.split("\n")
