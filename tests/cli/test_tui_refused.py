@@ -88,7 +88,7 @@ def test_a_recording_that_is_none_any_more(tmp_path: Path, change: str, words: s
     ("arguments", "words"),
     [
         (("nowhere.s",), "nowhere.s"),
-        (("nowhere.hyp",), "nowhere.hyp"),
+        (("nowhere.hyp",), "nowhere.hyp: does not exist; check the path, or wait for its run"),
         ((WFI, "--theme", "pink"), "pink"),
         ((WFI, "--trace", "x"), "is for runs without a screen"),
         ((WFI, "--embed", "all"), "is for runs without a screen"),

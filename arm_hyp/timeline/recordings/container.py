@@ -168,7 +168,7 @@ def _not_written(thing: str, error: OSError) -> UserError:
 
 def read(path: str) -> list[Section]:
     """Read a file's sections, and confirm each. Raises: UserError, in one line, whatever the file is."""
-    data = read_file(path)
+    data = _read_written(path)
     if len(data) < _HEAD.size or not data.startswith(MAGIC):
         raise UserError(path, "is no recording of arm-hyp", "arm-hyp run --record makes one")
     number = _HEAD.unpack_from(data)[1]
@@ -180,6 +180,17 @@ def read(path: str) -> list[Section]:
         return list(_sections(data))
     except ValueError as error:
         raise UserError(path, f"is damaged: {error}", "copy it again") from None
+
+
+def _read_written(path: str) -> bytes:
+    """Read a file; where there is none, it may be that its run still goes on. Raises: UserError."""
+    try:
+        return read_file(path)
+    except UserError as error:
+        if isinstance(error.__context__, FileNotFoundError):
+            way_out = "check the path, or wait for its run: a recording is written at the end"
+            raise UserError(error.thing, error.cause, way_out) from None
+        raise
 
 
 def _sections(data: bytes) -> Iterator[Section]:
