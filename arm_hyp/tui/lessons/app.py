@@ -292,16 +292,18 @@ class LessonApp(PagedApp):
 
     def check(self, tasks: list[str]) -> None:
         """Check some tasks, and show what comes of it."""
-        self.do("check", lambda: self._check(tasks))
+        study = self.study  # another lesson may be begun before this is done
+        self.do("check", lambda: self._check(study, tasks))
 
-    async def _check(self, tasks: list[str]) -> str:
-        study = self.study
+    async def _check(self, study: Study, tasks: list[str]) -> str:
         self.say(f"checking {', '.join(tasks)}")
         try:
-            result = await asyncio.to_thread(self._checked, tasks)
+            result = await asyncio.to_thread(self._checked, study, tasks)
         except OSError as error:
             raise UserError(error.filename or "the check", (error.strerror or "failed").lower()) from None
         study.note(result)
+        if study is not self.study:
+            return f"{study.lesson.name}: {result.status}; L leads there"
         self.result = result
         if self.has_changed:
             self._shown = ()
@@ -309,9 +311,8 @@ class LessonApp(PagedApp):
         self.show_verdict()
         return ""
 
-    def _checked(self, tasks: list[str]) -> LessonResult:
+    def _checked(self, study: Study, tasks: list[str]) -> LessonResult:
         """Check with the numbers that the student sees first: what passes with them, with others too."""
-        study = self.study
         result = study.classroom.check(study.lesson, tasks=tasks)
         if result.status != "passed" or not any(study.lesson.task(name).seed for name in tasks):
             return result

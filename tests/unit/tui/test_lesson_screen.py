@@ -298,6 +298,20 @@ def test_saves_wake_the_check(tmp_path: Path) -> None:
     run(test())
 
 
+def test_a_check_that_another_lesson_overtakes_counts_for_its_own(tmp_path: Path) -> None:
+    study = student(tmp_path, "04", 3)
+
+    async def test(driven: InLesson) -> None:
+        solve(study, "handlers.py")
+        driven.app.check(["handler"])
+        driven.app.begin(study.classroom.lesson("01"))
+        await driven.settle()
+        assert study.has_passed(study.lesson.task("handler"))
+        assert driven.app.result is None and len(driven.app.screen_stack) == 1 and not driven.app.defects
+
+    studied(study, test)
+
+
 def test_a_file_that_cannot_run_leaves_the_lessons_own_run(tmp_path: Path) -> None:
     study = student(tmp_path, "04", 3)
     (study.folder / "handlers.py").write_text("def broken(:\n")
