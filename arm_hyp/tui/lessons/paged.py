@@ -44,9 +44,12 @@ class PagedApp(ArmHypApp):
         return self.query_one(f"#slot{BESIDE_SLOT}", PanelWidget) if widget.panel is self.page else widget
 
     def _resized(self) -> None:
-        if self.has_room and self.zoomed == "page":
-            self.zoomed = None
+        is_read = self.zoomed == "page" or self.focused_panel is self.page
+        if is_read:  # it stays in sight, in front of the run or beside it
+            self.zoomed = None if self.has_room else "page"
         super()._resized()
+        for widget in self.page_widgets if is_read else ():
+            self.give_keys(widget)
 
     def show_page(self) -> None:
         """Give the page the keys; alone, where it has no room beside the run."""

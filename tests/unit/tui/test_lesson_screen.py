@@ -400,6 +400,21 @@ def test_the_page_stands_beside_the_run_where_there_is_room(tmp_path: Path) -> N
         studied(student(tmp_path / str(number), "01", 1), test, size)
 
 
+def test_a_page_that_is_read_stays_in_sight_whatever_the_size(tmp_path: Path) -> None:
+    async def test(driven: InLesson) -> None:
+        for size in (MEDIUM, SMALL):
+            await driven.pilot.resize_terminal(*size)
+            await driven.settle()
+            assert driven.focused == "page"
+        await driven.press("l")
+        for size in (MEDIUM, SMALL):
+            await driven.pilot.resize_terminal(*size)
+            await driven.settle()
+            assert driven.focused != "page"
+
+    studied(student(tmp_path, "01", 1), test)
+
+
 def test_every_lesson_opens_at_every_step(tmp_path: Path) -> None:
     for name in open_catalogue().names:
         study = student(tmp_path, name)
