@@ -307,7 +307,8 @@ class ArmHypApp(SlotsApp, inherit_bindings=False):
         self.exit(return_code=status)
 
     async def on_unmount(self) -> None:
-        """End the machine."""
+        """End the machine; what was frozen is looked through again, for this process may go on."""
+        gc.unfreeze()
         await self.driver.link.close()
 
     async def on_event(self, event: events.Event) -> None:
