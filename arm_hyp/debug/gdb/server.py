@@ -167,8 +167,8 @@ class Server:
                 self._answer(client, stub, debuggee)
             else:
                 self._wait(self._listener, client.connection)
-                self._accept()
                 client.receive()
+                self._accept()
         return stub.ending
 
     def _answer(self, client: Client, stub: Stub, debuggee: Debuggee) -> None:
@@ -213,14 +213,16 @@ class Server:
         """Return what to look at while the machine works, each with what is to be done when something comes there."""
         self._stop_if_wanted()  # by what came before
         client = self._client
-        theirs = {} if client is None or client.is_lost else {client.connection.fileno(): self._look}
+        if client is not None and client.is_lost:  # who comes next waits until the machine stands
+            return self._others()
+        theirs = {} if client is None else {client.connection.fileno(): self._look}
         return {self._listener.fileno(): self._look, **theirs, **self._others()}
 
     def _look(self) -> None:
-        """Look what has come."""
-        self._accept()
+        """Look what has come: first whether the client has gone, for then another may come."""
         if self._client is not None:
             self._client.receive()
+        self._accept()
         self._stop_if_wanted()
 
     def _stop_if_wanted(self) -> None:
@@ -232,8 +234,8 @@ class Server:
     # --- connections -------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        """Take whoever has connected; send all but the first away."""
-        while True:
+        """Take whoever has connected; send all but the first away. Where the first has gone, they wait."""
+        while self._client is None or not self._client.is_lost:
             try:
                 connection, peer = self._listener.accept()
             except OSError:  # nobody, or nobody any more
