@@ -56,7 +56,7 @@ def test_keys_are_answered_while_a_kernel_boots(linux_images: LinuxImages) -> No
                 await driven.settle()
                 assert "paused" in driven.bar
                 await answered(driven, "space", lambda: app.driver.now.is_running)
-            await driven.until(lambda: "[    0." in driven.text)  # the kernel's console begins long after its first lines
+            await driven.until(lambda: "[    0." in driven.text)  # its console begins late
             await answered(driven, "space", lambda: not app.driver.now.is_running)
 
     run(test())
