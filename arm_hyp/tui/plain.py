@@ -98,7 +98,9 @@ class Shell:
         note = await self._with_news(action)
         now = self.driver.now.status
         has_moved = (now.position, now.branch) != (before.position, before.branch)
-        if note and not (has_moved and note == now.outcome):  # else the end is told anyway
+        if has_moved and now.outcome:  # the end is told anyway
+            note = note.removesuffix(now.outcome).removesuffix(": ")
+        if note:
             self._say(_sentence(visible(note)))
         await self._tell_printed(before)
         if has_moved:

@@ -74,6 +74,13 @@ def test_a_run_tells_what_was_printed_and_how_it_ended(
     assert previous[0].startswith("HVC #0 at EL1 is a call to EL2")
 
 
+def test_the_end_is_told_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    *_, trap, again = said(["run", "back 3", "trap", "trap"], monkeypatch, capsys)
+    assert trap[0] == "No exception follows."
+    assert trap[1].endswith("The run has ended: the guest powered off (PSCI SYSTEM_OFF).")
+    assert again == ["No exception follows: the guest powered off (PSCI SYSTEM_OFF)."]
+
+
 def test_why_what_if_and_undo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     ahead, _, why, whatif, branches, undo = said(
         ["why", "t", "y", "whatif HCR_EL2.TWI", "branches", "undo"], monkeypatch, capsys
