@@ -72,7 +72,7 @@ def test_gzip(tmp_path: Path) -> None:
         (image(text_offset=1 << 63), "outside RAM"),
         (gzip.compress(image(), mtime=0)[:-4], "truncated gzip"),
         (gzip.compress(image(), mtime=0)[:40] + b"\xff" * 40, "gzip"),
-        (gzip.compress(bytes((64 << 20) + 1)), "larger than RAM"),
+        (gzip.compress(bytes((64 << 20) + 1), mtime=0), "larger than RAM"),
         (gzip.compress(image(text_offset=2), mtime=0), "multiple of 4"),
     ],
 )
