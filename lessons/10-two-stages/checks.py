@@ -70,6 +70,7 @@ def second_stage(judge: Judge) -> None:
     why = "bits <7:6> are S2AP here, 0b01 to read and 0b10 to write; <5:2> are MemAttr; AF and page as in stage 1"
     expected = f"IPA {ipa:#x}, of VA {va:#x}, is PA {pa:#x}, read and write"
     expect_way(run, f"stage 2: IPA {ipa:#x}", stage2(run, ipa, WRITE), pa, WRITE, expected, why)
+    expect_way(run, f"stage 2: IPA {ipa:#x}", stage2(run, ipa), pa, READ, expected, why)
     memory = stage2(run, ipa).result
     assert isinstance(memory, Translated)
     why = "the stricter stage wins: with MemAttr 0b0000 the guest's memory is Device, whatever its own table says"
