@@ -76,7 +76,8 @@ def expect_heir(judge: Judge) -> None:
 @check("heir", points=2, title="C runs by A's VMID, and what a TLB knows by it is invalidated before")
 def nothing_inherited(judge: Judge) -> None:
     expect_heir(judge)
-    expect_no_stale(judge, "a VMID that is used again brings along all that a TLB keeps by it", STALE)
+    why = "what a TLB keeps by a VMID serves whoever has it next; a TLBI before VTTBR_EL2 has C's tables is too early"
+    expect_no_stale(judge, why, STALE)
 
 
 @check("heir", points=2, title="that is complete when C begins")
