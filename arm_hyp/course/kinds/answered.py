@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from arm_hyp.course.judged_run import JudgedRun
 
 _LOOK_AGAIN: Final = "another answer"
+_NO_PLACE: Final = "it names no place of the program: give a line as FILE:LINE, a symbol or an address"
 
 
 class Answered(Kind):
@@ -57,7 +58,7 @@ class Answered(Kind):
         given = self.normal(judge, value)
         if given != self.normal(judge, judge.solution.answer()):
             reasons = (why for answer, why in judge.task.why.items() if self.normal(judge, answer) == given)
-            judge.fail(wrong_answer(judge.task, value, next(reasons, "")))
+            judge.fail(wrong_answer(judge.task, value, next(reasons, self.unread(judge, value))))
 
     def normal(self, judge: Judge, value: Value) -> object:
         """Return an answer in the form in which it is compared: a number, or a text in small letters."""
@@ -66,6 +67,10 @@ class Answered(Kind):
             return int(text.replace("_", ""), 0)
         except ValueError:
             return text
+
+    def unread(self, judge: Judge, value: Value) -> str:
+        """Return why an answer is of another kind than the one that is asked for; else nothing."""
+        return ""
 
     def asks(self, task: Task) -> tuple[str, ...]:
         """Give the question and the choices."""
@@ -85,6 +90,11 @@ class Bug(Answered):
     def normal(self, judge: Judge, value: Value) -> object:
         """Return the line that is meant, by FILE:LINE, an address or a symbol; else the text."""
         return _pointed_at(judge.run(), str(value)) or super().normal(judge, value)
+
+    def unread(self, judge: Judge, value: Value) -> str:
+        """Return that the answer names no place of the program, if one is asked for; else nothing."""
+        named, asked = (_pointed_at(judge.run(), str(each)) for each in (value, judge.solution.answer()))
+        return _NO_PLACE if asked and not named else ""
 
 
 def _pointed_at(run: JudgedRun, text: str) -> tuple[str, int] | None:
