@@ -1,4 +1,4 @@
-// One guest at EL1 that sleeps, and sixty lines of EL2 that may or may not hear of it.
+// One guest at EL1 that sleeps, and a few lines of EL2 that may or may not hear of it.
 //
 //   HCR_EL2.TWI clear: the CPU waits in the WFI. No interrupt is enabled, so it waits for ever, and EL2 is not asked.
 //   HCR_EL2.TWI set:   the WFI is taken to EL2, which steps over it.
