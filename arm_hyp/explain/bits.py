@@ -28,6 +28,7 @@ from arm_hyp.explain.verdicts import in_sentence
 _ASKED_FOR: Final = {name.upper() for name in (*Controls._fields, *FineGrained._fields)} | {"PSTATE", "PE"}
 _OTHER_NAMES: Final = ("ERETAA", "ERETAB", "DAIFClr (immediate)")
 _SUBJECTS: Final = (*EXAMPLES, *_OTHER_NAMES)
+_SPELLED: Final = ("hvc", "smc", "svc")  # said letter by letter, so that they take "an"
 _OF_FACTS: Final = {fact: (fact.value,) for fact in Fact} | {
     Fact.ANY: ("every instruction",),
     Fact.FOR_EL2: tuple(row.name for row in sysregs.TABLE if row.min_el == 2),
@@ -277,7 +278,8 @@ def _describe(word: int) -> str:
         return f"a {'read' if system.is_read else 'write'} of {sysregs.name_of(system.encoding, system.is_read)}"
     if system.op0 == 1:
         return f"the system operation {sysregs.name_of(system.encoding)}"
-    return f"{'an' if system.kind.value[0] in 'aeiou' else 'a'} {system.kind.value.upper()} instruction"
+    name = system.kind.value
+    return f"{'an' if name[0] in 'aeiou' or name in _SPELLED else 'a'} {name.upper()} instruction"
 
 
 def missing_reason(word: int, model: str, gic: int) -> str:

@@ -223,6 +223,7 @@ def test_the_rules_of_an_instruction_by_level() -> None:
     assert "is a write of TCR_EL1. 2 rules can touch it." in story.sentence
     assert "GICv3 is not claimed" in explain_instruction(0xD538_CC00).missing
     assert "no system instruction" in explain_instruction(ADD).sentence
+    assert "is an SMC instruction" in explain_instruction(SMC).sentence
 
 
 def test_registers_by_name() -> None:
