@@ -100,7 +100,9 @@ def _chosen(classroom: Classroom, folder: str, name: str | None) -> Lesson:
 
 @app.command()
 def show(
-    step: Annotated[int | None, typer.Argument(metavar="[STEP]", help="Only this step of the text.", min=1)] = None,
+    step: Annotated[
+        int | None, typer.Argument(metavar="[STEP]", help="Only this step; another lesson by -l.", min=1)
+    ] = None,
     name: NameOption = None,
     folder: DirOption = ".",
     lessons: LessonsOption = None,
