@@ -1,9 +1,12 @@
 """The checks of the lesson about write protection and dirty logging."""
 
-from arm_hyp.course.checks import EC, Judge, check
+from arm_hyp.arch.translation import READ, Translated, walk_stage2
+from arm_hyp.course.checks import EC, Judge, Position, check
 from arm_hyp.course.judged_run import JudgedRun
+from arm_hyp.runner.translation import view_of_cpu
 
 WRITE = 1 << 6  # WnR, of ESR_EL2
+WORD = 0x4020_3000  # IPA and PA of the guest's word
 
 
 def masks(judge: Judge) -> tuple[int, ...]:
@@ -36,6 +39,12 @@ def notices_nothing(judge: Judge) -> None:
     run.expect_trap(EC.DATA_ABORT_LOWER, why="no page is protected")
     why = "the descriptor must lead where it led before, and the store is done when EL2 has given the right"
     run.expect("another kind" not in run.console(), "EL2 meets a fault that is none of permission", "no other", why)
+    trap = run.traps(EC.DATA_ABORT_LOWER)[0]
+    run.timeline.seek(Position(trap.n, trap.seq))
+    view = view_of_cpu(run.timeline.runner, 0)
+    found = walk_stage2(WORD, READ, view.registers, view.read64).result
+    if isinstance(found, Translated):
+        run.expect(found.pa == WORD, f"until then IPA {WORD:#x} is PA {found.pa:#x}", "the same PA", why, event=trap)
     run.expect("my word has changed" in run.console(), "the store did not arrive", "the guest finds 256", why)
     run.expect_end()
 
