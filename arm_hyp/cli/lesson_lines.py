@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BAR: Final = 20
 _INDENT: Final = "    "
+_MOST_PRINTED: Final = 5
 _SHOWN_TEXT: Final = 100
 _AS_ABOVE: Final = 'for the same reason as "{}"'
 _STATUS: Final = {"passed": "passed", "failed": "FAILED", "not graded": "not graded"}
@@ -155,8 +156,8 @@ def _reasons(task: TaskResult, runs: Path) -> Iterator[str]:
                 _feedback(check.feedback, runs) if before == number else (_AS_ABOVE.format(task.checks[before].title),)
             )
             yield from (_INDENT * 3 + line for line in found)
-    if task.printed:
-        yield f"{_INDENT}your file printed: {printable(task.printed.splitlines()[0][:_SHOWN_TEXT])}"
+    for line in task.printed.splitlines()[:_MOST_PRINTED]:
+        yield f"{_INDENT}your file printed: {printable(line[:_SHOWN_TEXT])}"
 
 
 def _feedback(feedback: Feedback, runs: Path) -> Iterator[str]:

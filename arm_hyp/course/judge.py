@@ -11,6 +11,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
@@ -54,6 +55,9 @@ def _ended_after(seconds: float, stop: Callable[[], None]) -> Iterator[threading
         timer.cancel()
 
 
+MOST_PRINTED: Final = 20
+"""So many lines of what a student's file prints are kept with a verdict."""
+_LONGEST_PRINTED: Final = 200
 _UNREPEATABLE: Final = ("the recording is not of this run", "the recording ends here")
 
 
@@ -69,7 +73,7 @@ class Options(NamedTuple):
 class Judge:
     """Judges one task of one student. `seeds` has the numbers of this check by symbol.
 
-    `is_trusted` work is the author's own: it needs no sandbox. `printed` and `confinement` are of the sandbox. Close
+    `is_trusted` work is the author's own: it needs no sandbox. `confinement` is of the sandbox. Close
     it, or use it in `with`.
     """
 
@@ -79,7 +83,7 @@ class Judge:
     ) -> None:  # fmt: skip
         self.lesson, self.task, self.submission, self.seed = lesson, task, submission, seed
         self.seeds: Mapping[str, int] = drawn(lesson, task, seed)
-        self.printed = ""
+        self._output = ""
         self.confinement: tuple[str, ...] = ()
         self.recorders: dict[JudgedRun, Recorder] = {}
         self.divergences: dict[JudgedRun, tuple[str, ...]] = {}
@@ -176,6 +180,14 @@ class Judge:
         """Return the rules that the runs break that checks have asked for. The solution's own are not watched."""
         return remarks_of(run for run in self._runs.values() if isinstance(run, JudgedRun))
 
+    @property
+    def printed(self) -> str:
+        """What the student's file printed as it was loaded, and its handlers in the first run: its first lines."""
+        runs = (run for run in self._runs.values() if isinstance(run, JudgedRun))
+        handlers = (line for run in islice(runs, 1) for line in run.handlers_output())
+        lines = islice(chain(self._output.splitlines(), handlers), MOST_PRINTED)
+        return "\n".join(line[:_LONGEST_PRINTED] for line in lines)
+
     def _run(self, options: Options) -> JudgedRun:
         made = self._configuration(options)
         recorded = self._recorded(made, options) if made.hypervisor and not self._is_trusted else None
@@ -227,7 +239,7 @@ class Judge:
             also=self.task.allows,
         )
         outcome = run_student(job, self._limits)
-        self.printed, self.confinement = self._build.shown(outcome.output).strip(), outcome.confinement
+        self._output, self.confinement = self._build.shown(outcome.output).strip(), outcome.confinement
         if outcome.status == "not graded":
             raise NotGraded(outcome.reason)
         if outcome.status != "ran":

@@ -8,6 +8,7 @@ feedback that names the place in the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from arm_hyp.arch.iss_classes import EC
@@ -27,6 +28,7 @@ from arm_hyp.events import (
 from arm_hyp.explain.checkers.model import Finding
 from arm_hyp.explain.trace_lines import merged, words
 from arm_hyp.explain.why import why_not, why_trapped
+from arm_hyp.kvm_events import HandlerOutput
 from arm_hyp.timeline.place import place_of
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process import messages as ask
@@ -105,6 +107,13 @@ class JudgedRun:
         """Return what was printed to the end, one character a byte: by the guest, or by a VM."""
         self.timeline.seek(self.end)
         return bytes(self.timeline.runner.consoles[vm]).decode("latin-1")
+
+    def handlers_output(self) -> Iterator[str]:
+        """Give the lines that the student's handlers printed, each with its place."""
+        for event in self.of_type(HandlerOutput):
+            yield from (
+                self._shown(f"{Path(event.file).name}:{event.line}: {line}") for line in event.text.splitlines()
+            )
 
     def of_type(self, kind: type[E_]) -> Iterator[E_]:
         """Give the events of a type."""

@@ -96,6 +96,17 @@ def test_a_file_that_cannot_be_loaded_is_told_by_its_own_name(tmp_path: Path, ha
     assert str(tmp_path) not in task.checks[0].feedback.got
 
 
+def test_what_a_file_and_its_handlers_print_is_told_with_the_verdict(tmp_path: Path):
+    prints = (
+        RIGHT.replace("    return", "    print('asked', call.args[0], 'x' * 300)\n    return", 1) + "print('loaded')\n"
+    )
+    task = one(tmp_path, prints).tasks[0]
+    assert task.status == "passed"
+    loaded, asked = task.printed.splitlines()
+    assert loaded == "loaded"
+    assert asked.startswith("handlers.py:5: asked ") and len(asked) == 200
+
+
 def test_a_file_that_is_gone_or_another_encoding_is_told(tmp_path: Path):
     lesson = make(tmp_path / "01-call", HEAD + HANDLER)
     mine = tmp_path / "mine"
