@@ -79,7 +79,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 class TaskResult(msgspec.Struct, frozen=True, kw_only=True):
     """What all checks of a task said. `points` is what the task is worth, `earned` what was earned of it.
 
-    `remarks` are rules that the student's runs break, whatever the checks say. `printed` is what their file and handlers
+    `remarks` are rules that the student's runs break, whatever the checks say. `printed` is what file and handlers
     wrote; `confinement` says in sentences how their code was held.
     """
 
