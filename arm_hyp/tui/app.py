@@ -163,6 +163,7 @@ class ArmHypApp(SlotsApp, inherit_bindings=False):
 
     def _resized(self) -> None:
         self.arrange()
+        self.screen.refresh()  # all of it: whoever looks on since now has nothing yet
         self.look_soon()
 
     @property
