@@ -67,6 +67,7 @@ def test_without_a_sink_the_run_is_the_same(case: Case):
     assert state(silent) == state(watched)
 
 
+@pytest.mark.long
 def test_a_new_machine_runs_on_from_every_7th_instruction():
     """The CPUs hold a lock by LDAXR and STXR: what the exclusive monitor holds is part of a snapshot."""
     case = next(case for case in CASES if case.name == "19-smp-gicv2")

@@ -115,6 +115,7 @@ def test_random_guests_come_to_the_same_states(kind, seed, moves, tmp_path_facto
     follow(counted(made), moves, known(made))
 
 
+@pytest.mark.long
 @PATHS
 @given(moves=PLACES)
 @example(moves=[("seek", 250), ("back", 3), ("seek", 40), ("back", 2), ("seek", 200), ("run", 290)])

@@ -40,6 +40,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", open_catalogue().names)
 def test_a_lesson_that_ships_has_nothing_wrong(name: str):
     course = open_catalogue()

@@ -40,6 +40,7 @@ def cases(count: int) -> settings:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", THEMES)
 def test_an_attack_of_one_kind(theme: str) -> None:
     @cases(4 * TIMES)
@@ -50,6 +51,7 @@ def test_an_attack_of_one_kind(theme: str) -> None:
     run()
 
 
+@pytest.mark.long
 @cases(6 * TIMES)
 @given(acts_of(EVERYTHING, 80), shapes)
 def test_an_attack_with_everything(acts: list[Act], shape: Shape) -> None:

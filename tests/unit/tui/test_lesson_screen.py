@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from app_support import Driven, run
 
 from arm_hyp.course.catalogue import open_catalogue
@@ -415,6 +416,7 @@ def test_a_page_that_is_read_stays_in_sight_whatever_the_size(tmp_path: Path) ->
     studied(student(tmp_path, "01", 1), test)
 
 
+@pytest.mark.long
 def test_every_lesson_opens_at_every_step(tmp_path: Path) -> None:
     for name in open_catalogue().names:
         study = student(tmp_path, name)
