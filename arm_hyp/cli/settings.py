@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from arm_hyp.timeline.recordings.files import Embed
+    from arm_hyp.timeline.embedding import Embed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

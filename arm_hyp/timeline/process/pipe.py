@@ -17,11 +17,11 @@ from typing import Any, Final
 import msgspec
 
 from arm_hyp.runner.configuration import Configuration
+from arm_hyp.timeline.embedding import Embed
 from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.process.answers import Answer, Events
 from arm_hyp.timeline.process.messages import Message
 from arm_hyp.timeline.process.telling import Told
-from arm_hyp.timeline.recordings.files import Embed
 
 LONGEST_REQUEST_BYTES: Final = 64 << 20
 LONGEST_ANSWER_BYTES: Final = 64 << 20

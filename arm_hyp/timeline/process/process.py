@@ -28,6 +28,7 @@ from arm_hyp.errors import UserError
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.messages import Type
 from arm_hyp.timeline.budget import DEFAULT_BUDGET_BYTES
+from arm_hyp.timeline.embedding import Embed
 from arm_hyp.timeline.process.answers import Answer, Events, Failed, HandlerCall, Moved, Restarted
 from arm_hyp.timeline.process.box import Box
 from arm_hyp.timeline.process.messages import Live, Message, Stop, Subscribe, Tell
@@ -43,7 +44,6 @@ from arm_hyp.timeline.process.pipe import (
     replies,
 )
 from arm_hyp.timeline.process.telling import Told
-from arm_hyp.timeline.recordings.files import Embed
 
 SILENCE_S: Final = 10.0
 """A child that works says something ten times a second."""

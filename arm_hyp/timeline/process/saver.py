@@ -6,8 +6,8 @@ Read `timeline/recordings/saved.py` before this file, `timeline/process/session.
 from __future__ import annotations
 
 from arm_hyp.runner.configuration import Configuration
+from arm_hyp.timeline.embedding import Embed
 from arm_hyp.timeline.recordings.container import check_writable
-from arm_hyp.timeline.recordings.files import Embed
 from arm_hyp.timeline.recordings.recorder import Recorder
 from arm_hyp.timeline.recordings.recording import Recording, write_recording
 from arm_hyp.timeline.recordings.replay import Replay

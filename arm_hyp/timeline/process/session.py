@@ -41,7 +41,7 @@ from arm_hyp.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from arm_hyp.hypervisor.student.recorded import RecordedHandlers
-    from arm_hyp.timeline.recordings.files import Embed
+    from arm_hyp.timeline.embedding import Embed
 
 _KEPT_TRAPS: Final = 512
 

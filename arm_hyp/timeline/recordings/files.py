@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -20,9 +20,8 @@ from msgspec import structs
 from arm_hyp.errors import UserError
 from arm_hyp.machine.loader import MAX_FILE_BYTES
 from arm_hyp.runner.configuration import Configuration, Software, VirtualMachine
+from arm_hyp.timeline.embedding import Embed
 from arm_hyp.timeline.recordings.container import Section, section
-
-Embed = Literal["all", "small", "none"]
 
 SMALL_BYTES: Final = 1 << 20
 MAX_FILES: Final = 2048

@@ -16,7 +16,8 @@ from arm_hyp.machine.console_input import Arrival, ConsoleInput
 from arm_hyp.machine.machine import Machine
 from arm_hyp.runner.configuration import Configuration
 from arm_hyp.runner.runner import Runner
-from arm_hyp.timeline.recordings.files import Collected, Collector, Embed
+from arm_hyp.timeline.embedding import Embed
+from arm_hyp.timeline.recordings.files import Collected, Collector
 from arm_hyp.timeline.recordings.recording import OPEN, End, HandlersPart, Recording, RunPart
 from arm_hyp.timeline.recordings.trace import HASH_BYTES, TraceNotes
 
