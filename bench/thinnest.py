@@ -18,7 +18,7 @@ from memory_use import peak_bytes
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 
-from arm_hyp.cpu import counting, probe
+from arm_hyp.cpu import access_exits, counting, probe
 from arm_hyp.cpu.native import SCR_EL3_LEAVE, NativeCore
 
 SLICE: Final = 200_000
@@ -121,6 +121,7 @@ class Thinnest:
     def __init__(self) -> None:
         self.native = native = NativeCore("a72", probe.internals())
         counting.install(native)
+        access_exits.install(native)
         self.gic, self.console = Gic(native), bytearray()
         self.retired = self.idle = self.control = self.compare = 0
         self.off = False
@@ -139,6 +140,8 @@ class Thinnest:
         uc, native = self.native.uc, self.native
         uc.mem_map(0x4000_0000, memory_bytes)
         native.start(0x4000_0000, 1)  # Unicorn reports translations only after a first run; it ends in an abort
+        if native.exits is not None:
+            native.exits.begin(0x4000_0000, memory_bytes)
         for address, path in ((KERNEL, kernel), (INITRD, initrd), (TREE, tree)):
             uc.mem_write(address, path.read_bytes())
         native.write_cp(SCR_EL3, SCR_EL3_LEAVE["a72"])

@@ -19,7 +19,7 @@ from arm_hyp.arch import id_policy, interrupts, syndromes
 from arm_hyp.arch.exceptions import Cause, Kind
 from arm_hyp.arch.pstate import PSTATE_DAIF, PSTATE_IL, PSTATE_SS, StateFeatures
 from arm_hyp.arch.sysregs import Encoding
-from arm_hyp.cpu import counting, entry, probe
+from arm_hyp.cpu import access_exits, counting, entry, probe
 from arm_hyp.cpu.alignment import SCTLR_A, AlignmentUnit
 from arm_hyp.cpu.bus_faults import BusFaults, RomStore
 from arm_hyp.cpu.controls import HCR_RW, HCR_VIRTUAL, HCR_VSE, HCR_WITHOUT_EL2, HCRX_WITHOUT_EL2, ControlRegisters
@@ -90,6 +90,7 @@ class Core(CoreRegisters):
         self.where = where or Position()
         super().__init__(NativeCore(model, probe.internals()))
         counting.install(self.native)
+        access_exits.install(self.native)
         self.features = id_policy.features(model, gic, list_registers)
         self.state_features = StateFeatures.of(self.features, el3=True)
         self.ram = RamWords()

@@ -56,6 +56,8 @@ def attach_ram(core: Core, base: int, view: memoryview, host_address: int) -> No
     core.native.map_ram(base, len(view), host_address)
     core.ram.add(base, view)
     core.sites.cover(base, len(view))
+    if core.native.exits is not None:
+        core.native.exits.begin(base, len(view))
     before, pc = bytes(view[:4]), core.pc
     core.ram.poke(base, _BRANCH_TO_SELF)
     core.native.start(base, 3)

@@ -12,7 +12,7 @@ import functools
 import os
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from unicorn import UC_ARCH_ARM64, UC_MODE_ARM, Uc, UcError
 from unicorn import arm64_const as a64
@@ -21,6 +21,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from arm_hyp.cpu.batch import Batch, CpReg, RegisterId, direct
 from arm_hyp.cpu.exclusive import LocalMonitor, find_live
+from arm_hyp.cpu.helpers import Counting, Exits
 from arm_hyp.errors import UserError
 
 os.environ.setdefault("UC_IGNORE_REG_BREAK", "1")  # no warnings on stderr for registers that the core lacks
@@ -106,42 +107,6 @@ _MOST_DROPPED: Final = 1024
 _TB_FLUSH: Final = _control(uc_const.UC_CTL_TB_FLUSH, 0, uc_const.UC_CTL_IO_WRITE)
 
 
-class Counting(Protocol):
-    """A way to run for an exact number of instructions other than Unicorn's own: `cpu/counting.py`."""
-
-    def start(self, pc: int, count: int, masks: int) -> int:
-        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
-
-    @property
-    def count_address(self) -> int:
-        """Address of the counts of the block that runs."""
-
-    @property
-    def leave_addresses(self) -> tuple[int, int]:
-        """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
-
-    def leave(self) -> None:
-        """Stop before the next block."""
-
-    def started(self) -> int:
-        """Tell how many instructions were started since `start`."""
-
-    def left_before(self, pc: int) -> None:
-        """Count nothing from `pc` on of the block that the last exception left."""
-
-    def begin_access(self) -> bool:
-        """Note that a device access is being answered; tell whether it is of the same instruction as the one before."""
-
-    def end_access(self) -> None:
-        """Note that the device access has been answered."""
-
-    def forget_access(self) -> None:
-        """Have the next device access be of another instruction."""
-
-    def locate(self) -> None:
-        """Have the PC be that of the instruction whose device access is being answered."""
-
-
 class Internals(NamedTuple):
     """Where this Unicorn keeps what it does not offer. Offsets in bytes: in a saved context, but for the counter."""
 
@@ -170,6 +135,7 @@ class NativeCore:
         self._block_address = ctypes.addressof(self._block)
         self._physical = ctypes.c_uint64()
         self.counting: Counting | None = None
+        self.exits: Exits | None = None
         self._budget = 0
         self._use(internals or Internals(0, 0, 0))
 
@@ -276,6 +242,11 @@ class NativeCore:
         """Ask the running `start` to return before the next instruction. From a hook only."""
         uclib.uc_emu_stop(self.handle)
 
+    def hooks_may_stop(self, wanted: bool) -> None:
+        """Have `stop` work from a code hook, too, in what is translated from now on."""
+        if self.exits is not None:
+            self.exits.look_behind_accesses(wanted)
+
     def on_interrupt(self, callback: Callable[[int], None]) -> None:
         """Have exceptions reported: `callback(number)`. It must not raise."""
         self._hook(uc_const.UC_HOOK_INTR, _INTERRUPT(lambda _uc, number, _data: callback(number)))
@@ -287,6 +258,11 @@ class NativeCore:
     def on_translation_in_c(self, function: Any, data: ctypes.Structure) -> None:
         """Have each new block reported to a C function, with a structure of its own."""
         self._hook(uc_const.UC_HOOK_EDGE_GENERATED, function, ctypes.byref(data))
+        self._callbacks.append(data)
+
+    def hook_in_c(self, kind: int, function: Any, data: ctypes.Structure, where: tuple[int, int]) -> None:
+        """Have a C function called, with a structure of its own, for what happens in a range of addresses."""
+        self._hook(kind, function, ctypes.byref(data), where=where)
         self._callbacks.append(data)
 
     def on_system_instruction_in_c(self, function: Any, data: ctypes.Structure) -> None:
@@ -343,13 +319,13 @@ class NativeCore:
 
     def _page_flusher(self) -> Callable[[int], None] | None:
         """Find Unicorn's own function for one page."""
-        state = self._live_state()
+        state = self.live_state()
         if state is None or not hasattr(uclib, _FLUSH_PAGE):
             return None
         function = ctypes.PYFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)((_FLUSH_PAGE, uclib))
         return functools.partial(function, state)
 
-    def _live_state(self) -> int | None:
+    def live_state(self) -> int | None:
         """Return the address of the core's state: a pointer that points back to us. None in an unknown build."""
         handle = self.handle.value
         if handle is None or not self.internals.counter_offset:
@@ -367,7 +343,7 @@ class NativeCore:
         load = functools.partial(_restore_context, self.handle, self._context_pointer)
         save()
         offset = self.internals.monitor_offset
-        return LocalMonitor(find_live(self._live_state(), context, offset), context + offset, save, load)
+        return LocalMonitor(find_live(self.live_state(), context, offset), context + offset, save, load)
 
     def flush_translations(self) -> None:
         """Drop every translated block."""
@@ -415,8 +391,9 @@ class NativeCore:
         """Route accesses to a physical range: `read(offset, size_bytes)`, `write(offset, size_bytes, value)`."""
         on_read = _MMIO_READ(lambda _uc, offset, size, _data: read(offset, size))
         on_write = _MMIO_WRITE(lambda _uc, offset, size, value, _data: write(offset, size, value))
-        where = ctypes.c_uint64(base), ctypes.c_size_t(size_bytes)
-        status = uclib.uc_mmio_map(self.handle, *where, on_read, None, on_write, None)
+        self._callbacks += [on_read, on_write]
+        device = (on_read, on_write, None) if self.exits is None else self.exits.device(on_read, on_write)
+        (c_read, c_write, data), where = device, (ctypes.c_uint64(base), ctypes.c_size_t(size_bytes))
+        status = uclib.uc_mmio_map(self.handle, *where, c_read, data, c_write, data)
         if status:
             raise UcError(status)
-        self._callbacks += [on_read, on_write]

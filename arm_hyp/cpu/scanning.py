@@ -14,8 +14,8 @@ from typing import Final
 
 from unicorn.unicorn_py3.unicorn import uclib
 
-from arm_hyp.cpu.helpers import load_helper
-from arm_hyp.cpu.native import Counting, NativeCore, translation_callback
+from arm_hyp.cpu.helpers import Counting, load_helper
+from arm_hyp.cpu.native import NativeCore, translation_callback
 
 PAGE_SHIFT: Final = 12
 

@@ -123,7 +123,7 @@ class Watches:
         except BaseException:
             self.disconnect()
             raise
-        self._translate_anew()
+        self._translate_anew(hooks_may_stop=True)
 
     def disconnect(self) -> None:
         """Remove every trace. The machine must stand."""
@@ -133,15 +133,16 @@ class Watches:
             self._observers.remove(observer)
         for core, before in self._observed:
             core.observer = before
-        self._translate_anew()
+        self._translate_anew(hooks_may_stop=False)
         self._observed.clear()
         self._hooks.clear()
         self._heard.clear()
         self._looked.clear()
         self._kept.clear()
 
-    def _translate_anew(self) -> None:
+    def _translate_anew(self, *, hooks_may_stop: bool) -> None:
         for core in {id(core): core for core, _ in self._hooks}.values():
+            core.native.hooks_may_stop(hooks_may_stop)
             core.native.flush_translations()
 
     # --- for watches -------------------------------------------------------------------------------------------------
