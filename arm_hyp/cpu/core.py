@@ -177,6 +177,8 @@ class Core(CoreRegisters):
 
     def emit(self, make: Callable[..., Event], *, numbered: bool = False, **fields: object) -> None:
         """Make and emit an event at the current position, if anyone listens. The position advances in any case."""
+        if self.silent and not numbered:
+            return
         n, seq = self.position(numbered=numbered)
         if not self.silent:
             pc, pstate = self._brief.read()

@@ -55,7 +55,7 @@ def attach_ram(core: Core, base: int, view: memoryview, host_address: int) -> No
     """Map a region of RAM. Unicorn reports translations only after a first run, so one loop of `b .` runs here."""
     core.native.map_ram(base, len(view), host_address)
     core.ram.add(base, view)
-    core.sites.cover(base, len(view))
+    core.sites.cover(base, len(view), host_address)
     if core.native.exits is not None:
         core.native.exits.begin(base, len(view))
     before, pc = bytes(view[:4]), core.pc

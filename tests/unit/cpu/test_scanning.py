@@ -2,10 +2,11 @@
 
 import pytest
 from core_support import BASE, events, machine
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arm_hyp.arch.instructions import uses_fp
+from arm_hyp.cpu.counting import SWITCH
 from arm_hyp.cpu.scanning import PAGE_SHIFT, CodePages, scan_library
 from arm_hyp.events import ExceptionTaken, NullSink, RecordingSink
 
@@ -137,3 +138,73 @@ def test_code_changed_through_another_address_is_seen_after_maintenance(sink):
     assert made.run(200).reason == "guest"
     assert (made.core.x(20), made.core.x(21)) == (1, 2)
     assert made.retired == 34
+
+
+@pytest.mark.parametrize("operation", ["ic ivau, x1", "ic iallu", "ic ialluis"])
+def test_code_changed_through_another_address_is_seen_after_each_kind_of_maintenance(operation):
+    made = machine(ALIASED.replace("ic ivau, x1", operation), NullSink())
+    assert made.run(200).reason == "guest"
+    assert (made.core.x(20), made.core.x(21)) == (1, 2)
+
+
+@needs_helper
+@pytest.mark.parametrize("operation", ["ic ivau, x1", "ic iallu", "ic ialluis"])
+def test_maintenance_of_code_that_has_not_changed_has_nothing_translated_anew(operation):
+    made = machine(
+        f"adr x1, code\n bl code\n {operation}\n dsb ish\n isb\n bl code\n 1: b 1b\n code: ret\n", NullSink()
+    )
+    translated: list[int] = []
+    made.core.native.on_translation(lambda pc, _size_bytes: translated.append(pc))
+    made.core.run(20)
+    assert translated.count(made.core.x(1)) == 1
+
+
+NO_CODE_ELSEWHERE = "str x1, [x0, #16]", "orr x1, x1, #0x40000000000000\n str x1, [x0, #16]"
+"""XN at the other address: the core takes the page for data there, and does not notice a store, but for the first."""
+CHANGES = """
+    ldr x3, =0xd2800005         // mov x5, #0
+    mov x6, #0x40000000
+    add x6, x6, x1              // the code at its other address
+    ldr x10, =0x40001000
+"""
+STEPS = {
+    "store": "add w4, w3, #{0} << 5\n str w4, [x1]\n",
+    "store elsewhere": "add w4, w3, #{0} << 5\n str w4, [x6]\n",
+    "store beside": "add w4, w3, #{0} << 5\n str w4, [x6, #8]\n",
+    "by address": "ic ivau, x1\n dsb ish\n isb\n",
+    "by address, elsewhere": "ic ivau, x6\n dsb ish\n isb\n",
+    "everything": "ic iallu\n dsb ish\n isb\n",
+    "run": "bl changing\n str x5, [x10], #8\n",
+    "run beside": "bl beside\n str x5, [x10], #8\n",
+}
+
+
+def outcome(steps: list[tuple[str, int]], way: str) -> bytes:
+    text = "".join(STEPS[step].format(value) for step, value in steps)
+    head, tail = ALIASED.replace(*NO_CODE_ELSEWHERE).split("    bl changing\n", 1)
+    code = tail[tail.index("changing:") :].replace("other:", "beside:").replace("mov x5, #2\n", "mov x5, #2\n ret\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SWITCH, way)
+        source = f"{head} adr x1, changing\n{CHANGES}{text} ldr x0, =0x84000008\n smc #0\n{code}"
+        made = machine(source, NullSink())
+    assert made.run(2000).reason == "guest"
+    return made.read_memory(0x4000_1000, 8 * len(steps))
+
+
+@needs_helper
+@example(
+    [
+        ("store elsewhere", 1),
+        ("run", 1),
+        ("store", 2),
+        ("run", 1),
+        ("store elsewhere", 1),
+        ("by address", 1),
+        ("run", 1),
+    ]
+)
+@example([("store elsewhere", 1), ("run", 1), ("store elsewhere", 2), ("run beside", 1), ("everything", 1), ("run", 1)])
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(1, 3)), max_size=14))
+def test_code_that_changes_and_maintenance_do_the_same_with_the_helper_and_without(steps):
+    assert outcome(steps, "c") == outcome(steps, "python")
