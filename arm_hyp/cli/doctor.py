@@ -83,7 +83,7 @@ def _core() -> Iterator[Check]:
         from arm_hyp.cpu import access_exits, counting, probe
 
         yield from probe.self_test()
-        yield from counting.checks()
+        yield from counting.checks("c") or counting.checks("code")
         yield from access_exits.checks()
     except (UserError, ImportError) as error:
         yield Check(str(error), False)

@@ -42,7 +42,9 @@ _LAST: Final = (1 << 64) - 1
 class _Exits(ctypes.Structure):
     """`struct access_exits` of the C file."""
 
-    _fields_ = [(name, ctypes.c_void_p) for name in ("check", "emu_stop", "nesting", "error", "tables", "victims")]
+    _fields_ = [
+        (name, ctypes.c_void_p) for name in ("check", "emu_stop", "nesting", "error", "looks", "tables", "victims")
+    ]
 
 
 class _Device(ctypes.Structure):
@@ -79,6 +81,7 @@ class AccessExits:
             emu_stop=_address(uclib.uc_emu_stop),
             nesting=handle + _NESTING_OFFSET,
             error=handle + _ERROR_OFFSET,
+            looks=ctypes.addressof(native.looks),
             tables=environment - _TABLES_BEFORE,
             victims=environment - _VICTIMS_BEFORE,
         )
@@ -127,7 +130,7 @@ def _attach(native: NativeCore) -> AccessExits | None:
         library is None
         or state is None
         or handle is None
-        or native.counting is None
+        or not native.has_helpers
         or not all(hasattr(uclib, name) for name in (_CHECK, _SET_DIRTY))
     ):
         return None
@@ -220,5 +223,5 @@ def _check(bench: Bench, text: str) -> Check:
 
 def install(native: NativeCore) -> None:
     """Have the helper at a new core that counts in C, where there is one and it suits this Unicorn."""
-    if native.counting is not None and checks() and all(check.holds for check in checks()):
+    if native.has_helpers and checks() and all(check.holds for check in checks()):
         native.exits = _attach(native)

@@ -54,7 +54,7 @@ class CounterReads:
         self._state.reg_read = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p)
         self._state.reg_write = ctypes.cast(uclib.uc_reg_write, ctypes.c_void_p)
         counting = core.native.counting
-        self._is_there = _library() is not None and counting is not None
+        self._is_there = _library() is not None and core.native.has_helpers
         if counting is not None:
             self._state.count = counting.count_address
 

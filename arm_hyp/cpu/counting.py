@@ -1,12 +1,8 @@
-"""Count by block, in C, where the helper was built: the same counts, the same stops, in half the time.
+"""Choose how instructions are counted: by block, in C or with a little machine code, or one by one by Unicorn.
 
-Read `cpu/native.py` before this file and `cpu/count_blocks.c` after it; `docs/adr/004-counting.md` says why it is done
-so. Without the helper Unicorn counts by itself, one instruction after the other. Nobody can tell the two ways apart but
-by the time they take: `tests/golden/test_both_ways.py` compares them.
-
-A block that the budget does not cover is stopped before it runs. Then the core is told to make its next block of
-exactly as many instructions as are left, which is how it does single steps of its own. Such blocks are kept beside the
-normal ones, so nothing is ever translated twice.
+Read `cpu/block_counter.py` before this file; `docs/adr/004-counting.md` says why there is a choice. The C helper is
+used where it was built, the machine code where it was not and the host can execute it; then no other C helper is used
+either. Nobody can tell the ways apart but by the time they take: `tests/golden/test_ways_of_counting.py` compares them.
 """
 
 from __future__ import annotations
@@ -15,202 +11,55 @@ import ctypes
 import functools
 import os
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
-from unicorn.unicorn_py3.unicorn import uclib
 
+from arm_hyp.cpu import count_code
+from arm_hyp.cpu.block_counter import INSTRUCTION_BYTES, BlockCounter, Callbacks, LibraryCallbacks, State, look_inside
 from arm_hyp.cpu.helpers import load_helper
-from arm_hyp.cpu.native import UNREACHABLE, NativeCore
+from arm_hyp.cpu.native import NativeCore
 from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, encode_hvc, internals
 from arm_hyp.errors import UserError
 
 SWITCH: Final = "ARM_HYP_COUNTING"
-"""The environment variable that chooses: `auto` (the default), `c`, or `python` for Unicorn's own way."""
+"""The environment variable that chooses: `auto` (the default), `c`, `code`, or `python` for Unicorn's own way."""
 
-_COUNTER_OFFSET: Final = 1368
-_CPU_OFFSET: Final = 440
-_LIMIT_OFFSET: Final = 24
-_ACCESS_OFFSET: Final = 33144
-_BACK_OFFSET: Final = 33192
-_NO_LIMIT: Final = 0xFFFF_FFFF
-_RESTORE: Final = "cpu_restore_state_aarch64"
-_WAYS: Final = ("auto", "c", "python")
-_INSTRUCTION_BYTES: Final = 4
-
-
-class _State(ctypes.Structure):
-    """`struct block_counter` of the C file."""
-
-    _fields_ = [
-        *((name, ctypes.c_uint64) for name in ("started", "limit", "start", "size_bytes", "leave", "budget")),
-        *((name, ctypes.c_uint64) for name in ("left_bytes", "cut", "masks", "pc_register", "pstate_register")),
-        *((name, ctypes.c_void_p) for name in ("emu_stop", "reg_read")),
-    ]
-
-
-class _Inside(NamedTuple):
-    """What the helper needs of the inside of a core."""
-
-    cpu: int
-    """Address of the core's state."""
-    limit: ctypes.c_uint32
-    """How many instructions the next block may have (`cflags_next_tb`)."""
-    access: ctypes.c_uint64
-    """Where in its translation a block accesses a device (`mem_io_pc`)."""
-    restore: Callable[[int, int, bool], bool]
-    """Restore the state, with the PC, as it is at a place in a translation (`cpu_restore_state`)."""
-
-
-class BlockCounter:
-    """Runs one core for exact numbers of instructions, counting by block."""
-
-    def __init__(self, native: NativeCore, library: ctypes.CDLL, inside: _Inside) -> None:
-        self._handle, self._limit, self._library, self._inside = native.handle, inside.limit, library, inside
-        self._is_unlocated, self._access = False, (-1, 0)
-        self._pc = native.batch([a64.UC_ARM64_REG_PC])
-        self._state = _State(pc_register=a64.UC_ARM64_REG_PC, pstate_register=a64.UC_ARM64_REG_PSTATE)
-        self._state.emu_stop, self._state.reg_read = _address(uclib.uc_emu_stop), _address(uclib.uc_reg_read)
-        for kind, function in {
-            uc_const.UC_HOOK_BLOCK: library.count_block,
-            uc_const.UC_HOOK_EDGE_GENERATED: library.block_translated,
-            uc_const.UC_HOOK_INTR: library.block_left,
-        }.items():
-            self._hook(kind, _address(function))
-
-    def _hook(self, kind: int, callback: int) -> None:
-        hook, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
-        pointers = ctypes.byref(hook), ctypes.c_int(kind), ctypes.c_void_p(callback), ctypes.byref(self._state)
-        status = uclib.uc_hook_add(self._handle, *pointers, *everywhere)
-        if status:
-            raise UserError("unicorn", f"it refuses a hook (status {status})", f"set {SWITCH}=python")
-
-    def start(self, pc: int, count: int, masks: int) -> int:
-        """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine).
-
-        Ends before the instruction behind one that clears any bit of PSTATE that is set in `masks`.
-        """
-        state, limit, run = self._state, self._limit, uclib.uc_emu_start
-        state.started, state.budget, state.size_bytes, state.cut = 0, count, 0, 0
-        state.masks, state.leave, state.limit = masks, 0, 0 if masks else count
-        if count == 1:  # otherwise a limit would have the block translated again for each count
-            limit.value = count
-        status = run(self._handle, pc, UNREACHABLE, 0, 0)
-        while state.cut and state.started < count and not status:
-            state.cut = 0
-            limit.value = count - state.started
-            status = run(self._handle, self._pc.read()[0], UNREACHABLE, 0, 0)
-        limit.value = _NO_LIMIT
-        return int(status)
-
-    @property
-    def count_address(self) -> int:
-        """Address of the counts of the block that runs: instructions started, -, its address, its size in bytes."""
-        return ctypes.addressof(self._state)
-
-    @property
-    def leave_addresses(self) -> tuple[int, int]:
-        """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
-        base = ctypes.addressof(self._state)
-        return base + int(_State.leave.offset), base + int(_State.limit.offset)
-
-    def leave(self) -> None:
-        """Stop before the next block."""
-        self._state.leave, self._state.limit = 1, 0
-
-    def started(self) -> int:
-        """Tell how many instructions were started since `start`, with the one at the PC if it runs or has failed."""
-        self.locate()
-        state = self._state
-        size_bytes = int(state.size_bytes)
-        if size_bytes:
-            offset = self._pc.read()[0] - state.start
-            if 0 <= offset < size_bytes:
-                return int(state.started - (size_bytes - offset) // _INSTRUCTION_BYTES + 1)
-        return int(state.started)
-
-    def begin_access(self) -> bool:
-        """Note that a device access is being answered; tell whether it is of the same instruction as the one before.
-
-        The PC is that of the block until somebody wants to know better: see `locate`. Another access of the same run
-        of a block may be of the same instruction or not: then both are located.
-        """
-        before, now = self._access, (int(self._state.started), self._inside.access.value)
-        self._access, self._is_unlocated = now, True
-        return now == before or (now[0] == before[0] and self._pc_at(before[1]) == self._pc_at(now[1]))
-
-    def end_access(self) -> None:
-        """Note that the device access has been answered."""
-        self._is_unlocated = False
-
-    def forget_access(self) -> None:
-        """Have the next device access be of another instruction."""
-        self._access = (-1, 0)
-
-    def _pc_at(self, place: int) -> int:
-        self._inside.restore(self._inside.cpu, place, False)
-        return self._pc.read()[0]
-
-    def locate(self) -> None:
-        """Have the PC be that of the instruction whose device access is being answered, if one is (1 us)."""
-        if self._is_unlocated:
-            self._is_unlocated = False
-            self._inside.restore(self._inside.cpu, self._access[1], False)
-
-    def left_before(self, pc: int) -> None:
-        """Count nothing from `pc` on of the block that a breakpoint left: its exception is one that fails to fetch."""
-        state = self._state
-        offset = pc - state.start
-        if 0 <= offset < state.left_bytes:
-            state.started -= (state.left_bytes - offset) // _INSTRUCTION_BYTES
-        state.left_bytes = 0
-
-
-def _address(function: Any) -> int:
-    address = ctypes.cast(function, ctypes.c_void_p).value
-    assert address is not None
-    return address
-
-
-def _look_inside(native: NativeCore) -> _Inside | None:
-    """Find what the helper needs inside a core; None in an unknown Unicorn.
-
-    The pointer to the core lies before the instruction counter in the same structure: where the counter is at its known
-    place, so is the pointer. The core points back to that structure behind the fields that are used.
-    """
-    handle = native.handle.value
-    if handle is None or native.internals.counter_offset != _COUNTER_OFFSET or not hasattr(uclib, _RESTORE):
-        return None
-    cpu = ctypes.c_uint64.from_address(handle + _CPU_OFFSET).value
-    limit = ctypes.c_uint32.from_address(cpu + _LIMIT_OFFSET)
-    if limit.value != _NO_LIMIT or ctypes.c_uint64.from_address(cpu + _BACK_OFFSET).value != handle:
-        return None
-    restore = ctypes.PYFUNCTYPE(ctypes.c_bool, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_bool)((_RESTORE, uclib))
-    return _Inside(cpu, limit, ctypes.c_uint64.from_address(cpu + _ACCESS_OFFSET), restore)
+BY_BLOCK: Final = ("c", "code")
+"""The ways to count by block, the faster first."""
+_WAYS: Final = ("auto", *BY_BLOCK, "python")
 
 
 @functools.cache
 def _library() -> ctypes.CDLL | None:
-    return load_helper("count_blocks", "block_counter_bytes", ctypes.sizeof(_State))
+    return load_helper("count_blocks", "block_counter_bytes", ctypes.sizeof(State))
 
 
-def _attach(native: NativeCore) -> bool:
-    library, inside = _library(), _look_inside(native)
-    if library is None or inside is None:
+def _in_c(_native: NativeCore) -> Callbacks | None:
+    library = _library()
+    return None if library is None else LibraryCallbacks(library)
+
+
+_CALLBACKS: Final[dict[str, Callable[[NativeCore], Callbacks | None]]] = {"c": _in_c, "code": count_code.callbacks}
+
+
+def _attach(native: NativeCore, way: str) -> bool:
+    callbacks, inside = _CALLBACKS[way](native), look_inside(native)
+    if callbacks is None or inside is None:
         return False
-    native.counting = BlockCounter(native, library, inside)
+    native.counting = BlockCounter(native, inside, callbacks)
     return True
 
 
-def _bench() -> Bench | None:
+def _bench(way: str) -> Bench | None:
     bench = Bench(internals())
-    return bench if _attach(bench.core) else None
+    return bench if _attach(bench.core, way) else None
 
 
 def _stops_exactly(bench: Bench) -> bool:
     bench.run(*[NOP] * 8, 0x17FFFFF8, count=13)  # eight nop; b .-32
-    return bench.core.started() == 13 and bench.core.read(a64.UC_ARM64_REG_PC) == BASE + 4 * _INSTRUCTION_BYTES
+    return bench.core.started() == 13 and bench.core.read(a64.UC_ARM64_REG_PC) == BASE + 4 * INSTRUCTION_BYTES
 
 
 def _fault_is_counted(bench: Bench) -> bool:
@@ -247,9 +96,9 @@ _CHECKS: Final[dict[str, Callable[[Bench], bool]]] = {
 
 
 @functools.cache
-def checks() -> tuple[Check, ...]:
-    """Check the helper, once a process; empty where there is none."""
-    bench = _bench()
+def checks(way: str = "c") -> tuple[Check, ...]:
+    """Check a way to count by block, once a process; empty where there is none."""
+    bench = _bench(way)
     return () if bench is None else tuple(_check(bench, text) for text in _CHECKS)
 
 
@@ -258,38 +107,49 @@ def _check(bench: Bench, text: str) -> Check:
     return Check(text, _CHECKS[text](bench))
 
 
-def _usable() -> bool:
-    return bool(checks()) and all(check.holds for check in checks())
+def is_usable(way: str) -> bool:
+    """Tell whether a way to count by block is there, and does what it should."""
+    return bool(checks(way)) and all(check.holds for check in checks(way))
 
 
 def way() -> str:
-    """Return the way of counting in use, `c` or `python`. Raises: UserError for a switch that cannot be followed."""
+    """Return the way in use: `c`, `code` or `python`. Raises: UserError for a switch that cannot be followed."""
     wanted = os.environ.get(SWITCH, "auto")
     if wanted not in _WAYS:
         raise UserError(SWITCH, f"there is no way of counting named {wanted!r}", f"use one of {', '.join(_WAYS)}")
     if wanted == "python":
         return "python"
-    if _usable():
-        return "c"
-    if wanted == "c":
-        raise UserError(SWITCH, "the C helper does not load here", "install with a C compiler, or leave it at auto")
-    return "python"
+    usable = next((way for way in BY_BLOCK if wanted in ("auto", way) and is_usable(way)), None)
+    if usable is None and wanted != "auto":
+        raise UserError(SWITCH, *_REFUSALS[wanted])
+    return usable or "python"
+
+
+_REFUSALS: Final = {
+    "c": ("the C helper does not load here", "install with a C compiler, or leave it at auto"),
+    "code": ("this host does not execute the machine code, which is for x86-64", "leave it at auto"),
+}
 
 
 def describe() -> str:
     """Say in a few words how instructions are counted, and why so. Raises: UserError as `way` does."""
-    if way() == "c":
+    used = way()
+    if used == "c":
         return "by block, in C"
-    if os.environ.get(SWITCH) == "python":
+    if os.environ.get(SWITCH, "auto") != "auto":
         why = f"{SWITCH} says so"
     elif _library() is None:
         why = "the C helper was not built: install again where there is a C compiler, to run faster"
     else:
         why = "the C helper does not suit this Unicorn"
-    return f"by instruction ({why})"
+    return f"{_DESCRIPTIONS[used]} ({why})"
+
+
+_DESCRIPTIONS: Final = {"code": "by block, in machine code", "python": "by instruction"}
 
 
 def install(native: NativeCore) -> None:
     """Have a new core count the way that is in use. Before any other hook: it must be the first to hear."""
-    if way() == "c":
-        _attach(native)
+    used = way()
+    if used in BY_BLOCK:
+        _attach(native, used)

@@ -36,6 +36,9 @@ def load_library(path: Path, size_symbol: str, size_bytes: int) -> ctypes.CDLL |
 class Counting(Protocol):
     """A way to run for an exact number of instructions other than Unicorn's own: `cpu/counting.py`."""
 
+    is_in_c: bool
+    """Whether the callbacks are in C: then the other C helpers work with them."""
+
     def start(self, pc: int, count: int, masks: int) -> int:
         """Run at most `count` instructions from `pc`; return Unicorn's status code (0 when fine)."""
 

@@ -134,6 +134,7 @@ class NativeCore:
         self._block = ctypes.create_string_buffer(_BLOCK_BYTES)
         self._block_address = ctypes.addressof(self._block)
         self._physical = ctypes.c_uint64()
+        self.looks = ctypes.c_uint32()  # 1 while we look at memory, in place of the core
         self.counting: Counting | None = None
         self.exits: Exits | None = None
         self._budget = 0
@@ -183,6 +184,11 @@ class NativeCore:
         """Read the native exception record (about 1.5 us: it lies in a saved context)."""
         _save_context(self.handle, self._context_pointer)
         return NativeRecord._make(_RECORD.unpack_from(self._record))
+
+    @property
+    def has_helpers(self) -> bool:
+        """Tell whether the C helpers are to be used at this core, as far as they were built."""
+        return self.counting is not None and self.counting.is_in_c
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -290,21 +296,26 @@ class NativeCore:
 
     def fetch_word(self, pc: int) -> int | None:
         """Read the instruction at a virtual address as the core fetches it, or None where it could not."""
-        if uclib.uc_vmem_read(self.handle, pc, uc_const.UC_PROT_EXEC, ctypes.addressof(self._word), 4):
-            return None
-        return self._word.value
+        return self._word.value if self._read_code(pc, ctypes.addressof(self._word), 4) else None
 
     def fetch_words(self, pc: int, size_bytes: int) -> tuple[int, ...]:
         """Read a block of instructions (at most 4 KiB) at a virtual address; empty where it could not be fetched."""
-        if uclib.uc_vmem_read(self.handle, pc, uc_const.UC_PROT_EXEC, self._block_address, size_bytes):
+        if not self._read_code(pc, self._block_address, size_bytes):
             return ()
         return _WORDS[size_bytes >> 2].unpack_from(self._block)
 
+    def _read_code(self, pc: int, to: int, size_bytes: int) -> bool:
+        self.looks.value = 1
+        status = uclib.uc_vmem_read(self.handle, pc, uc_const.UC_PROT_EXEC, to, size_bytes)
+        self.looks.value = 0
+        return bool(status == uc_const.UC_ERR_OK)
+
     def translate(self, address: int, access: int = uc_const.UC_PROT_EXEC) -> int | None:
         """Translate a virtual address through the core's TLB, or None where it faults."""
-        if uclib.uc_vmem_translate(self.handle, address, access, ctypes.byref(self._physical)):
-            return None
-        return self._physical.value
+        self.looks.value = 1
+        status = uclib.uc_vmem_translate(self.handle, address, access, ctypes.byref(self._physical))
+        self.looks.value = 0
+        return None if status else self._physical.value
 
     def flush_tlb(self) -> None:
         """Empty the TLB (0.6 us)."""
@@ -358,7 +369,11 @@ class NativeCore:
     def drop_translations(self, start: int, end: int) -> None:
         """Drop the translated blocks in a range of virtual addresses."""
         self._dropped += 1
-        self.uc.ctl_remove_cache(start, end)
+        self.looks.value = 1  # it walks tables, too
+        try:
+            self.uc.ctl_remove_cache(start, end)
+        finally:
+            self.looks.value = 0
 
     def drop_physical(self, start: int, size_bytes: int) -> None:
         """Drop the translated blocks in a range of physical addresses (15 us). Not from a hook.
@@ -368,8 +383,7 @@ class NativeCore:
         pstate, spsr = self.read(a64.UC_ARM64_REG_PSTATE), self.read_cp(_SPSR_EL1)
         self.write(a64.UC_ARM64_REG_PSTATE, _EL3H)
         self.write_cp(_SPSR_EL1, spsr)  # any raw write makes the core see the new level
-        self._dropped += 1
-        self.uc.ctl_remove_cache(start, start + size_bytes)
+        self.drop_translations(start, start + size_bytes)
         self.write(a64.UC_ARM64_REG_PSTATE, pstate)
         self.write_cp(_SPSR_EL1, spsr)
 
@@ -388,8 +402,12 @@ class NativeCore:
     def map_mmio(
         self, base: int, size_bytes: int, read: Callable[[int, int], int], write: Callable[[int, int, int], None]
     ) -> None:
-        """Route accesses to a physical range: `read(offset, size_bytes)`, `write(offset, size_bytes, value)`."""
-        on_read = _MMIO_READ(lambda _uc, offset, size, _data: read(offset, size))
+        """Route accesses to a physical range: `read(offset, size_bytes)`, `write(offset, size_bytes, value)`.
+
+        Who only looks (`fetch_word`, `translate`) finds zeros there, and the device hears nothing of it.
+        """
+        looks = self.looks
+        on_read = _MMIO_READ(lambda _uc, offset, size, _data: 0 if looks.value else read(offset, size))
         on_write = _MMIO_WRITE(lambda _uc, offset, size, value, _data: write(offset, size, value))
         self._callbacks += [on_read, on_write]
         device = (on_read, on_write, None) if self.exits is None else self.exits.device(on_read, on_write)

@@ -190,11 +190,11 @@ void forget_line(struct block_scanner *s, uint64_t address)
 }
 
 /* Forget all code: all blocks were dropped, or the core is gone. */
-void forget_code(struct block_scanner *s)
+void forget_code(struct code_copy **copies, uint64_t page_count)
 {
-    for (uint64_t page = 0; page < s->page_count; page++) {
-        free(s->copies[page]);
-        s->copies[page] = 0;
+    for (uint64_t page = 0; page < page_count; page++) {
+        free(copies[page]);
+        copies[page] = 0;
     }
 }
 

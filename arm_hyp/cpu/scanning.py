@@ -117,7 +117,8 @@ class BlockScanner:
     def install(cls, native: NativeCore, report: Callable[[int, int], None]) -> BlockScanner | None:
         """Have blocks scanned, and `report(pc, size_bytes)` called for some; None where Python does without helpers."""
         library = scan_library()
-        return None if library is None or native.counting is None else cls(native, native.counting, library, report)
+        counter = native.counting if native.has_helpers else None
+        return None if library is None or counter is None else cls(native, counter, library, report)
 
     def note_pages(self, pages: CodePages, host_address: int) -> None:
         """Note the pages of RAM, which is at an address of the host, in this table from now on."""
@@ -126,8 +127,7 @@ class BlockScanner:
         self._copies = (ctypes.c_void_p * len(pages.ram))()
         self._state.copies = ctypes.addressof(self._copies)
         self._state.page_count, self._state.ram = len(pages.ram), host_address
-        kept = self._state, self._copies
-        weakref.finalize(self, lambda forget, kept: forget(ctypes.byref(kept[0])), self._library.forget_code, kept)
+        weakref.finalize(self, self._library.forget_code, self._copies, ctypes.c_uint64(len(pages.ram)))
 
     def report_all(self, wanted: bool, is_patched: bool) -> None:
         """Have every block reported, or only those in which there may be a site. Is memory patched for one of them?"""
@@ -156,4 +156,4 @@ class BlockScanner:
 
     def forget_code(self) -> None:
         """Forget all code: every block was dropped."""
-        self._library.forget_code(ctypes.byref(self._state))
+        self._library.forget_code(self._copies, ctypes.c_uint64(len(self._copies)))

@@ -233,7 +233,7 @@ class Watches:
 
     def _begin_looking(self, core: Core, is_anywhere: bool) -> None:
         library, state, self._sees_all = _library(), self._states[core.index], True
-        if is_anywhere or library is None or core.native.counting is None:
+        if is_anywhere or library is None or not core.native.has_helpers:
             self.hook_code(core, functools.partial(self._begins, core))
             return
 

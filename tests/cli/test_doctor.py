@@ -6,7 +6,7 @@ import pytest
 
 from arm_hyp.cli import doctor
 from arm_hyp.cli.main import main
-from arm_hyp.cpu import assembler, counting, probe
+from arm_hyp.cpu import access_exits, assembler, counting, probe
 from arm_hyp.cpu.native import InternalsError
 
 
@@ -15,7 +15,7 @@ def test_everything_passes_and_is_listed(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     for name in ("arm-hyp", "Python", "unicorn   2.1.4", "capstone", "keystone", "rich"):
         assert name in shown
-    for check in (*probe.self_test(), *counting.checks()):
+    for check in (*probe.self_test(), *counting.checks(), *access_exits.checks()):
         assert f"pass  {check.name}" in shown
     assert "pass  the assembler's child process answers" in shown
     assert f"way of counting: {counting.describe()}" in " ".join(shown.split())  # it may be wrapped
@@ -28,7 +28,8 @@ def test_a_check_that_fails_is_named_and_gives_status_1(
     monkeypatch.setattr(probe, "self_test", lambda: (probe.Check("water flows uphill", False),))
     assert main(["doctor"]) == 1
     shown = capsys.readouterr().out
-    assert "FAIL  water flows uphill" in shown and f"1 of {3 + len(counting.checks())} checks failed" in shown
+    count = 3 + len(counting.checks()) + len(access_exits.checks())
+    assert "FAIL  water flows uphill" in shown and f"1 of {count} checks failed" in shown
 
 
 def test_internals_that_are_not_found_are_a_failed_check(

@@ -7,10 +7,11 @@ from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 
 from arm_hyp.cpu import access_exits, counting
-from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, internals
+from arm_hyp.cpu.probe import BASE, NOP, SPIN, UDF, Bench, internals
 
 built = pytest.mark.skipif(not access_exits.checks(), reason="the C helper is not built")
 
+TTBR0_EL2, SCTLR_EL2 = (3, 4, 2, 0, 0), (3, 4, 1, 0, 0)
 DEVICE = 0x10000
 X0_IS_DEVICE = 0xD2A00020  # mov x0, #0x10000
 LDR_X1 = 0xF9400001  # ldr x1, [x0]
@@ -150,3 +151,27 @@ def test_an_unknown_layout_is_left_alone(monkeypatch: pytest.MonkeyPatch):
 def test_a_table_that_is_none_is_no_layout():
     assert access_exits._is_plausible(256, 0x1000)
     assert not any(access_exits._is_plausible(*one) for one in [(255, 0x1000), (256, 0), (1 << 24, 0x1000)])
+
+
+@pytest.mark.parametrize("way", [*counting.BY_BLOCK, "python"])
+def test_who_only_looks_leaves_devices_alone_even_with_a_stop_under_way(way: str, monkeypatch: pytest.MonkeyPatch):
+    if way in counting.BY_BLOCK and not counting.is_usable(way):
+        pytest.skip(f"there is no way to count in {way}")
+    monkeypatch.setenv(counting.SWITCH, way)
+    made = Bench(internals())
+    counting.install(made.core)
+    access_exits.install(made.core)
+    device, looked = Device(made, 0), []
+
+    def stop_and_look(_number: int) -> None:
+        made.core.stop()
+        made.core.write_cp(TTBR0_EL2, DEVICE)  # tables in a device: a walk of the core would read it
+        made.core.write_cp(SCTLR_EL2, 0x30C50831)
+        made.core.flush_tlb()
+        looked.append((made.core.translate(BASE), made.core.fetch_word(BASE)))
+        made.core.drop_translations(BASE, BASE + 4)
+
+    made.core.on_interrupt(stop_and_look)
+    made.run(UDF, count=3)
+    assert looked == [(None, None)]
+    assert device.seen == []

@@ -1,25 +1,30 @@
-"""The C helper for counting: exact for every budget, chosen by a switch, and never required."""
+"""Counting by block, in C and in machine code: exact for every budget, chosen by a switch, and never required."""
 
 import ctypes
+import mmap
+import platform
 import shutil
 import subprocess
 from pathlib import Path
 
+import keystone
 import pytest
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
 
-from arm_hyp.cpu import counting
+from arm_hyp.cpu import block_counter, count_code, counting
 from arm_hyp.cpu.helpers import load_library
 from arm_hyp.cpu.native import NativeCore
 from arm_hyp.cpu.probe import BASE, NOP, UDF, Bench, Check, encode_hvc, internals
 from arm_hyp.errors import UserError
 
-built = pytest.mark.skipif(not counting.checks(), reason="the C helper is not built")
+WHY_NOT = {"c": "the C helper is not built", "code": "the host does not execute the machine code"}
+built = pytest.mark.skipif(not counting.checks(), reason=WHY_NOT["c"])
+executes = pytest.mark.skipif(not counting.checks("code"), reason=WHY_NOT["code"])
 
 
 def load(path: Path) -> ctypes.CDLL | None:
-    return load_library(path, "block_counter_bytes", ctypes.sizeof(counting._State))
+    return load_library(path, "block_counter_bytes", ctypes.sizeof(block_counter.State))
 
 
 SOURCE = Path(counting.__file__).with_name("count_blocks.c")
@@ -46,15 +51,16 @@ def counting_bench() -> Bench:
     return bench
 
 
-@pytest.fixture
-def by_block(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv(counting.SWITCH, "c")
+@pytest.fixture(params=counting.BY_BLOCK)
+def by_block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    if not counting.checks(request.param):
+        pytest.skip(WHY_NOT[request.param])
+    monkeypatch.setenv(counting.SWITCH, request.param)
     bench = counting_bench()
     assert bench.core.counting is not None
     return bench
 
 
-@built
 @pytest.mark.parametrize("words, counts", [(LOOP, range(1, 40)), (LONG, [1, 511, 512, 513, 700, 701, 702, 1300, 5000])])
 def test_every_budget_ends_where_unicorn_ends_it(by_block: Bench, words: list[int], counts: list[int]):
     plain = Bench(internals())
@@ -62,7 +68,6 @@ def test_every_budget_ends_where_unicorn_ends_it(by_block: Bench, words: list[in
         assert ends(by_block, words, count) == ends(plain, words, count)
 
 
-@built
 def test_a_run_that_was_cut_goes_on(by_block: Bench):
     plain = Bench(internals())
     assert ends(by_block, LOOP, 2) == ends(plain, LOOP, 2)
@@ -73,7 +78,6 @@ def test_a_run_that_was_cut_goes_on(by_block: Bench):
         assert by_block.core.read(a64.UC_ARM64_REG_PC) == plain.core.read(a64.UC_ARM64_REG_PC)
 
 
-@built
 def test_a_block_is_translated_once_whatever_the_budget(by_block: Bench):
     translated: list[int] = []
     by_block.core.uc.hook_add(uc_const.UC_HOOK_EDGE_GENERATED, lambda uc, now, before, data: translated.append(now.pc))
@@ -86,7 +90,6 @@ def test_a_block_is_translated_once_whatever_the_budget(by_block: Bench):
     assert len(translated) == known
 
 
-@built
 def test_an_exception_in_a_loop_of_exceptions_is_counted_once(by_block: Bench):
     by_block.run(NOP, encode_hvc(1), NOP, branch(-12), count=100)
     assert (by_block.core.started(), by_block.interrupts) == (2, [11])
@@ -94,7 +97,6 @@ def test_an_exception_in_a_loop_of_exceptions_is_counted_once(by_block: Bench):
     assert (by_block.core.started(), by_block.interrupts) == (4, [11, 11])
 
 
-@built
 def test_a_spent_budget_is_known(by_block: Bench):
     by_block.run(*LOOP, count=6)
     assert by_block.core.is_spent()
@@ -102,7 +104,6 @@ def test_a_spent_budget_is_known(by_block: Bench):
     assert not by_block.core.is_spent()
 
 
-@built
 def test_nothing_counts_from_a_breakpoint_on(by_block: Bench):
     by_block.run(NOP, NOP, encode_hvc(1), count=10)
     by_block.core.left_before(BASE + 4)
@@ -121,19 +122,51 @@ def test_the_helper_passes_its_checks_and_is_chosen(monkeypatch: pytest.MonkeyPa
 
 def test_an_unknown_way_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(counting.SWITCH, "fingers")
-    with pytest.raises(UserError, match="no way of counting named 'fingers'; use one of auto, c, python"):
+    with pytest.raises(UserError, match="no way of counting named 'fingers'; use one of auto, c, code, python"):
         counting.way()
 
 
 @pytest.mark.parametrize("checks", [(), (Check("water flows uphill", False),)])
 def test_without_a_helper_that_works_unicorn_counts(checks: tuple[Check, ...], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(counting, "checks", lambda: checks)
+    monkeypatch.setattr(counting, "checks", lambda _way: checks)
     monkeypatch.delenv(counting.SWITCH, raising=False)
     assert counting.way() == "python"
     assert counting_bench().core.counting is None
-    monkeypatch.setenv(counting.SWITCH, "c")
-    with pytest.raises(UserError, match="the C helper does not load here"):
-        counting.way()
+    for way, why in (("c", "the C helper does not load here"), ("code", "this host does not execute the machine code")):
+        monkeypatch.setenv(counting.SWITCH, way)
+        with pytest.raises(UserError, match=why):
+            counting.way()
+
+
+@executes
+def test_without_the_c_helper_the_machine_code_is_chosen_and_no_other_c_helper(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(counting, "_library", lambda: None)
+    monkeypatch.setattr(counting, "checks", counting.checks.__wrapped__)
+    monkeypatch.delenv(counting.SWITCH, raising=False)
+    assert counting.way() == "code"
+    assert counting.describe().startswith("by block, in machine code (the C helper was not built: install again")
+    assert not counting_bench().core.has_helpers
+
+
+def test_the_machine_code_is_what_its_source_says():
+    source = "\n".join(line.split("//")[0] for line in count_code.SOURCE.splitlines())
+    assembled, _count = keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_64).asm(source)
+    assert bytes(assembled) == count_code.CODE
+
+
+def test_a_host_of_another_kind_has_no_machine_code(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(count_code, "HOSTS", ())
+    assert count_code.callbacks(NativeCore("a72", internals())) is None
+
+
+def test_a_host_that_lets_nobody_make_code_has_no_machine_code(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(count_code, "HOSTS", (platform.machine(),))
+    monkeypatch.setattr(count_code, "_executable", count_code._executable.__wrapped__)
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    assert count_code.callbacks(NativeCore("a72", internals())) is None
 
 
 def test_python_is_chosen_by_the_switch(monkeypatch: pytest.MonkeyPatch):
@@ -143,7 +176,7 @@ def test_python_is_chosen_by_the_switch(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_helper_that_was_not_built_is_said_to_be(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(counting, "checks", lambda: ())
+    monkeypatch.setattr(counting, "checks", lambda _way: ())
     monkeypatch.setattr(counting, "_library", lambda: None)
     monkeypatch.delenv(counting.SWITCH, raising=False)
     assert counting.describe().startswith("by instruction (the C helper was not built: install again")
@@ -151,7 +184,7 @@ def test_a_helper_that_was_not_built_is_said_to_be(monkeypatch: pytest.MonkeyPat
 
 def test_an_unknown_unicorn_gets_no_helper():
     native = NativeCore("a72", internals()._replace(counter_offset=1376))
-    assert counting._look_inside(native) is None
+    assert block_counter.look_inside(native) is None
 
 
 compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")

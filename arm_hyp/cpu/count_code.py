@@ -1,0 +1,119 @@
+"""Count by block where no C helper was built: eleven instructions of machine code, and Python for what is rare.
+
+Read `cpu/block_counter.py` and `cpu/count_blocks.c` before this file: here is the same, for hosts of one kind. What a
+block costs is in machine code; what happens once a translation, an exception or a slice is in Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+import os
+import platform
+from typing import Any, ClassVar, Final
+
+from unicorn import arm64_const as a64
+from unicorn.unicorn_py3.unicorn import uclib
+
+from arm_hyp.cpu.block_counter import INSTRUCTION_BYTES, State, address_of
+from arm_hyp.cpu.native import NativeCore
+
+HOSTS: Final = ("x86_64", "AMD64")
+"""What `platform.machine()` says where the code below runs, if the system passes arguments as System V does."""
+
+SOURCE: Final = """
+    mov eax, edx                // the instructions of the block
+    shr eax, 2
+    add rax, [rcx]              // State.started, with them
+    cmp rax, [rcx + 8]          // State.limit
+    ja slow
+    mov [rcx], rax
+    mov [rcx + 16], rsi         // State.start
+    mov eax, edx
+    mov [rcx + 24], rax         // State.size_bytes
+    ret
+slow:
+    jmp [rcx + 104]             // _CodeState.slow
+"""
+"""`count_block(core: rdi, address: rsi, size_bytes: edx, state: rcx)`; what it does not settle it leaves to Python."""
+CODE: Final = bytes.fromhex("89d0c1e802480301483b4108770e4889014889711089d048894118c3ff6168")
+"""`SOURCE`, as an assembler makes it: 31 bytes."""
+_PREFETCH_ABORT: Final = 3
+_BLOCK: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_TRANSLATED: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_LEFT: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+
+
+class _CodeState(State):
+    """The state of a counter, and where the machine code goes with what it does not settle."""
+
+    _fields_: ClassVar = [("slow", ctypes.c_void_p)]
+
+
+class CodeCallbacks:
+    """The callbacks of one counter."""
+
+    is_in_c = False
+
+    def __init__(self, native: NativeCore) -> None:
+        self._handle = native.handle
+        self._pc, self._pstate = native.batch([a64.UC_ARM64_REG_PC]), native.batch([a64.UC_ARM64_REG_PSTATE])
+        self._slow = _BLOCK(self._count_slowly)
+        self.count_block = _executable()
+        self.block_translated, self.block_left = _TRANSLATED(self._translated), _LEFT(self._left)
+
+    def new_state(self, **values: Any) -> State:
+        """Make the state of the counter."""
+        self._state = _CodeState(slow=address_of(self._slow), **values)
+        return self._state
+
+    def _count_slowly(self, _core: int, address: int, size_bytes: int, _data: int) -> None:
+        state = self._state
+        after = state.started + size_bytes // INSTRUCTION_BYTES
+        if after > state.limit and self._must_stop(after):
+            state.size_bytes = 0
+            uclib.uc_emu_stop(self._handle)
+        else:
+            state.started, state.start, state.size_bytes = after, address, size_bytes
+
+    def _must_stop(self, after: int) -> bool:
+        state = self._state
+        if state.leave or (state.masks and self._pstate.read()[0] & state.masks != state.masks):
+            return True
+        state.cut = after > state.budget
+        return bool(state.cut)
+
+    def _translated(self, _core: int, _block: int, _previous: int, _data: int) -> None:
+        self._state.size_bytes = 0
+
+    def _left(self, _core: int, number: int, _data: int) -> None:
+        state = self._state
+        state.left_bytes = state.size_bytes
+        if number != _PREFETCH_ABORT and state.size_bytes:
+            offset = self._pc.read()[0] - state.start
+            if 0 <= offset < state.size_bytes:
+                state.started -= (state.size_bytes - offset) // INSTRUCTION_BYTES - 1
+        state.size_bytes = 0
+
+
+@functools.cache
+def _executable() -> ctypes.c_void_p:
+    """Put the machine code where it can be executed, once a process. Raises: OSError where the system refuses that."""
+    memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    memory.write(CODE)
+    _KEPT.append(memory)
+    return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+
+
+_KEPT: Final[list[mmap.mmap]] = []
+
+
+def callbacks(native: NativeCore) -> CodeCallbacks | None:
+    """Return the callbacks for a counter; None on a host of another kind, or one that lets nobody make code."""
+    if os.name != "posix" or platform.machine() not in HOSTS:
+        return None
+    try:
+        return CodeCallbacks(native)
+    except OSError:
+        return None
