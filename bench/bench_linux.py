@@ -36,8 +36,11 @@ ROUNDS: Final = 3
 MIB: Final = 1 << 20
 MEMORY_BYTES: Final = 256 * MIB
 MEMORY_AIM_BYTES: Final = MEMORY_BYTES + 250 * 1000 * 1000
-THINNEST_AIM: Final = 1.15
-QEMU_AIMS: Final = {"c": 2.2, "python": 4.5}
+THINNEST_AIMS: Final = {"c": 1.15}
+"""By way of counting, at most: our time to that of the thinnest hooks."""
+QEMU_AIMS: Final = {"c": 2.2, "code": 4.5}
+"""By way of counting, at most: our time to QEMU's, with the counting helper and on a host that did not build it."""
+WAYS: Final = (*counting.BY_BLOCK, "python")
 BOOTS: Final = {"full boot": "console=ttyAMA0", "no crypto tests": "console=ttyAMA0 cryptomgr.notests=1"}
 QEMU: Final = "qemu-system-aarch64"
 TIMEOUT_S: Final = 120
@@ -89,8 +92,7 @@ def linux_images() -> LinuxImages:
 
 
 def _ways() -> list[str]:
-    checks = counting.checks()
-    return ["python", "c"] if checks and all(check.holds for check in checks) else ["python"]
+    return [way for way in WAYS if way == "python" or counting.is_usable(way)]
 
 
 def _participants(found: LinuxImages, append: str, directory: Path) -> dict[str, Participant]:
@@ -127,11 +129,11 @@ def test_linux(benchmark: BenchmarkFixture, report: Report, tmp_path: Path, boot
         report(f"Linux, {boot}: QEMU", None, f"{QEMU} is not installed")
     else:
         report(f"Linux, {boot}: QEMU", min(qemu.wall_s), "s")
-    for way in QEMU_AIMS:
+    for way in WAYS:
         if f"ours {way}" in participants:
             _report_way(report, boot, way, participants)
         else:
-            report(f"Linux, {boot}, counting in {way}", None, "the counting helper is not built")
+            report(f"Linux, {boot}, counting in {way}", None, "there is no such way here")
 
 
 def _report_way(report: Report, boot: str, way: str, participants: dict[str, Participant]) -> None:
@@ -139,8 +141,8 @@ def _report_way(report: Report, boot: str, way: str, participants: dict[str, Par
     name = f"Linux, {boot}, counting in {way}"
     report(name, min(ours.wall_s), "s")
     if qemu is not None:
-        aim = QEMU_AIMS[way] if boot == "full boot" else None
+        aim = QEMU_AIMS.get(way) if boot == "full boot" else None
         report(f"{name}: to QEMU", min(ours.wall_s) / min(qemu.wall_s), "times", aim, True)
         report(f"{name}: to QEMU, CPU time", min(ours.cpu_s) / min(qemu.cpu_s), "times")
-    report(f"{name}: to the thinnest", min(ours.run_s) / min(thinnest.run_s), "times", THINNEST_AIM, True)
+    report(f"{name}: to the thinnest", min(ours.run_s) / min(thinnest.run_s), "times", THINNEST_AIMS.get(way), True)
     report(f"{name}: memory", max(ours.peaks_bytes) / MIB, "MiB", round(MEMORY_AIM_BYTES / MIB), True)

@@ -18,7 +18,7 @@ struct block { /* Unicorn's uc_tb */
 };
 
 enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT, LINE_SHIFT = 6, LINE_BYTES = 1 << LINE_SHIFT };
-enum { LINES = PAGE_BYTES / LINE_BYTES, READ = 1, EXECUTE = 4, SP = 31 };
+enum { LINES = PAGE_BYTES / LINE_BYTES, FP_BLOCKS = 1024, READ = 1, EXECUTE = 4, SP = 31 };
 
 /* What a line of the instruction cache holds: nothing, code that is as its copy, or code that may be of several times. */
 enum { NO_CODE = 0, COPIED = 1, DOUBTFUL = 2 };
@@ -26,6 +26,10 @@ enum { NO_CODE = 0, COPIED = 1, DOUBTFUL = 2 };
 struct code_copy { /* of one page: what its blocks were translated from */
     uint8_t lines[LINES];
     uint8_t bytes[PAGE_BYTES];
+};
+
+struct code_range {
+    uint64_t physical, size_bytes;
 };
 
 struct block_scanner {
@@ -39,6 +43,9 @@ struct block_scanner {
     void (*report)(void *core, struct block *block, struct block *previous, void *data);
     int (*translate)(void *core, uint64_t address, uint32_t access, uint64_t *physical);
     uint64_t *leave, *limit; /* the counter's: 1 and 0 make the core stop before its next block */
+    uint64_t fp_traps;      /* 1: blocks that use FP have sites, at some level */
+    uint64_t fp_count;      /* how many blocks are in `fp_blocks` */
+    struct code_range fp_blocks[FP_BLOCKS]; /* that use FP; when it is full, there are more of them */
     uint64_t changed_all;   /* 1: any code may have changed */
     uint64_t changed_count; /* how many addresses are in `changed` */
     uint64_t changed[64];   /* physical addresses of code that may have changed */
@@ -51,13 +58,6 @@ struct system_access { /* Unicorn's uc_arm64_cp_reg */
 
 /* Read by cpu/sites.py, so that a library left over from another version is not used. */
 const uint64_t block_scanner_bytes = sizeof(struct block_scanner);
-
-static int uses_fp(uint32_t word)
-{
-    uint32_t op0 = word >> 25 & 15;
-
-    return (op0 & 7) == 7 || ((op0 & 5) == 4 && (word >> 26 & 1));
-}
 
 static int is_sve(uint32_t word)
 {
@@ -109,11 +109,18 @@ static int may_misalign_sp(uint32_t word)
     return (word & 0x3FE00000) == 0x0B200000 || (word & 0x1F800000) == 0x12000000;
 }
 
-/* Tell whether a word may be a site; 0 is UDF, which never is. Called by the tests too.
- * Blocks that use FP are reported always: they are dropped where it begins or ceases to trap. */
+/* Tell whether a word may be a site, wherever FP does not trap; 0 is UDF, which never is. Called by the tests too. */
 int may_be_site(uint32_t word)
 {
-    return word != 0 && (may_be_system_site(word) || may_misalign_sp(word) || is_sve(word) || uses_fp(word));
+    return word != 0 && (may_be_system_site(word) || may_misalign_sp(word) || is_sve(word));
+}
+
+/* Tell whether a word may use the FP registers, if it is no site. Called by the tests too. */
+int may_use_fp(uint32_t word)
+{
+    uint32_t op0 = word >> 25 & 15;
+
+    return (op0 & 7) == 7 || ((op0 & 5) == 4 && (word >> 26 & 1));
 }
 
 /* Keep what a block is translated from. If a line of it was something else before, older blocks may still be of that. */
@@ -138,14 +145,14 @@ static void copy_lines(struct block_scanner *s, uint64_t page, uint64_t offset, 
 }
 
 /* Note a block, which never crosses into another page. Return its words; 0 where there is no RAM. */
-static const uint32_t *note_block(void *core, const struct block *block, struct block_scanner *s)
+static const uint32_t *note_block(void *core, const struct block *block, struct block_scanner *s, uint64_t *physical)
 {
-    uint64_t physical, page, offset;
+    uint64_t page, offset;
 
-    if (s->translate(core, block->pc, EXECUTE, &physical))
+    if (s->translate(core, block->pc, EXECUTE, physical))
         return 0;
-    page = (physical >> PAGE_SHIFT) - s->first_page;
-    offset = physical & (PAGE_BYTES - 1);
+    page = (*physical >> PAGE_SHIFT) - s->first_page;
+    offset = *physical & (PAGE_BYTES - 1);
     if (page >= s->page_count)
         return 0;
     s->pages[page] = 1;
@@ -198,20 +205,33 @@ void forget_code(struct code_copy **copies, uint64_t page_count)
     }
 }
 
+/* Tell whether Python need not look at a block. One that uses FP is noted: it is dropped when FP begins to trap. */
+static int is_plain(const uint32_t *words, uint64_t physical, uint64_t size_bytes, struct block_scanner *s)
+{
+    uint64_t count = size_bytes / sizeof(*words);
+    int uses_fp = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        if (may_be_site(words[i]))
+            return 0;
+        uses_fp |= may_use_fp(words[i]);
+    }
+    if (uses_fp && s->fp_traps)
+        return 0;
+    if (uses_fp && s->fp_count < FP_BLOCKS)
+        s->fp_blocks[s->fp_count++] = (struct code_range){physical, size_bytes};
+    return 1;
+}
+
 /* Unicorn calls this for each new block, before it runs. */
 void block_scanned(void *core, struct block *block, struct block *previous, void *data)
 {
     struct block_scanner *s = data;
-    const uint32_t *words = block->pc & 3 ? 0 : note_block(core, block, s);
-    uint32_t count = block->size_bytes / 4, i = 0;
+    uint64_t physical;
+    const uint32_t *words = block->pc & 3 ? 0 : note_block(core, block, s, &physical);
 
-    if (words && !s->reports_all) {
-        while (i < count && !may_be_site(words[i]))
-            i++;
-        if (i == count)
-            return;
-    }
-    s->report(core, block, previous, data);
+    if (!words || s->reports_all || !is_plain(words, physical, block->size_bytes, s))
+        s->report(core, block, previous, data);
 }
 
 static void note_change(void *core, struct block_scanner *s, const struct system_access *access)

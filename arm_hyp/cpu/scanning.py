@@ -19,6 +19,8 @@ from arm_hyp.cpu.helpers import Counting, load_helper
 from arm_hyp.cpu.native import NativeCore, translation_callback
 
 PAGE_SHIFT: Final = 12
+_FP_BLOCKS: Final = 1024
+"""`FP_BLOCKS` of the C file."""
 LINES_AT_MOST: Final = 1000
 """More changed cache lines than these are dropped together with all other code, which is faster."""
 
@@ -70,6 +72,12 @@ class CodePages:
         self._elsewhere.clear()
 
 
+class _Range(ctypes.Structure):
+    """`struct code_range` of the C file."""
+
+    _fields_ = [("physical", ctypes.c_uint64), ("size_bytes", ctypes.c_uint64)]
+
+
 class _State(ctypes.Structure):
     """`struct block_scanner` of the C file."""
 
@@ -85,6 +93,9 @@ class _State(ctypes.Structure):
         ("translate", ctypes.c_void_p),
         ("leave", ctypes.c_void_p),
         ("limit", ctypes.c_void_p),
+        ("fp_traps", ctypes.c_uint64),
+        ("fp_count", ctypes.c_uint64),
+        ("fp_blocks", _Range * _FP_BLOCKS),
         ("changed_all", ctypes.c_uint64),
         ("changed_count", ctypes.c_uint64),
         ("changed", ctypes.c_uint64 * 64),
@@ -103,7 +114,7 @@ class BlockScanner:
     def __init__(
         self, native: NativeCore, counter: Counting, library: ctypes.CDLL, report: Callable[[int, int], None]
     ) -> None:
-        self._state, self._library = _State(), library
+        self._state, self._library = _State(fp_traps=1), library
         library.find_changed.restype = ctypes.c_uint64
         self._found = (ctypes.c_uint64 * LINES_AT_MOST)()
         self._report = translation_callback(report)
@@ -132,6 +143,18 @@ class BlockScanner:
     def report_all(self, wanted: bool, is_patched: bool) -> None:
         """Have every block reported, or only those in which there may be a site. Is memory patched for one of them?"""
         self._state.reports_all, self._state.is_patched = wanted, is_patched
+
+    def fp_traps(self, wanted: bool) -> None:
+        """Have blocks that use FP reported, or only noted where nothing else in them may be a site."""
+        self._state.fp_traps = wanted
+
+    def take_fp_blocks(self) -> set[tuple[int, int]] | None:
+        """Return the blocks that were noted, (physical address, size in bytes), and forget them; None: too many."""
+        state = self._state
+        count, state.fp_count = state.fp_count, 0
+        if count == _FP_BLOCKS:
+            return None
+        return {(block.physical, block.size_bytes) for block in state.fp_blocks[:count]}
 
     @property
     def has_changes(self) -> bool:

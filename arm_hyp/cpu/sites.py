@@ -123,9 +123,18 @@ class Sites:
             self._looks_everywhere = wanted
             self._look_at_all()
 
-    def take_fp_blocks(self) -> list[tuple[int, int]]:
-        """Return the blocks that use the FP registers, (physical address, size in bytes), and forget them."""
-        blocks = sorted(self._fp_blocks)
+    def fp_traps(self, wanted: bool) -> None:
+        """Hear whether FP traps at any level. Where it does not, blocks that use it are only noted."""
+        if self._scanner is not None:
+            self._scanner.fp_traps(wanted)
+
+    def take_fp_blocks(self) -> list[tuple[int, int]] | None:
+        """Return the blocks that use the FP registers, (physical address, size in bytes), and forget them.
+
+        None: there are too many to note.
+        """
+        noted = set[tuple[int, int]]() if self._scanner is None else self._scanner.take_fp_blocks()
+        blocks = None if noted is None else sorted(self._fp_blocks | noted)
         self._fp_blocks.clear()
         return blocks
 

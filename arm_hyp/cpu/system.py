@@ -171,8 +171,12 @@ class SystemUnit:
 
     def _fp_traps_at(self, el: int) -> bool:
         if not self._fp_trapped:
-            self._fp_trapped = tuple(self._traps_fp(level) for level in range(3))
+            self._take_fp_traps()
         return self._fp_trapped[el]
+
+    def _take_fp_traps(self) -> None:
+        self._fp_trapped = tuple(self._traps_fp(level) for level in range(3))
+        self._core.sites.fp_traps(any(self._fp_trapped))
 
     def controls_changed(self, name: str, old: int, new: int) -> None:
         """Drop what was decided under the old value of a control register."""
@@ -193,9 +197,9 @@ class SystemUnit:
 
     def _fp_may_have_changed(self) -> None:
         """Have the blocks that use FP translated anew, if it traps elsewhere than before."""
-        now = tuple(self._traps_fp(el) for el in range(3))
-        if now != self._fp_trapped:
-            self._fp_trapped = now
+        before = self._fp_trapped
+        self._take_fp_traps()
+        if self._fp_trapped != before:
             self._core.maintenance.drop_fp()
 
     # --- the verdict -----------------------------------------------------------------------------------------

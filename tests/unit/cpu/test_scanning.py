@@ -33,10 +33,10 @@ def test_what_is_a_site_may_be_one(word, core, el, e2h):
 
 @needs_helper
 @given(WORDS)
-def test_what_uses_fp_may_be_a_site(word):
+def test_what_uses_fp_may_be_a_site_or_is_known_to(word):
     assert LIBRARY is not None
     if word and uses_fp(word):
-        assert LIBRARY.may_be_site(word)
+        assert LIBRARY.may_be_site(word) or LIBRARY.may_use_fp(word)
 
 
 @needs_helper
@@ -208,3 +208,12 @@ def outcome(steps: list[tuple[str, int]], way: str) -> bytes:
 @given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(1, 3)), max_size=14))
 def test_code_that_changes_and_maintenance_do_the_same_with_the_helper_and_without(steps):
     assert outcome(steps, "c") == outcome(steps, "python")
+
+
+@needs_helper
+def test_more_blocks_with_fp_than_can_be_noted_are_all_code():
+    core = machine("1: b 1b\n").core
+    assert core.sites._scanner is not None
+    core.sites._scanner._state.fp_count = 1024
+    assert core.sites.take_fp_blocks() is None
+    assert core.sites.take_fp_blocks() == []
