@@ -163,7 +163,7 @@ class Sites:
         if physical is not None:
             self.code_pages.add(physical >> PAGE_SHIFT)  # a block never crosses a page
         words = self._native.fetch_words(pc, size_bytes)
-        if physical is not None and any([_USES_FP[word] for word in words]):
+        if physical is not None and any(map(_USES_FP.__getitem__, words)):
             self._fp_blocks.add((physical, size_bytes))
         sites, has_news = self._find(pc, words)
         if sites or has_news:
@@ -174,9 +174,9 @@ class Sites:
         """Return the sites of a block, and whether it must be translated again for another reason."""
         pstate = self._pstate.read()[0]
         wanted = self._wanted(pstate)
+        if not any(map(wanted.__getitem__, words)):
+            return [], False
         found = [(pc + 4 * index, word) for index, word in enumerate(words) if wanted[word]]
-        if not found:
-            return found, False
         answered = [at for at, word in found if self._counters.are_answered(word, pstate >> 2 & 3)]
         has_news = any([self._counters.watch(at) for at in answered])  # all of them, not up to the first
         return [site for site in found if site[0] != self._bare and site[0] not in answered], has_news
