@@ -21,6 +21,7 @@ from unicorn import unicorn_const as uc_const
 from unicorn.unicorn_py3.unicorn import uclib
 
 from arm_hyp.cpu import counting
+from arm_hyp.cpu.block_counter import address_of
 from arm_hyp.cpu.helpers import load_helper
 from arm_hyp.cpu.native import NativeCore
 from arm_hyp.cpu.probe import BASE, SPIN, Bench, Check, internals
@@ -64,12 +65,6 @@ def _library() -> ctypes.CDLL | None:
     return load_helper("leave_access", "leave_access_bytes", ctypes.sizeof(_Exits) + ctypes.sizeof(_Device))
 
 
-def _address(function: Any) -> int:
-    address = ctypes.cast(function, ctypes.c_void_p).value
-    assert address is not None
-    return address
-
-
 class AccessExits:
     """The C helper at one core."""
 
@@ -77,8 +72,8 @@ class AccessExits:
         self._native, self._library = native, library
         self._omit = ctypes.c_uint8.from_address(handle + _OMIT_OFFSET)
         self._exits = _Exits(
-            check=_address(getattr(uclib, _CHECK)),
-            emu_stop=_address(uclib.uc_emu_stop),
+            check=address_of(getattr(uclib, _CHECK)),
+            emu_stop=address_of(uclib.uc_emu_stop),
             nesting=handle + _NESTING_OFFSET,
             error=handle + _ERROR_OFFSET,
             looks=ctypes.addressof(native.looks),
@@ -89,7 +84,7 @@ class AccessExits:
 
     def device(self, read: Any, write: Any) -> tuple[Any, Any, Any]:
         """Return what Unicorn is to call in place of these two C functions, and with which data."""
-        device = _Device(ctypes.addressof(self._exits), _address(read), _address(write))
+        device = _Device(ctypes.addressof(self._exits), address_of(read), address_of(write))
         self._devices.append(device)
         return self._library.device_read, self._library.device_write, ctypes.byref(device)
 
@@ -115,12 +110,12 @@ def _environment(state: int) -> int | None:
     if environment % 16 or not 0 < environment - state < 1 << 16:
         return None
     tables = (_Table * _MODES).from_address(environment - _TABLES_BEFORE)
-    return (
-        environment if all(_is_plausible(table.mask // _ENTRY_BYTES + 1, table.entries) for table in tables) else None
-    )
+    return environment if all(_is_plausible(table.mask, table.entries) for table in tables) else None
 
 
-def _is_plausible(count: int, entries: int) -> bool:
+def _is_plausible(mask: int, entries: int) -> bool:
+    """Tell whether a table has a power of two of entries, and is somewhere."""
+    count = mask // _ENTRY_BYTES + 1
     return count & count - 1 == 0 and count < 1 << 24 and entries != 0
 
 

@@ -149,8 +149,8 @@ def test_an_unknown_layout_is_left_alone(monkeypatch: pytest.MonkeyPatch):
 
 @built
 def test_a_table_that_is_none_is_no_layout():
-    assert access_exits._is_plausible(256, 0x1000)
-    assert not any(access_exits._is_plausible(*one) for one in [(255, 0x1000), (256, 0), (1 << 24, 0x1000)])
+    assert access_exits._is_plausible(255 * 64, 0x1000)
+    assert not any(access_exits._is_plausible(*one) for one in [(254 * 64, 0x1000), (255 * 64, 0), (1 << 40, 0x1000)])
 
 
 @pytest.mark.parametrize("way", [*counting.BY_BLOCK, "python"])
