@@ -79,18 +79,12 @@ class Maintenance:
         elif changed or self._stale:
             lines = [(address & -CACHE_LINE_BYTES, CACHE_LINE_BYTES) for address in changed]
             for address, size_bytes in self._stale + lines:
-                self._drop(address, size_bytes)
+                self._native.drop_physical(address, size_bytes)
             self._stale.clear()
-
-    def _drop(self, address: int, size_bytes: int) -> None:
-        """Drop the code of a range. Blocks that only share a cache line with it stay."""
-        self._native.drop_physical(address, size_bytes)
-        first, end = -(-address // CACHE_LINE_BYTES), (address + size_bytes) // CACHE_LINE_BYTES
-        for line in range(first, end):
-            self._core.sites.forget_line(line * CACHE_LINE_BYTES)
 
     def _drop_all(self) -> None:
         self._all_stale = False
         self._stale.clear()
-        self._core.sites.forget_code()
+        self._core.sites.code_pages.clear()
+        self._core.sites.take_fp_blocks()
         self._native.flush_translations()

@@ -144,12 +144,14 @@ class NativeCore:
         self.internals = internals
         base = self._context_pointer.value
         assert base is not None and self.handle.value is not None
-        self._record = (ctypes.c_char * 20).from_address(base + internals.record_offset)
-        self._syndrome = ctypes.c_uint32.from_address(base + internals.record_offset)
         where = internals.counter_offset
         self.counter = ctypes.c_uint64.from_address(self.handle.value + where) if where else ctypes.c_uint64()
         self._flush_page = self._page_flusher()
         self.exclusive = self._find_monitor(base)
+        record = (self.live_context or base) + internals.record_offset
+        self._record = (ctypes.c_char * 20).from_address(record)
+        self._syndrome = ctypes.c_uint32.from_address(record)
+        self._is_live = self.live_context is not None
 
     # --- registers ---------------------------------------------------------------------------------------------------
 
@@ -177,12 +179,14 @@ class NativeCore:
 
     def record_syndrome(self) -> int:
         """Read the syndrome of the native exception record alone, which is faster."""
-        _save_context(self.handle, self._context_pointer)
+        if not self._is_live:
+            _save_context(self.handle, self._context_pointer)
         return self._syndrome.value
 
     def record(self) -> NativeRecord:
-        """Read the native exception record (about 1.5 us: it lies in a saved context)."""
-        _save_context(self.handle, self._context_pointer)
+        """Read the native exception record: where it is, or (1.5 us) in a saved context, in an unknown build."""
+        if not self._is_live:
+            _save_context(self.handle, self._context_pointer)
         return NativeRecord._make(_RECORD.unpack_from(self._record))
 
     @property

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Looks through each new block for instructions that may be sites, so that Python is asked about those blocks only; and
- * hears instruction-cache maintenance, so that Python is told only of code that has changed since it was translated. Read
- * cpu/scanning.py before this file: it owns the structure. Both may only say "perhaps" too often.
+ * hears instruction-cache maintenance, so that Python is told only of that which concerns code. Read cpu/scanning.py
+ * before this file: it owns the structure. Both may only say "perhaps" too often.
  *
  * The encodings are those of Arm ARM C4.1.
  */
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct block { /* Unicorn's uc_tb */
     uint64_t pc;
@@ -17,16 +15,7 @@ struct block { /* Unicorn's uc_tb */
     uint16_t size_bytes;
 };
 
-enum { PAGE_SHIFT = 12, PAGE_BYTES = 1 << PAGE_SHIFT, LINE_SHIFT = 6, LINE_BYTES = 1 << LINE_SHIFT };
-enum { LINES = PAGE_BYTES / LINE_BYTES, FP_BLOCKS = 1024, READ = 1, EXECUTE = 4, SP = 31 };
-
-/* What a line of the instruction cache holds: nothing, code that is as its copy, or code that may be of several times. */
-enum { NO_CODE = 0, COPIED = 1, DOUBTFUL = 2 };
-
-struct code_copy { /* of one page: what its blocks were translated from */
-    uint8_t lines[LINES];
-    uint8_t bytes[PAGE_BYTES];
-};
+enum { PAGE_SHIFT = 12, FP_BLOCKS = 1024, READ = 1, EXECUTE = 4, SP = 31 };
 
 struct code_range {
     uint64_t physical, size_bytes;
@@ -34,12 +23,10 @@ struct code_range {
 
 struct block_scanner {
     uint64_t reports_all; /* 1: ask about every block */
-    uint64_t is_patched;  /* 1: for the block that is translated now, memory holds other words than the guest's */
     uint8_t *pages;       /* a byte for each page of RAM, set when code of it was translated */
     uint64_t first_page;
     uint64_t page_count;
-    const uint8_t *ram;        /* the contents of these pages */
-    struct code_copy **copies; /* for each of these pages; 0 where there is none */
+    const uint8_t *ram; /* the contents of these pages */
     void (*report)(void *core, struct block *block, struct block *previous, void *data);
     int (*translate)(void *core, uint64_t address, uint32_t access, uint64_t *physical);
     uint64_t *leave, *limit; /* the counter's: 1 and 0 make the core stop before its next block */
@@ -123,86 +110,18 @@ int may_use_fp(uint32_t word)
     return (op0 & 7) == 7 || ((op0 & 5) == 4 && (word >> 26 & 1));
 }
 
-/* Keep what a block is translated from. If a line of it was something else before, older blocks may still be of that. */
-static void copy_lines(struct block_scanner *s, uint64_t page, uint64_t offset, uint64_t size_bytes)
-{
-    const uint8_t *contents = s->ram + (page << PAGE_SHIFT);
-    struct code_copy *copy = s->copies[page];
-
-    if (!copy && !(copy = s->copies[page] = calloc(1, sizeof(*copy))))
-        return;
-    for (uint64_t line = offset >> LINE_SHIFT; line << LINE_SHIFT < offset + size_bytes; line++) {
-        const uint8_t *now = contents + (line << LINE_SHIFT);
-        uint8_t *then = copy->bytes + (line << LINE_SHIFT);
-
-        if (copy->lines[line] == NO_CODE) {
-            memcpy(then, now, LINE_BYTES);
-            copy->lines[line] = s->is_patched ? DOUBTFUL : COPIED;
-        } else if (!s->is_patched && memcmp(then, now, LINE_BYTES)) {
-            copy->lines[line] = DOUBTFUL;
-        }
-    }
-}
-
 /* Note a block, which never crosses into another page. Return its words; 0 where there is no RAM. */
 static const uint32_t *note_block(void *core, const struct block *block, struct block_scanner *s, uint64_t *physical)
 {
-    uint64_t page, offset;
+    uint64_t page;
 
     if (s->translate(core, block->pc, EXECUTE, physical))
         return 0;
     page = (*physical >> PAGE_SHIFT) - s->first_page;
-    offset = *physical & (PAGE_BYTES - 1);
     if (page >= s->page_count)
         return 0;
     s->pages[page] = 1;
-    copy_lines(s, page, offset, block->size_bytes);
-    return (const uint32_t *)(s->ram + (page << PAGE_SHIFT) + offset);
-}
-
-/* Tell whether code in a line may have changed since it was translated. */
-static int may_have_changed(const struct block_scanner *s, uint64_t page, uint64_t line)
-{
-    const struct code_copy *copy = s->copies[page];
-    uint64_t offset = line << LINE_SHIFT;
-
-    if (!s->pages[page])
-        return 0;
-    if (!copy || copy->lines[line] == DOUBTFUL)
-        return 1;
-    return copy->lines[line] == COPIED && memcmp(copy->bytes + offset, s->ram + (page << PAGE_SHIFT) + offset, LINE_BYTES);
-}
-
-/* Find all lines whose code may have changed: their physical addresses. Return how many there are; only `room` are told. */
-uint64_t find_changed(const struct block_scanner *s, uint64_t *addresses, uint64_t room)
-{
-    uint64_t count = 0;
-
-    for (uint64_t page = 0; page < s->page_count; page++) {
-        for (uint64_t line = 0; s->pages[page] && line < LINES; line++) {
-            if (may_have_changed(s, page, line) && count++ < room)
-                addresses[count - 1] = (s->first_page + page) << PAGE_SHIFT | line << LINE_SHIFT;
-        }
-    }
-    return count;
-}
-
-/* Forget the code of a line: all blocks with any part of it were dropped. */
-void forget_line(struct block_scanner *s, uint64_t address)
-{
-    uint64_t page = (address >> PAGE_SHIFT) - s->first_page;
-
-    if (page < s->page_count && s->copies[page])
-        s->copies[page]->lines[(address & (PAGE_BYTES - 1)) >> LINE_SHIFT] = NO_CODE;
-}
-
-/* Forget all code: all blocks were dropped, or the core is gone. */
-void forget_code(struct code_copy **copies, uint64_t page_count)
-{
-    for (uint64_t page = 0; page < page_count; page++) {
-        free(copies[page]);
-        copies[page] = 0;
-    }
+    return (const uint32_t *)(s->ram + (*physical - (s->first_page << PAGE_SHIFT)));
 }
 
 /* Tell whether Python need not look at a block. One that uses FP is noted: it is dropped when FP begins to trap. */
@@ -243,8 +162,8 @@ static void note_change(void *core, struct block_scanner *s, const struct system
         s->changed_all = 1; /* IC IALLU, IALLUIS, or an IVAU of we know not what */
     } else {
         page = (physical >> PAGE_SHIFT) - s->first_page;
-        if (page < s->page_count && !may_have_changed(s, page, (physical & (PAGE_BYTES - 1)) >> LINE_SHIFT))
-            return;
+        if (page < s->page_count && !s->pages[page])
+            return; /* no code */
         s->changed[s->changed_count++] = physical;
     }
     *s->leave = 1;

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -21,8 +20,6 @@ from arm_hyp.cpu.native import NativeCore, translation_callback
 PAGE_SHIFT: Final = 12
 _FP_BLOCKS: Final = 1024
 """`FP_BLOCKS` of the C file."""
-LINES_AT_MOST: Final = 1000
-"""More changed cache lines than these are dropped together with all other code, which is faster."""
 
 
 class CodePages:
@@ -61,11 +58,6 @@ class CodePages:
             yield at + self._first
             start = at + 1
 
-    @property
-    def are_all_in_ram(self) -> bool:
-        """Tell whether all noted pages are in `ram`."""
-        return not self._elsewhere
-
     def clear(self) -> None:
         """Note none."""
         self.ram[:] = bytes(len(self.ram))
@@ -83,12 +75,10 @@ class _State(ctypes.Structure):
 
     _fields_ = [
         ("reports_all", ctypes.c_uint64),
-        ("is_patched", ctypes.c_uint64),
         ("pages", ctypes.c_void_p),
         ("first_page", ctypes.c_uint64),
         ("page_count", ctypes.c_uint64),
         ("ram", ctypes.c_void_p),
-        ("copies", ctypes.c_void_p),
         ("report", ctypes.c_void_p),
         ("translate", ctypes.c_void_p),
         ("leave", ctypes.c_void_p),
@@ -114,9 +104,7 @@ class BlockScanner:
     def __init__(
         self, native: NativeCore, counter: Counting, library: ctypes.CDLL, report: Callable[[int, int], None]
     ) -> None:
-        self._state, self._library = _State(fp_traps=1), library
-        library.find_changed.restype = ctypes.c_uint64
-        self._found = (ctypes.c_uint64 * LINES_AT_MOST)()
+        self._state = _State(fp_traps=1)
         self._report = translation_callback(report)
         self._state.report = ctypes.cast(self._report, ctypes.c_void_p)
         self._state.translate = ctypes.cast(uclib.uc_vmem_translate, ctypes.c_void_p)
@@ -135,14 +123,11 @@ class BlockScanner:
         """Note the pages of RAM, which is at an address of the host, in this table from now on."""
         self._pages = (ctypes.c_char * len(pages.ram)).from_buffer(pages.ram)
         self._state.pages, self._state.first_page = ctypes.addressof(self._pages), pages.first
-        self._copies = (ctypes.c_void_p * len(pages.ram))()
-        self._state.copies = ctypes.addressof(self._copies)
         self._state.page_count, self._state.ram = len(pages.ram), host_address
-        weakref.finalize(self, self._library.forget_code, self._copies, ctypes.c_uint64(len(pages.ram)))
 
-    def report_all(self, wanted: bool, is_patched: bool) -> None:
-        """Have every block reported, or only those in which there may be a site. Is memory patched for one of them?"""
-        self._state.reports_all, self._state.is_patched = wanted, is_patched
+    def report_all(self, wanted: bool) -> None:
+        """Have every block reported, or only those in which there may be a site."""
+        self._state.reports_all = wanted
 
     def fp_traps(self, wanted: bool) -> None:
         """Have blocks that use FP reported, or only noted where nothing else in them may be a site."""
@@ -161,22 +146,9 @@ class BlockScanner:
         """Tell whether instruction-cache maintenance has met code."""
         return bool(self._state.changed_count or self._state.changed_all)
 
-    def take_changes(self, is_all_in_ram: bool) -> list[int] | None:
-        """Return the physical addresses of cache lines whose code may have changed; None: any code may have."""
+    def take_changes(self) -> list[int] | None:
+        """Return the physical addresses of code that software says has changed; None: any may have."""
         state = self._state
-        found = self._all_changed if is_all_in_ram else lambda: None
-        addresses = found() if state.changed_all else list(state.changed[: state.changed_count])
+        addresses = None if state.changed_all else list(state.changed[: state.changed_count])
         state.changed_all = state.changed_count = 0
         return addresses
-
-    def _all_changed(self) -> list[int] | None:
-        count = self._library.find_changed(ctypes.byref(self._state), self._found, LINES_AT_MOST)
-        return None if count > LINES_AT_MOST else list(self._found[:count])
-
-    def forget_line(self, address: int) -> None:
-        """Forget the code of a cache line: every block with any part of it was dropped."""
-        self._library.forget_line(ctypes.byref(self._state), ctypes.c_uint64(address))
-
-    def forget_code(self) -> None:
-        """Forget all code: every block was dropped."""
-        self._library.forget_code(self._copies, ctypes.c_uint64(len(self._copies)))

@@ -95,27 +95,12 @@ class Sites:
 
     def changed_code(self) -> list[int] | None:
         """Return the physical addresses of code that maintenance was for; None: all of it may have changed."""
-        if self._scanner is None or not self._scanner.has_changes:
-            return []
-        return self._scanner.take_changes(self.code_pages.are_all_in_ram)
-
-    def forget_line(self, address: int) -> None:
-        """Forget the code of a cache line: every block with any part of it was dropped."""
-        if self._scanner is not None:
-            self._scanner.forget_line(address)
-
-    def forget_code(self) -> None:
-        """Forget all code: every block was dropped."""
-        self.code_pages.clear()
-        self.take_fp_blocks()
-        if self._scanner is not None:
-            self._scanner.forget_code()
+        return self._scanner.take_changes() if self._scanner is not None and self._scanner.has_changes else []
 
     def _look_at_all(self) -> None:
         """Have the scanner report every block while one of them is special."""
         if self._scanner is not None:
-            is_patched = bool(self._patched)
-            self._scanner.report_all(is_patched or self._bare is not None or self._looks_everywhere, is_patched)
+            self._scanner.report_all(bool(self._patched) or self._bare is not None or self._looks_everywhere)
 
     def look_everywhere(self, wanted: bool) -> None:
         """Look at the blocks too that the filter in C passes over: in most of them a barrier is the only site."""

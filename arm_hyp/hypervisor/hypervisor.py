@@ -46,13 +46,13 @@ _EXIT_GRIDS_BITS: Final = 5
 """Later the grid is a 16th to a 32nd of the exits so far, a power of two."""
 
 
-def is_on_exit_grid(count: int, retired: int) -> bool:
+def is_on_exit_grid(count: int, retired: Callable[[], int]) -> bool:
     """Tell whether every TLB is emptied at the `count`th exit of a machine, so that a run can be resumed there exactly.
 
     An exit takes as long as thousands of instructions, so the grid that counts these is too wide for short runs.
     """
     grid = max(_EXIT_GRID, 1 << count.bit_length() >> _EXIT_GRIDS_BITS)
-    return retired < TLB_GRID and (count % grid == 0 or count == 1)
+    return (count % grid == 0 or count == 1) and retired() < TLB_GRID
 
 
 class Hypervisor:
@@ -128,7 +128,7 @@ class Hypervisor:
 
     def _count_exit(self) -> None:
         self.exits += 1
-        if is_on_exit_grid(self.exits, self.machine.retired):
+        if is_on_exit_grid(self.exits, lambda: self.machine.retired):
             self.machine.cpus.flush_tlbs()
             self.machine.cpus.where.come_to_grid()
 
@@ -143,7 +143,7 @@ class Hypervisor:
     @property
     def is_on_grid(self) -> bool:
         """Whether an observer stopped the machine at an exit that has emptied every TLB, before it was handled."""
-        return self._unhandled_exit() is not None and is_on_exit_grid(self.exits, self.machine.retired)
+        return self._unhandled_exit() is not None and is_on_exit_grid(self.exits, lambda: self.machine.retired)
 
     def _exit(self, cpu: HostCpu) -> None:
         """Find out why the guest was left, and handle it."""

@@ -73,14 +73,16 @@ def access_bus(vcpu: Vcpu, ipa: int, size_bytes: int, write: int | None = None) 
     Raises: BusError.
     """
     if write is not None:
-        vcpu.emit(KvmMmio, type="write", len=size_bytes, gpa=ipa, val=write)
+        if vcpu.is_heard:
+            vcpu.emit(KvmMmio, type="write", len=size_bytes, gpa=ipa, val=write)
         return vcpu.vm.bus.access(vcpu, MmioAccess(ipa, size_bytes, True, write))
     try:
         value = vcpu.vm.bus.access(vcpu, MmioAccess(ipa, size_bytes, False))
     except BusError:
         vcpu.emit(KvmMmio, type="unsatisfied-read", len=size_bytes, gpa=ipa, val=0)
         raise
-    vcpu.emit(KvmMmio, type="read", len=size_bytes, gpa=ipa, val=value)
+    if vcpu.is_heard:
+        vcpu.emit(KvmMmio, type="read", len=size_bytes, gpa=ipa, val=value)
     return value
 
 

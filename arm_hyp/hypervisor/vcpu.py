@@ -236,6 +236,11 @@ class Vcpu:
         """Switch the vCPU off: it does not run on."""
         self.vm.hypervisor.stop(self)
 
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether anyone listens to events, so that what they say is worth working out."""
+        return self.cpu is None or not self.cpu.core.silent
+
     # --- events ------------------------------------------------------------------------------------------------------
 
     def emit(self, make: Callable[..., VmEvent], **fields: Any) -> None:

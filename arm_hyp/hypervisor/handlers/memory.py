@@ -41,8 +41,10 @@ def handle_instruction_abort(vcpu: Vcpu, exit: InstructionAbortExit) -> None:
 
 def _is_stage2(vcpu: Vcpu, exit: DataAbortExit | InstructionAbortExit) -> bool:
     """Tell whether stage 2 raised the abort, and tell whoever listens."""
-    page = exit.ipa >> _FIPA_SHIFT << _FIPA_SHIFT
-    vcpu.emit(KvmGuestFault, vcpu_pc=exit.pc, hsr=exit.esr, hxfar=exit.va, ipa=page)
-    if exit.status in _ACCESS_FLAG:
-        vcpu.emit(KvmAccessFault, ipa=exit.ipa)
-    return exit.status in _STAGE2
+    status = exit.status
+    if vcpu.is_heard:
+        page = exit.ipa >> _FIPA_SHIFT << _FIPA_SHIFT
+        vcpu.emit(KvmGuestFault, vcpu_pc=exit.pc, hsr=exit.esr, hxfar=exit.va, ipa=page)
+        if status in _ACCESS_FLAG:
+            vcpu.emit(KvmAccessFault, ipa=exit.ipa)
+    return status in _STAGE2

@@ -90,6 +90,8 @@ def sync(dist: VgicDist, cpu: VgicCpu) -> None:
     if not cpu.is_live:
         return
     cpu.is_live = False
+    if not cpu.in_lrs and not cpu.hcr & _HCR.LRENPIE.mask:
+        return
     folded, cpu.in_lrs = cpu.in_lrs, []
     for index, irq in enumerate(folded):
         _fold(dist, cpu, index, irq)

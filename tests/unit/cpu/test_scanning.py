@@ -147,18 +147,6 @@ def test_code_changed_through_another_address_is_seen_after_each_kind_of_mainten
     assert (made.core.x(20), made.core.x(21)) == (1, 2)
 
 
-@needs_helper
-@pytest.mark.parametrize("operation", ["ic ivau, x1", "ic iallu", "ic ialluis"])
-def test_maintenance_of_code_that_has_not_changed_has_nothing_translated_anew(operation):
-    made = machine(
-        f"adr x1, code\n bl code\n {operation}\n dsb ish\n isb\n bl code\n 1: b 1b\n code: ret\n", NullSink()
-    )
-    translated: list[int] = []
-    made.core.native.on_translation(lambda pc, _size_bytes: translated.append(pc))
-    made.core.run(20)
-    assert translated.count(made.core.x(1)) == 1
-
-
 NO_CODE_ELSEWHERE = "str x1, [x0, #16]", "orr x1, x1, #0x40000000000000\n str x1, [x0, #16]"
 """XN at the other address: the core takes the page for data there, and does not notice a store, but for the first."""
 CHANGES = """

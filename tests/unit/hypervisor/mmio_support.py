@@ -128,6 +128,8 @@ class FakeVm:
 class FakeVcpu:
     """What `mmio.emulate` uses of a Vcpu: registers, the instruction, injections, events."""
 
+    is_heard = True
+
     state: State
     word: int | None = 0
     pstate: int = EL1H
