@@ -76,6 +76,10 @@ class ExceptionUnit:
         target = exceptions.route_sync(cause, entry.level(pstate), values.hcr_el2, values.scr_el3, values.mdcr_el2)
         self.take(Kind.SYNC, min(target, 2), esr=esr, elr=elr, far=far)
 
+    def before(self, target: int) -> entry.Before:
+        """Read what an exception to `target` needs, for a caller that needs some of it, too."""
+        return self._transfers.before(target)
+
     def take(
         self,
         kind: Kind,
@@ -86,15 +90,17 @@ class ExceptionUnit:
         far: int | None = None,
         virtual: bool = False,
         is_trap: bool = False,
+        before: entry.Before | None = None,
     ) -> None:
         """Take an exception to `target`: all registers as the architecture says, then Python or the guest's vector.
 
         `elr` is the preferred return address, the current PC if not given. `is_trap`: the instruction has done nothing.
+        `before`: what `before(target)` has read, if it has been.
         """
         core = self._core
         values = core.controls.values
         completed = esr is not None and esr >> 26 in _COMPLETED and not is_trap
-        old = self._transfers.before(target)
+        old = before or self._transfers.before(target)
         if elr is None:
             elr = old.pc
         if completed and old.pstate & PSTATE_SS:

@@ -32,16 +32,22 @@ class Reports:
 
     def __init__(self, core: Core) -> None:
         self._core, self._native = core, core.native
-        self._on_number: dict[int, Callable[[int, int], None]] = {1: self._undefined, 3: self._abort, 4: self._abort}
-        self._on_completed: dict[int, Callable[[], None]] = {2: self._svc, 11: self._hvc, 13: self._smc}
+        self._on_number: dict[int, Callable[[int, int], None]] = {1: self._undefined}
+        self._without_place: dict[int, Callable[[], None]] = {
+            2: self._svc,
+            3: self._abort,
+            4: self._abort,
+            11: self._hvc,
+            13: self._smc,
+        }
         core.native.on_interrupt(self._interrupted)
 
     def _interrupted(self, number: int) -> None:
         self._core.observer(True)
         try:
-            completed = self._on_completed.get(number)
-            if completed is not None:
-                completed()
+            handler = self._without_place.get(number)
+            if handler is not None:
+                handler()
                 return
             pc, pstate = self._core.place()
             self._on_number.get(number, self._native_verdict)(pc, pstate)
@@ -79,10 +85,12 @@ class Reports:
             esr |= _STEP_ISV  # the core did not see the instruction that we executed
         self._core.exceptions.take(Kind.SYNC, max(target, 1), esr=esr, elr=pc, far=far)
 
-    def _abort(self, pc: int, pstate: int) -> None:
+    def _abort(self) -> None:
         core = self._core
         record = self._native.record()
-        esr = with_right_status(core, record.syndrome, record.vaddress, pstate)
+        before = core.exceptions.before(record.target_el)
+        pc = before.pc
+        esr = with_right_status(core, record.syndrome, record.vaddress, before.pstate)
         if esr >> 24 & 1 and self._has_writeback(pc):
             esr &= ~(0x7FF << 14)
         if esr >> 26 in _BEFORE_THE_COUNT:
@@ -91,7 +99,7 @@ class Reports:
             self._native.stop()  # it belongs to the next run, which meets it again
             return
         core.discount(esr >> 26 in (0x24, 0x25))
-        self._core.exceptions.take(Kind.SYNC, record.target_el, esr=esr, elr=pc, far=record.vaddress)
+        core.exceptions.take(Kind.SYNC, record.target_el, esr=esr, elr=pc, far=record.vaddress, before=before)
 
     def _has_writeback(self, pc: int) -> bool:
         word = self._native.fetch_word(pc)

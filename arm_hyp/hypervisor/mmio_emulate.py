@@ -106,7 +106,7 @@ def _one_register(vcpu: Vcpu, exit: DataAbortExit) -> None:
 
 def _byte_order(vcpu: Vcpu) -> ByteOrder:
     """Return the order of the guest's data: SCTLR_EL1.EE, at EL0 SCTLR_EL1.E0E. Ref: pseudocode BigEndian."""
-    sctlr = vcpu.read("SCTLR_EL1")
+    sctlr = vcpu.sctlr
     if not sctlr & (_EE | _E0E):
         return "little"
     return "big" if sctlr & (_E0E if el_of(vcpu.pstate) == 0 else _EE) else "little"

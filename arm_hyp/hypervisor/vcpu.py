@@ -237,6 +237,11 @@ class Vcpu:
         self.vm.hypervisor.stop(self)
 
     @property
+    def sctlr(self) -> int:
+        """SCTLR_EL1, which every emulated access asks for."""
+        return self.cpu.core.controls.values.sctlr_el1 if self.cpu is not None else self.read("SCTLR_EL1")
+
+    @property
     def is_heard(self) -> bool:
         """Tell whether anyone listens to events, so that what they say is worth working out."""
         return self.cpu is None or not self.cpu.core.silent
