@@ -65,7 +65,7 @@ class Maintenance:
     def drop_fp(self) -> None:
         """Have every block that uses the FP registers translated anew: whether they trap has changed."""
         blocks = self._core.sites.take_fp_blocks()
-        if blocks is None or len(blocks) > _BLOCKS_AT_MOST:
+        if len(blocks) > _BLOCKS_AT_MOST:
             self.drop_all()
         elif blocks:
             self._stale += blocks

@@ -32,7 +32,7 @@ struct block_scanner {
     uint64_t *leave, *limit; /* the counter's: 1 and 0 make the core stop before its next block */
     uint64_t fp_traps;      /* 1: blocks that use FP have sites, at some level */
     uint64_t fp_count;      /* how many blocks are in `fp_blocks` */
-    struct code_range fp_blocks[FP_BLOCKS]; /* that use FP; when it is full, there are more of them */
+    struct code_range fp_blocks[FP_BLOCKS]; /* that use FP; when it is full, Python notes the others */
     uint64_t changed_all;   /* 1: any code may have changed */
     uint64_t changed_count; /* how many addresses are in `changed` */
     uint64_t changed[64];   /* physical addresses of code that may have changed */
@@ -102,8 +102,8 @@ int may_be_site(uint32_t word)
     return word != 0 && (may_be_system_site(word) || may_misalign_sp(word) || is_sve(word));
 }
 
-/* Tell whether a word may use the FP registers, if it is no site. Called by the tests too. */
-int may_use_fp(uint32_t word)
+/* Tell what `is_fp_simd` of arch/instructions.py tells. Called by the tests too. */
+int is_fp_simd(uint32_t word)
 {
     uint32_t op0 = word >> 25 & 15;
 
@@ -133,11 +133,11 @@ static int is_plain(const uint32_t *words, uint64_t physical, uint64_t size_byte
     for (uint64_t i = 0; i < count; i++) {
         if (may_be_site(words[i]))
             return 0;
-        uses_fp |= may_use_fp(words[i]);
+        uses_fp |= is_fp_simd(words[i]);
     }
-    if (uses_fp && s->fp_traps)
-        return 0;
-    if (uses_fp && s->fp_count < FP_BLOCKS)
+    if (uses_fp && (s->fp_traps || s->fp_count == FP_BLOCKS))
+        return 0; /* Python notes it */
+    if (uses_fp)
         s->fp_blocks[s->fp_count++] = (struct code_range){physical, size_bytes};
     return 1;
 }

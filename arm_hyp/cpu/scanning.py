@@ -133,13 +133,10 @@ class BlockScanner:
         """Have blocks that use FP reported, or only noted where nothing else in them may be a site."""
         self._state.fp_traps = wanted
 
-    def take_fp_blocks(self) -> set[tuple[int, int]] | None:
-        """Return the blocks that were noted, (physical address, size in bytes), and forget them; None: too many."""
-        state = self._state
-        count, state.fp_count = state.fp_count, 0
-        if count == _FP_BLOCKS:
-            return None
-        return {(block.physical, block.size_bytes) for block in state.fp_blocks[:count]}
+    def take_fp_blocks(self) -> set[tuple[int, int]]:
+        """Return the blocks that were noted, (physical address, size in bytes), and forget them."""
+        count, self._state.fp_count = self._state.fp_count, 0
+        return {(block.physical, block.size_bytes) for block in self._state.fp_blocks[:count]}
 
     @property
     def has_changes(self) -> bool:

@@ -113,13 +113,11 @@ class Sites:
         if self._scanner is not None:
             self._scanner.fp_traps(wanted)
 
-    def take_fp_blocks(self) -> list[tuple[int, int]] | None:
-        """Return the blocks that use the FP registers, (physical address, size in bytes), and forget them.
-
-        None: there are too many to note.
-        """
-        noted = set[tuple[int, int]]() if self._scanner is None else self._scanner.take_fp_blocks()
-        blocks = None if noted is None else sorted(self._fp_blocks | noted)
+    def take_fp_blocks(self) -> list[tuple[int, int]]:
+        """Return the blocks that use the FP registers, (physical address, size in bytes), and forget them."""
+        if self._scanner is not None:
+            self._fp_blocks |= self._scanner.take_fp_blocks()
+        blocks = sorted(self._fp_blocks)
         self._fp_blocks.clear()
         return blocks
 
