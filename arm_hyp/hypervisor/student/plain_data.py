@@ -11,6 +11,7 @@ Simplified: a change is not seen inside a generator, nor inside an object that g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from enum import Enum
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -79,6 +80,8 @@ def _parts(value: Any, modules: frozenset[str]) -> list[Any]:
         return list(value)
     if isinstance(value, ModuleType | BuiltinFunctionType):
         return []
+    if isinstance(value, Enum):  # what Python keeps in one changes when it is used first
+        return [value.value, {name: part for name, part in vars(value).items() if not name.startswith("_")}]
     try:
         reduced = value.__reduce_ex__(2)
     except TypeError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from enum import IntFlag
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from arm_hyp.hypervisor.exits import SyncExit
 from arm_hyp.hypervisor.student.code import StudentCode
 from arm_hyp.hypervisor.student.failures import HandlerFailure
 from arm_hyp.hypervisor.student.loading import load_handlers
+from arm_hyp.hypervisor.student.plain_data import account
 from arm_hyp.kvm_events import HandlerOutput
 
 IMPORTS = "from arm_hyp.hypervisor import *\n"
@@ -271,6 +274,29 @@ GLOBALS = [
     ("def g(): pass\n", "g.calls = 1", "g"),
     ("class Timer:\n pass\ntimer = Timer()\n", "timer.deadline = 5", "timer"),
 ]
+
+
+class Way(IntFlag):
+    IN = 1
+    OUT = 2
+    BOTH = 3
+
+
+@pytest.mark.parametrize("use", [lambda: ~Way.BOTH, lambda: Way.BOTH in Way, lambda: hash(Way.BOTH | Way.IN)])
+def test_a_member_of_an_enum_is_the_same_after_it_was_used(use: Callable[[], object]) -> None:
+    before = account(Way.BOTH, frozenset(), set())
+    use()
+    assert account(Way.BOTH, frozenset(), set()) == before
+    assert account(Way.IN, frozenset(), set()) != before
+
+
+def test_what_a_user_keeps_in_a_member_of_an_enum_is_accounted_for() -> None:
+    class Kept(IntFlag):
+        ONE = 1
+
+    before = account(Kept.ONE, frozenset(), set())
+    Kept.ONE.calls = 1  # type: ignore[attr-defined]
+    assert account(Kept.ONE, frozenset(), set()) != before
 
 
 @pytest.mark.parametrize(("before", "body", "name"), GLOBALS)
