@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import islice
 
+import pytest
 from generator import MAPS_MOST, ONE, Case, make_cases, move
 from judged import asked_controls
 from oracles import run_ours
@@ -83,6 +84,7 @@ def verdict_of(case: Case, machine: Machine) -> Verdict | None:
     return None if calls and verdict.outcome is not Outcome.TRAP else verdict
 
 
+@pytest.mark.long
 def test_the_machine_does_as_the_fine_grained_rules_predict() -> None:
     judged: Counter[str] = Counter()
     deciding: Counter[str] = Counter()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import pytest
 from walk_cases import CaseMaker
 
 from arm_hyp.arch.translation import FETCH, READ, WRITE, Access, Fault, TranslationRegisters, Walk, walk
@@ -156,6 +157,7 @@ def _place(case: Failed | None) -> object:
     return case.walk.stage, case.walk.input_address, len(case.walk.steps), case.fault.kind, reason(case)
 
 
+@pytest.mark.long
 def test_a_walk_gets_further_when_its_reason_is_taken_away() -> None:
     seen: Counter[str] = Counter()
     for model in ("a72", "max"):

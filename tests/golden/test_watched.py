@@ -49,7 +49,10 @@ def assert_unmarked(plain: Machine, watched: Machine, expected: RecordingSink, s
     assert any(each.hits for each in noted)
 
 
-@pytest.mark.parametrize("way", ["c", "python"])
+WAYS = ["c", *(pytest.param(way, marks=pytest.mark.long) for way in ("code", "python"))]
+
+
+@pytest.mark.parametrize("way", ["c", pytest.param("python", marks=pytest.mark.long)])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_golden_guest_runs_the_same(case: Case, way: str, monkeypatch: pytest.MonkeyPatch):
     use(way, monkeypatch)
@@ -57,7 +60,7 @@ def test_a_golden_guest_runs_the_same(case: Case, way: str, monkeypatch: pytest.
     assert_unmarked(machine_for(case, expected), machine_for(case, sink), expected, sink, LIMIT)
 
 
-@pytest.mark.parametrize("way", [*counting.BY_BLOCK, "python"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", random_guests.KINDS)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_random_guest_runs_the_same(seed: int, kind: str, way: str, monkeypatch: pytest.MonkeyPatch):

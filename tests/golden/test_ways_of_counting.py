@@ -44,7 +44,7 @@ def use(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     assert counting.way() == way
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 100, LIMIT])
+@pytest.mark.parametrize("size", [1, 7, LIMIT, *(pytest.param(size, marks=pytest.mark.long) for size in (2, 3, 100))])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_golden_guest_runs_the_same(case: Case, size: int, monkeypatch: pytest.MonkeyPatch):
     use(monkeypatch, "python")
