@@ -101,8 +101,7 @@ class ExceptionUnit:
         values = core.controls.values
         completed = esr is not None and esr >> 26 in _COMPLETED and not is_trap
         old = before or self._transfers.before(target)
-        if elr is None:
-            elr = old.pc
+        elr = old.pc if elr is None else elr
         if completed and old.pstate & PSTATE_SS:
             old = old._replace(pstate=ss_advance(old.pstate))
         sctlr = values.sctlr_el2 if target == 2 else values.sctlr_el1
