@@ -17,7 +17,7 @@ from unicorn import arm64_const as a64
 from unicorn.unicorn_py3.unicorn import uclib
 
 from arm_hyp.cpu.block_counter import INSTRUCTION_BYTES, State, address_of
-from arm_hyp.cpu.native import NativeCore
+from arm_hyp.cpu.native import INTERRUPT, TRANSLATION, NativeCore
 
 HOSTS: Final = ("x86_64", "AMD64")
 """What `platform.machine()` says where the code below runs, if the system passes arguments as System V does."""
@@ -41,8 +41,6 @@ CODE: Final = bytes.fromhex("89d0c1e802480301483b4108770e4889014889711089d048894
 """`SOURCE`, as an assembler makes it: 31 bytes."""
 _PREFETCH_ABORT: Final = 3
 _BLOCK: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
-_TRANSLATED: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-_LEFT: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 
 
 class _CodeState(State):
@@ -61,7 +59,7 @@ class CodeCallbacks:
         self._pc, self._pstate = native.batch([a64.UC_ARM64_REG_PC]), native.batch([a64.UC_ARM64_REG_PSTATE])
         self._slow = _BLOCK(self._count_slowly)
         self.count_block = _executable()
-        self.block_translated, self.block_left = _TRANSLATED(self._translated), _LEFT(self._left)
+        self.block_translated, self.block_left = TRANSLATION(self._translated), INTERRUPT(self._left)
 
     def new_state(self, **values: Any) -> State:
         """Make the state of the counter."""

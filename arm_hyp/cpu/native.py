@@ -40,8 +40,8 @@ WRITE: Final = uc_const.UC_PROT_WRITE
 
 _SPSR_EL1: Final = (3, 0, 4, 0, 0)
 _EL3H: Final = 0x3CD
-_INTERRUPT: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
-_TRANSLATION: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+INTERRUPT: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+TRANSLATION: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _MMIO_READ: Final = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p)
 _MMIO_WRITE: Final = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
@@ -65,7 +65,7 @@ def translation_callback(callback: Callable[[int, int], None]) -> Any:
     def translated(_uc: int, block: int, _previous: int, _data: int) -> None:
         callback(*unpack((ctypes.c_char * _BLOCK.size).from_address(block)))
 
-    return _TRANSLATION(translated)
+    return TRANSLATION(translated)
 
 
 class NativeRecord(NamedTuple):
@@ -259,7 +259,7 @@ class NativeCore:
 
     def on_interrupt(self, callback: Callable[[int], None]) -> None:
         """Have exceptions reported: `callback(number)`. It must not raise."""
-        self._hook(uc_const.UC_HOOK_INTR, _INTERRUPT(lambda _uc, number, _data: callback(number)))
+        self._hook(uc_const.UC_HOOK_INTR, INTERRUPT(lambda _uc, number, _data: callback(number)))
 
     def on_translation(self, callback: Callable[[int, int], None]) -> None:
         """Have each new block reported before it runs: `callback(pc, size_bytes)`. It must not raise."""
