@@ -106,13 +106,12 @@ class Core(CoreRegisters):
         self._reset_fields()
         self.registers, self.fine_grained = SystemRegisters(self), FineGrainedSites(self)
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
-        self.counters = CounterReads(self)
-        self.sites = Sites(
-            self.native, self.system.wanted, self.ram.poke, self._misaligned_pc, self.fail, self.counters
-        )
+        self.counters, self.maintenance = CounterReads(self), MaintenanceUnit(self)
+        told = self._misaligned_pc, self.fail, self.maintenance.heard
+        self.sites = Sites(self.native, self.system.wanted, self.ram.poke, *told, self.counters)
         self.exceptions = ExceptionUnit(self)
         self.reports = Reports(self)
-        self.mmio, self.maintenance = Mmio(self), MaintenanceUnit(self)
+        self.mmio = Mmio(self)
         if self.where.running is None:
             self.where.running = self
 

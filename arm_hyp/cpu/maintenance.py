@@ -41,6 +41,15 @@ class Maintenance:
         else:
             self._native.flush_tlb()
 
+    def heard(self, physical: int | None) -> None:
+        """Do instruction-cache maintenance of which the core told us: a line at a physical address, or all of it."""
+        assert self._native.counting is not None
+        if physical is None:
+            self._all_stale = True
+        else:
+            self._stale.append((physical & -CACHE_LINE_BYTES, CACHE_LINE_BYTES))
+        self._native.counting.leave()
+
     def code_changed(self, address: int, size_bytes: int) -> None:
         """Have code translated anew whose bytes were changed, at a physical address, unnoticed by this core."""
         if self._core.sites.code_pages.any(address, size_bytes):
@@ -73,12 +82,10 @@ class Maintenance:
 
     def settle(self) -> None:
         """Drop what is stale. Not from a hook."""
-        changed = self._core.sites.changed_code()
-        if changed is None or self._all_stale:
+        if self._all_stale:
             self._drop_all()
-        elif changed or self._stale:
-            lines = [(address & -CACHE_LINE_BYTES, CACHE_LINE_BYTES) for address in changed]
-            for address, size_bytes in self._stale + lines:
+        elif self._stale:
+            for address, size_bytes in self._stale:
                 self._native.drop_physical(address, size_bytes)
             self._stale.clear()
 

@@ -119,7 +119,7 @@ class NativeCore:
     """One Unicorn CPU out of EL3, with its memory mappings."""
 
     def __init__(self, model: str, internals: Internals | None = None) -> None:
-        self._dropped = 0
+        self.dropped = ctypes.c_uint64()  # ranges that were dropped since all were
         _pin_prototypes()
         self.model = model
         self.uc = Uc(UC_ARCH_ARM64, UC_MODE_ARM)
@@ -362,17 +362,17 @@ class NativeCore:
 
     def flush_translations(self) -> None:
         """Drop every translated block."""
-        self._dropped = 0
+        self.dropped.value = 0
         uclib.uc_ctl(self.handle, ctypes.c_int(_TB_FLUSH))
 
     @property
     def holds_dropped(self) -> bool:
         """Tell whether much was dropped that still takes memory: only dropping every block gives it back."""
-        return self._dropped >= _MOST_DROPPED
+        return self.dropped.value >= _MOST_DROPPED
 
     def drop_translations(self, start: int, end: int) -> None:
         """Drop the translated blocks in a range of virtual addresses."""
-        self._dropped += 1
+        self.dropped.value += 1
         self.looks.value = 1  # it walks tables, too
         try:
             self.uc.ctl_remove_cache(start, end)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Looks through each new block for instructions that may be sites, so that Python is asked about those blocks only; and
- * hears instruction-cache maintenance, so that Python is told only of that which concerns code. Read cpu/scanning.py
- * before this file: it owns the structure. Both may only say "perhaps" too often.
+ * does instruction-cache maintenance of one cache line, so that Python is told only of that which concerns any code. Read
+ * cpu/scanning.py before this file: it owns the structure. What is looked for may only be found too often.
  *
  * The encodings are those of Arm ARM C4.1.
  */
@@ -15,7 +15,9 @@ struct block { /* Unicorn's uc_tb */
     uint16_t size_bytes;
 };
 
-enum { PAGE_SHIFT = 12, FP_BLOCKS = 1024, READ = 1, EXECUTE = 4, SP = 31 };
+enum { PAGE_SHIFT = 12, LINE_BYTES = 64, FP_BLOCKS = 1024, READ = 1, EXECUTE = 4, SP = 31 };
+
+static const uint64_t ANY = -1;
 
 struct code_range {
     uint64_t physical, size_bytes;
@@ -29,13 +31,13 @@ struct block_scanner {
     const uint8_t *ram; /* the contents of these pages */
     void (*report)(void *core, struct block *block, struct block *previous, void *data);
     int (*translate)(void *core, uint64_t address, uint32_t access, uint64_t *physical);
-    uint64_t *leave, *limit; /* the counter's: 1 and 0 make the core stop before its next block */
+    uint64_t (*place)(void *core, const void *host); /* of memory of the host, as `drop` takes it */
+    void (*drop)(void *core, uint64_t start, uint64_t end); /* translations of code in a range of places */
+    uint64_t *dropped;       /* how many ranges were dropped */
+    void (*changed)(uint64_t physical); /* tell Python that code elsewhere may have changed, or ANY */
     uint64_t fp_traps;      /* 1: blocks that use FP have sites, at some level */
     uint64_t fp_count;      /* how many blocks are in `fp_blocks` */
     struct code_range fp_blocks[FP_BLOCKS]; /* that use FP; when it is full, Python notes the others */
-    uint64_t changed_all;   /* 1: any code may have changed */
-    uint64_t changed_count; /* how many addresses are in `changed` */
-    uint64_t changed[64];   /* physical addresses of code that may have changed */
 };
 
 struct system_access { /* Unicorn's uc_arm64_cp_reg */
@@ -153,21 +155,29 @@ void block_scanned(void *core, struct block *block, struct block *previous, void
         s->report(core, block, previous, data);
 }
 
+static void drop_line(void *core, struct block_scanner *s, uint64_t physical)
+{
+    const uint8_t *line = s->ram + ((physical & -(uint64_t)LINE_BYTES) - (s->first_page << PAGE_SHIFT));
+    uint64_t start = s->place(core, line);
+
+    s->drop(core, start, start + LINE_BYTES);
+    ++*s->dropped;
+}
+
+/* Drop translations of a line at once; the block that runs is kept until it has ended. Python does all else. */
 static void note_change(void *core, struct block_scanner *s, const struct system_access *access)
 {
-    const uint64_t room = sizeof(s->changed) / sizeof(s->changed[0]);
     uint64_t physical, page;
 
-    if (access->op1 != 3 || s->changed_count == room || s->translate(core, access->value, READ, &physical)) {
-        s->changed_all = 1; /* IC IALLU, IALLUIS, or an IVAU of we know not what */
-    } else {
-        page = (physical >> PAGE_SHIFT) - s->first_page;
-        if (page < s->page_count && !s->pages[page])
-            return; /* no code */
-        s->changed[s->changed_count++] = physical;
+    if (access->op1 != 3 || s->translate(core, access->value, READ, &physical)) {
+        s->changed(ANY); /* IC IALLU, IALLUIS, or an IVAU of we know not what */
+        return;
     }
-    *s->leave = 1;
-    *s->limit = 0;
+    page = (physical >> PAGE_SHIFT) - s->first_page;
+    if (page >= s->page_count)
+        s->changed(physical);
+    else if (s->pages[page])
+        drop_line(core, s, physical);
 }
 
 /* Unicorn calls this for each SYS instruction that is not a site. It goes on as it would have. */

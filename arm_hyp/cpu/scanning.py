@@ -10,16 +10,21 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from unicorn.unicorn_py3.unicorn import uclib
 
-from arm_hyp.cpu.helpers import Counting, load_helper
+from arm_hyp.cpu.block_counter import address_of
+from arm_hyp.cpu.helpers import load_helper
 from arm_hyp.cpu.native import NativeCore, translation_callback
 
 PAGE_SHIFT: Final = 12
 _FP_BLOCKS: Final = 1024
 """`FP_BLOCKS` of the C file."""
+_ANY: Final = (1 << 64) - 1
+"""`ANY` of the C file."""
+_PLACE, _DROP = "qemu_ram_addr_from_host_aarch64", "tb_invalidate_phys_range_aarch64"
+_CHANGED: Final = ctypes.CFUNCTYPE(None, ctypes.c_uint64)
 
 
 class CodePages:
@@ -81,14 +86,13 @@ class _State(ctypes.Structure):
         ("ram", ctypes.c_void_p),
         ("report", ctypes.c_void_p),
         ("translate", ctypes.c_void_p),
-        ("leave", ctypes.c_void_p),
-        ("limit", ctypes.c_void_p),
+        ("place", ctypes.c_void_p),
+        ("drop", ctypes.c_void_p),
+        ("dropped", ctypes.c_void_p),
+        ("changed", ctypes.c_void_p),
         ("fp_traps", ctypes.c_uint64),
         ("fp_count", ctypes.c_uint64),
         ("fp_blocks", _Range * _FP_BLOCKS),
-        ("changed_all", ctypes.c_uint64),
-        ("changed_count", ctypes.c_uint64),
-        ("changed", ctypes.c_uint64 * 64),
     ]
 
 
@@ -98,26 +102,40 @@ def scan_library() -> ctypes.CDLL | None:
     return load_helper("scan_blocks", "block_scanner_bytes", ctypes.sizeof(_State))
 
 
+class Listener(NamedTuple):
+    """Who is told. Neither may raise."""
+
+    report: Callable[[int, int], None]
+    """A new block may have a site: its virtual address, its size in bytes."""
+    changed: Callable[[int | None], None]
+    """Software says that code outside RAM has changed, at a physical address, or any code. The core is in a block."""
+
+
 class BlockScanner:
     """The C helper at one core."""
 
-    def __init__(
-        self, native: NativeCore, counter: Counting, library: ctypes.CDLL, report: Callable[[int, int], None]
-    ) -> None:
-        self._state = _State(fp_traps=1)
-        self._report = translation_callback(report)
-        self._state.report = ctypes.cast(self._report, ctypes.c_void_p)
-        self._state.translate = ctypes.cast(uclib.uc_vmem_translate, ctypes.c_void_p)
-        self._state.leave, self._state.limit = counter.leave_addresses
+    def __init__(self, native: NativeCore, library: ctypes.CDLL, listener: Listener) -> None:
+        self._state = _State(fp_traps=1, dropped=ctypes.addressof(native.dropped))
+        self._report = translation_callback(listener.report)
+        self._changed = _CHANGED(lambda physical: listener.changed(None if physical == _ANY else physical))
+        for name, function in {
+            "report": self._report,
+            "changed": self._changed,
+            "translate": uclib.uc_vmem_translate,
+            "place": getattr(uclib, _PLACE),
+            "drop": getattr(uclib, _DROP),
+        }.items():
+            setattr(self._state, name, address_of(function))
         native.on_translation_in_c(library.block_scanned, self._state)
         native.on_system_instruction_in_c(library.system_executed, self._state)
 
     @classmethod
-    def install(cls, native: NativeCore, report: Callable[[int, int], None]) -> BlockScanner | None:
-        """Have blocks scanned, and `report(pc, size_bytes)` called for some; None where Python does without helpers."""
+    def install(cls, native: NativeCore, listener: Listener) -> BlockScanner | None:
+        """Have blocks scanned, and a listener told of some; None where Python does without helpers."""
         library = scan_library()
-        counter = native.counting if native.has_helpers else None
-        return None if library is None or counter is None else cls(native, counter, library, report)
+        if library is None or not native.has_helpers or not all(hasattr(uclib, name) for name in (_PLACE, _DROP)):
+            return None
+        return cls(native, library, listener)
 
     def note_pages(self, pages: CodePages, host_address: int) -> None:
         """Note the pages of RAM, which is at an address of the host, in this table from now on."""
@@ -137,15 +155,3 @@ class BlockScanner:
         """Return the blocks that were noted, (physical address, size in bytes), and forget them."""
         count, self._state.fp_count = self._state.fp_count, 0
         return {(block.physical, block.size_bytes) for block in self._state.fp_blocks[:count]}
-
-    @property
-    def has_changes(self) -> bool:
-        """Tell whether instruction-cache maintenance has met code."""
-        return bool(self._state.changed_count or self._state.changed_all)
-
-    def take_changes(self) -> list[int] | None:
-        """Return the physical addresses of code that software says has changed; None: any may have."""
-        state = self._state
-        addresses = None if state.changed_all else list(state.changed[: state.changed_count])
-        state.changed_all = state.changed_count = 0
-        return addresses

@@ -20,7 +20,7 @@ from unicorn import arm64_const as a64
 from arm_hyp.arch.instructions import uses_fp
 from arm_hyp.cpu.counter_reads import CounterReads
 from arm_hyp.cpu.native import NativeCore
-from arm_hyp.cpu.scanning import PAGE_SHIFT, BlockScanner, CodePages
+from arm_hyp.cpu.scanning import PAGE_SHIFT, BlockScanner, CodePages, Listener
 
 UDF: Final = 0
 
@@ -57,6 +57,7 @@ class Sites:
         poke: Callable[[int, int], bool],
         on_misaligned: Callable[[], None],
         on_error: Callable[[BaseException], None],
+        on_change: Callable[[int | None], None],
         counters: CounterReads,
     ) -> None:
         self._native, self._wanted, self._poke, self._counters = native, wanted, poke, counters
@@ -68,7 +69,7 @@ class Sites:
         self._pstate, self._pc = native.batch([a64.UC_ARM64_REG_PSTATE]), native.batch([a64.UC_ARM64_REG_PC])
         self._fp_blocks: set[tuple[int, int]] = set()
         self.code_pages = CodePages()
-        self._scanner = BlockScanner.install(native, self._translated)
+        self._scanner = BlockScanner.install(native, Listener(self._translated, on_change))
         if self._scanner is None:
             native.on_translation(self._translated)
 
@@ -92,10 +93,6 @@ class Sites:
     def hears_cache_maintenance(self) -> bool:
         """Tell whether instruction-cache maintenance is noticed though it is no site."""
         return self._scanner is not None
-
-    def changed_code(self) -> list[int] | None:
-        """Return the physical addresses of code that maintenance was for; None: all of it may have changed."""
-        return self._scanner.take_changes() if self._scanner is not None and self._scanner.has_changes else []
 
     def _look_at_all(self) -> None:
         """Have the scanner report every block while one of them is special."""
