@@ -108,7 +108,7 @@ class Core(CoreRegisters):
         self.system, self.alignment, self.bus = SystemUnit(self), AlignmentUnit(self), BusFaults(self)
         self.counters, self.maintenance = CounterReads(self), MaintenanceUnit(self)
         told = self._misaligned_pc, self.fail, self.maintenance.heard
-        self.sites = Sites(self.native, self.system.wanted, self.ram.poke, *told, self.counters)
+        self.sites = Sites(self.native, self.system.wanted, self.ram, *told, self.counters)
         self.exceptions = ExceptionUnit(self)
         self.reports = Reports(self)
         self.mmio = Mmio(self)

@@ -1,7 +1,7 @@
-"""Count by block where no C helper was built: eleven instructions of machine code, and Python for what is rare.
+"""Count by block where no C helper was built: thirteen instructions of machine code, and Python for what is rare.
 
 Read `cpu/block_counter.py` and `cpu/count_blocks.c` before this file: here is the same, for hosts of one kind. What a
-block costs is in machine code; what happens once a translation, an exception or a slice is in Python.
+block and a translation cost is in machine code; what happens once an exception or a slice is in Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unicorn import arm64_const as a64
 from unicorn.unicorn_py3.unicorn import uclib
 
 from arm_hyp.cpu.block_counter import INSTRUCTION_BYTES, State, address_of
-from arm_hyp.cpu.native import INTERRUPT, TRANSLATION, NativeCore
+from arm_hyp.cpu.native import INTERRUPT, NativeCore
 
 HOSTS: Final = ("x86_64", "AMD64")
 """What `platform.machine()` says where the code below runs, if the system passes arguments as System V does."""
@@ -35,10 +35,17 @@ SOURCE: Final = """
     ret
 slow:
     jmp [rcx + 104]             // _CodeState.slow
+block_translated:
+    and qword ptr [rcx + 24], 0 // State.size_bytes
+    ret
 """
-"""`count_block(core: rdi, address: rsi, size_bytes: edx, state: rcx)`; what it does not settle it leaves to Python."""
-CODE: Final = bytes.fromhex("89d0c1e802480301483b4108770e4889014889711089d048894118c3ff6168")
-"""`SOURCE`, as an assembler makes it: 31 bytes."""
+"""`count_block(core: rdi, address: rsi, size_bytes: edx, state: rcx)`; what it does not settle it leaves to Python.
+`block_translated(core, block, previous, state: rcx)`.
+"""
+CODE: Final = bytes.fromhex("89d0c1e802480301483b4108770e4889014889711089d048894118c3ff61684883611800c3")
+"""`SOURCE`, as an assembler makes it: 37 bytes."""
+_BLOCK_TRANSLATED: Final = 31
+"""Where in `CODE` that function begins, in bytes."""
 _PREFETCH_ABORT: Final = 3
 _BLOCK: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
 
@@ -58,8 +65,9 @@ class CodeCallbacks:
         self._handle = native.handle
         self._pc, self._pstate = native.batch([a64.UC_ARM64_REG_PC]), native.batch([a64.UC_ARM64_REG_PSTATE])
         self._slow = _BLOCK(self._count_slowly)
-        self.count_block = _executable()
-        self.block_translated, self.block_left = TRANSLATION(self._translated), INTERRUPT(self._left)
+        code = _executable()
+        self.count_block, self.block_translated = (ctypes.c_void_p(code + at) for at in (0, _BLOCK_TRANSLATED))
+        self.block_left = INTERRUPT(self._left)
 
     def new_state(self, **values: Any) -> State:
         """Make the state of the counter."""
@@ -82,9 +90,6 @@ class CodeCallbacks:
         state.cut = after > state.budget
         return bool(state.cut)
 
-    def _translated(self, _core: int, _block: int, _previous: int, _data: int) -> None:
-        self._state.size_bytes = 0
-
     def _left(self, _core: int, number: int, _data: int) -> None:
         state = self._state
         state.left_bytes = state.size_bytes
@@ -96,12 +101,15 @@ class CodeCallbacks:
 
 
 @functools.cache
-def _executable() -> ctypes.c_void_p:
-    """Put the machine code where it can be executed, once a process. Raises: OSError where the system refuses that."""
+def _executable() -> int:
+    """Put the machine code where it can be executed, once a process; return the address.
+
+    Raises: OSError where the system refuses that.
+    """
     memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     memory.write(CODE)
     _KEPT.append(memory)
-    return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
 _KEPT: Final[list[mmap.mmap]] = []

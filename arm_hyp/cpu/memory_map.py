@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
 
 _BRANCH_TO_SELF: Final = 0x1400_0000
+_WORDS: Final = tuple(struct.Struct(f"<{count}I") for count in range(1025))
+"""By number of words, as many as a page has."""
 
 
 class RamWords:
@@ -33,6 +35,13 @@ class RamWords:
         for base, end, view in self._regions:
             if base <= address and address + size_bytes <= end:
                 return view[address - base : address - base + size_bytes]
+        return None
+
+    def words(self, address: int, size_bytes: int) -> tuple[int, ...] | None:
+        """Read words, `size_bytes` of them; None where the first is not in RAM or ROM."""
+        for base, end, view in self._regions:
+            if base <= address < end:
+                return _WORDS[size_bytes >> 2].unpack_from(view, address - base)
         return None
 
     def read64(self, address: int) -> int | None:

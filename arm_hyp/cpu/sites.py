@@ -19,6 +19,7 @@ from unicorn import arm64_const as a64
 
 from arm_hyp.arch.instructions import uses_fp
 from arm_hyp.cpu.counter_reads import CounterReads
+from arm_hyp.cpu.memory_map import RamWords
 from arm_hyp.cpu.native import NativeCore
 from arm_hyp.cpu.scanning import PAGE_SHIFT, BlockScanner, CodePages, Listener
 
@@ -48,19 +49,19 @@ class _Waiting(NamedTuple):
 
 
 class Sites:
-    """The instrumentation of one core. `physical_word` gives access to RAM that leaves no mark in the core."""
+    """The instrumentation of one core."""
 
     def __init__(
         self,
         native: NativeCore,
         wanted: Wanted,
-        poke: Callable[[int, int], bool],
+        ram: RamWords,
         on_misaligned: Callable[[], None],
         on_error: Callable[[BaseException], None],
         on_change: Callable[[int | None], None],
         counters: CounterReads,
     ) -> None:
-        self._native, self._wanted, self._poke, self._counters = native, wanted, poke, counters
+        self._native, self._wanted, self._ram, self._counters = native, wanted, ram, counters
         self._on_misaligned, self._on_error = on_misaligned, on_error
         self._waiting: dict[int, _Waiting] = {}
         self._patched: dict[int, list[tuple[int, int]]] = {}
@@ -142,13 +143,17 @@ class Sites:
         physical = self._native.translate(pc)
         if physical is not None:
             self.code_pages.add(physical >> PAGE_SHIFT)  # a block never crosses a page
-        words = self._native.fetch_words(pc, size_bytes)
+        words = self._words(pc, physical, size_bytes)
         if physical is not None and any(map(_USES_FP.__getitem__, words)):
             self._fp_blocks.add((physical, size_bytes))
         sites, has_news = self._find(pc, words)
         if sites or has_news:
             self._waiting[pc] = _Waiting(physical, size_bytes, sites)
             self._native.stop()
+
+    def _words(self, pc: int, physical: int | None, size_bytes: int) -> tuple[int, ...]:
+        known = None if physical is None else self._ram.words(physical, size_bytes)
+        return self._native.fetch_words(pc, size_bytes) if known is None else known
 
     def _find(self, pc: int, words: tuple[int, ...]) -> tuple[list[tuple[int, int]], bool]:
         """Return the sites of a block, and whether it must be translated again for another reason."""
@@ -181,7 +186,7 @@ class Sites:
                 continue
             self._native.drop_translations(pc, pc + size_bytes)
             physical = [(self._native.translate(at), word) for at, word in sites]
-            done = [(at, word) for at, word in physical if at is not None and self._poke(at, UDF)]
+            done = [(at, word) for at, word in physical if at is not None and self._ram.poke(at, UDF)]
             self._patched[pc] = done
         self._waiting.clear()
         self._look_at_all()
@@ -196,4 +201,4 @@ class Sites:
 
     def _restore(self, patched: list[tuple[int, int]]) -> None:
         for address, word in patched:
-            self._poke(address, word)
+            self._ram.poke(address, word)
