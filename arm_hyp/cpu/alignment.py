@@ -97,7 +97,7 @@ def may_misalign_sp(word: int) -> bool:
         return True
     if word & 31 == 31 and word & 0x1F80_0000 == 0x1200_0000:  # AND, ORR, EOR (immediate), but not ANDS
         return word >> 29 & 3 != 3
-    access = _access(word)
+    access = _access(word) if word >> 5 & 31 == 31 else None  # where each of them has its base
     return access is not None and access.has_writeback and access.base == 31 and not _keeps_alignment(word)
 
 
