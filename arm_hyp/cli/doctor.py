@@ -80,10 +80,11 @@ def _results() -> Iterator[Check]:
 def _core() -> Iterator[Check]:
     """Run the self-test. If the internals are not even found, that is the one check, and it fails."""
     try:
-        from arm_hyp.cpu import access_exits, counting, probe
+        from arm_hyp.cpu import access_exits, counting, probe, scanning
 
         yield from probe.self_test()
         yield from counting.checks("c") or counting.checks("code")
+        yield from scanning.checks()
         yield from access_exits.checks()
     except (UserError, ImportError) as error:
         yield Check(str(error), False)

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import struct
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from unicorn import arm64_const as a64
 from unicorn.unicorn_py3.unicorn import uclib
 
+from arm_hyp.cpu import counting
 from arm_hyp.cpu.block_counter import address_of
 from arm_hyp.cpu.helpers import load_helper
 from arm_hyp.cpu.native import NativeCore, translation_callback
+from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, encode_hvc, internals
 
 PAGE_SHIFT: Final = 12
 _FP_BLOCKS: Final = 1024
@@ -132,10 +136,8 @@ class BlockScanner:
     @classmethod
     def install(cls, native: NativeCore, listener: Listener) -> BlockScanner | None:
         """Have blocks scanned, and a listener told of some; None where Python does without helpers."""
-        library = scan_library()
-        if library is None or not native.has_helpers or not all(hasattr(uclib, name) for name in (_PLACE, _DROP)):
-            return None
-        return cls(native, library, listener)
+        is_used = native.has_helpers and checks() and all(check.holds for check in checks())
+        return _attach(native, listener) if is_used else None
 
     def note_pages(self, pages: CodePages, host_address: int) -> None:
         """Note the pages of RAM, which is at an address of the host, in this table from now on."""
@@ -155,3 +157,71 @@ class BlockScanner:
         """Return the blocks that were noted, (physical address, size in bytes), and forget them."""
         count, self._state.fp_count = self._state.fp_count, 0
         return {(block.physical, block.size_bytes) for block in self._state.fp_blocks[:count]}
+
+
+def _attach(native: NativeCore, listener: Listener) -> BlockScanner | None:
+    library = scan_library()
+    if library is None or not all(hasattr(uclib, name) for name in (_PLACE, _DROP)):
+        return None
+    return BlockScanner(native, library, listener)
+
+
+class _Scanned(NamedTuple):
+    """What is checked: a core with the helper, and what Python was told."""
+
+    bench: Bench
+    scanner: BlockScanner
+    reported: list[int]
+
+
+def _scanned() -> _Scanned | None:
+    bench, pages, reported = Bench(internals()), CodePages(), list[int]()
+    counting.install(bench.core)
+    if not bench.core.has_helpers:
+        return None
+    scanner = _attach(bench.core, Listener(lambda pc, _size_bytes: reported.append(pc - BASE), lambda _physical: None))
+    if scanner is None:
+        return None
+    pages.cover(BASE, 0x1000)
+    scanner.note_pages(pages, ctypes.addressof(bench.page))
+    scanner.fp_traps(False)
+    bench.run(SPIN, count=3)  # new blocks are reported after a first run only
+    reported.clear()
+    return _Scanned(bench, scanner, reported)
+
+
+def _site_is_reported(scanned: _Scanned) -> bool:
+    scanned.bench.run(NOP, 0x14000001, encode_hvc(1), count=3)  # nop; b .+4; hvc #1
+    return scanned.reported == [8]
+
+
+def _maintained_line_is_dropped(scanned: _Scanned) -> bool:
+    """Tell whether code that changes unnoticed is as it was until its line is maintained, and anew after that."""
+    native, seen = scanned.bench.core, list[int]()
+    scanned.bench.run(*_MAINTAINS, count=5)
+    struct.pack_into("<I", scanned.bench.page, 12, _MOV_X1_2)
+    for skipped in (2, 0):
+        native.start(BASE + 4 * skipped, 5 - skipped)
+        seen.append(native.read(a64.UC_ARM64_REG_X1))
+    return seen == [1, 2]
+
+
+_MOV_X1_2: Final = 0xD2800041
+_MAINTAINS: Final = (0xD2A80000, 0xD50B7520, 0x14000001, 0xD2800021, SPIN)
+"""mov x0, #BASE; ic ivau, x0; b .+4; mov x1, #1; b ."""
+_CHECKS: Final[dict[str, Callable[[_Scanned], bool]]] = {
+    "a block that may have a site is reported, others are not": _site_is_reported,
+    "maintenance of a line drops its translations": _maintained_line_is_dropped,
+}
+
+
+@functools.cache
+def checks() -> tuple[Check, ...]:
+    """Check the helper, once a process; empty where there is none."""
+    scanned = _scanned()
+    return () if scanned is None else tuple(_check(scanned, text) for text in _CHECKS)
+
+
+def _check(scanned: _Scanned, text: str) -> Check:
+    scanned.bench.forget()
+    return Check(text, _CHECKS[text](scanned))
