@@ -55,12 +55,16 @@ class Archive:
 
     def dependency(self, name: str, pattern: str) -> str:
         """Return the dependency of a package whose name fits `pattern`: what a metapackage stands for."""
+        for found in self.dependencies(name, pattern):
+            return found
+        raise UserError(name, f"no dependency looks like {pattern}", self.way_out)
+
+    def dependencies(self, name: str, *patterns: str) -> list[str]:
+        """Return the dependencies of a package whose names fit any pattern."""
         self._update()
         text = self._run(["apt-cache", *self._options(), "depends", name], self.directory)
-        for found in re.findall(r"^ *Depends: (\S+)$", text, re.MULTILINE):
-            if fnmatch.fnmatch(found, pattern):
-                return str(found)
-        raise UserError(name, f"no dependency looks like {pattern}", self.way_out)
+        names = re.findall(r"^ *Depends: (\S+)$", text, re.MULTILINE)
+        return [found for found in names if any(fnmatch.fnmatch(found, pattern) for pattern in patterns)]
 
     def _update(self) -> None:
         if self._has_lists:
@@ -103,11 +107,16 @@ class Archive:
 
 def files_in(package: Path, *patterns: str) -> dict[str, bytes]:
     """Return the files of a package whose path (without the leading ./) fits a pattern. Raises: UserError if none."""
-    found = dict(_members(package, patterns))
+    found = files_if_any(package, *patterns)
     for pattern in patterns:
         if not fnmatch.filter(found, pattern):
             raise UserError(package.name, f"holds no {pattern}", "the package has changed: give the file by hand")
     return found
+
+
+def files_if_any(package: Path, *patterns: str) -> dict[str, bytes]:
+    """Return the files of a package whose path fits a pattern, if there are any."""
+    return dict(_members(package, patterns))
 
 
 def _members(package: Path, patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:

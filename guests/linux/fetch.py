@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import lzma
 import sys
 import zlib
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from arm_hyp.errors import UserError
-from guests.debian import Archive, cache_directory, files_in, keep, parser, read_given, run, say
+from guests.debian import Archive, cache_directory, files_if_any, files_in, keep, parser, read_given, run, say
 from guests.linux.initramfs import GREETING, SHELL, init_script, initramfs
 
 META_PACKAGE: Final = "linux-image-cloud-arm64"
@@ -27,7 +28,14 @@ WAY_OUT: Final = (
     "or give an Image and a cpio archive to arm-hyp run"
 )
 MODULES: Final = ("virtio_ring", "virtio", "virtio_mmio", "virtio_blk", "virtio_console", "virtio-rng")
-"""The kernel's modules that the disk, the console and the random numbers of virtio need, in the order of loading."""
+"""The kernel's modules that the disk, the console and the random numbers of virtio need, in the order of loading. What
+of them a kernel has built in is no module."""
+_PARTS: Final = ("linux-binary-*", "linux-modules-*")
+"""The packages that hold the parts of a kernel from Linux 7 on."""
+_KERNELS: Final = ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz")
+"""Where a package has the kernel: before Linux 7, and since."""
+_SUFFIXES: Final = (".ko", ".ko.xz")
+"""A module as it is, and as packages have them since Linux 6.12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,7 @@ class LinuxImages:
     def are_complete(self) -> bool:
         """Whether all the files are there."""
         files = (self.kernel, self.busybox, self.initramfs, self.shell)
-        has_modules = self.own_kernel.is_file() or len(self.modules) == len(MODULES)
-        return has_modules and all(path.is_file() for path in files)
+        return (self.own_kernel.is_file() or bool(self.modules)) and all(path.is_file() for path in files)
 
     def with_script(self, body: str, *, modules: bool = False) -> bytes:
         """Return an initramfs that runs a shell script and powers off."""
@@ -125,15 +132,42 @@ def _take_kernel(found: LinuxImages, archive: Archive, own: Path | None) -> None
     if own is not None:
         keep(found.kernel, uncompressed(str(own), read_given(own)))
         keep(found.own_kernel, b"")
-        for old in (found.directory / "modules").glob("*.ko"):
-            old.unlink()
+        _forget_modules(found)
         return
-    package = archive.package(archive.dependency(META_PACKAGE, "linux-image-*"))
-    files = files_in(package, "boot/vmlinuz-*", *(f"*/{name}.ko" for name in MODULES))
-    for name, content in files.items():
-        path = found.kernel if name.startswith("boot/") else found.directory / "modules" / Path(name).name
-        keep(path, uncompressed(name, content) if name.startswith("boot/") else content)
+    kernel, modules = _debian_kernel(archive)
+    _forget_modules(found)
+    keep(found.kernel, kernel)
+    for name, content in modules.items():
+        keep(found.directory / "modules" / name, content)
     found.own_kernel.unlink(missing_ok=True)
+
+
+def _forget_modules(found: LinuxImages) -> None:
+    for old in (found.directory / "modules").glob("*.ko"):
+        old.unlink()
+
+
+def _debian_kernel(archive: Archive) -> tuple[bytes, dict[str, bytes]]:
+    """Fetch Debian's kernel and its modules, of the release that the package sources are of. Raises: UserError."""
+    image = archive.dependency(META_PACKAGE, "linux-image-*")
+    wanted = (*_KERNELS, *(f"*/{name}{suffix}" for name in MODULES for suffix in _SUFFIXES))
+    files: dict[str, bytes] = {}
+    for name in (image, *archive.dependencies(image, *_PARTS)):
+        files |= files_if_any(archive.package(name), *wanted)
+    modules = {Path(name).name.removesuffix(".xz"): files.pop(name) for name in list(files) if ".ko" in name}
+    if len(files) != 1 or not modules:
+        raise UserError(image, "holds no kernel with modules for virtio where it used to", WAY_OUT)
+    ((name, kernel),) = files.items()
+    return uncompressed(name, kernel), {name: _unpacked(name, module) for name, module in modules.items()}
+
+
+def _unpacked(name: str, module: bytes) -> bytes:
+    if module.startswith(b"\x7fELF"):
+        return module
+    try:
+        return lzma.decompress(module)
+    except (lzma.LZMAError, EOFError) as error:
+        raise UserError(name, f"is damaged: {error}", WAY_OUT) from None
 
 
 def _debian_busybox(archive: Archive) -> bytes:

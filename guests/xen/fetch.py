@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from guests.debian import Archive, cache_directory, files_in, keep, parser, run
 
-PACKAGE: Final = "xen-hypervisor-4.17-arm64"
+META_PACKAGE: Final = "xen-system-arm64"
 WAY_OUT: Final = "any xen for arm64 (4.14 or later) will do: give it to arm-hyp run"
 
 
@@ -27,7 +27,8 @@ def main() -> None:
     """Fetch, and print the path."""
     options = parser("Fetch Debian's Xen for arm64, and print its path.").parse_args()
     if options.refresh or not image().is_file():
-        package = Archive(WAY_OUT, options.sources).package(PACKAGE)
+        archive = Archive(WAY_OUT, options.sources)
+        package = archive.package(archive.dependency(META_PACKAGE, "xen-hypervisor-*-arm64"))
         (content,) = files_in(package, "boot/xen-*-arm64").values()
         keep(image(), content)
     print(image())
