@@ -328,7 +328,7 @@ class Machine:
     # --- state -------------------------------------------------------------------------------------------------------
 
     def snapshot(self, *, with_ram: bool = True) -> dict[str, Any]:
-        """Return the whole state as plain data; RAM as zlib-compressed bytes."""
+        """Return the whole state as plain data; RAM as zlib-compressed pieces."""
         ram = {"ram": self.ram_device.snapshot()} if with_ram else {}
         return ram | {
             "version": 3,

@@ -48,7 +48,13 @@ def test_an_unmapped_vector_is_diagnosed(tmp_path):
     assert "VBAR_EL2 was never written" in done.stderr
 
 
-@pytest.mark.parametrize("guest", sorted(path.name for path in guests_directory().glob("*.s")))
+GUESTS = [path.name for path in sorted(guests_directory().glob("*.s"))]
+
+
+@pytest.mark.parametrize(
+    "guest",
+    [pytest.param(name, marks=() if number % 6 == 0 else pytest.mark.long) for number, name in enumerate(GUESTS)],
+)
 def test_a_trace_is_the_same_byte_for_byte(guest):
     file = str(guests_directory() / guest)
     arguments = (file, "--trace", "-", "--trace-format", "jsonl", "--max-instructions", "5000")

@@ -1,10 +1,12 @@
 """The guests as test cases: each by name, with the settings that it is run with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
+import pytest
 
 from arm_hyp.cpu.assembler import assemble
 from arm_hyp.events import EventSink, RecordingSink
@@ -71,6 +73,22 @@ _SPECIAL = {"02-wfi", *(case.guest for case in BOARD_CASES)}
 _ALL = sorted(path.stem for path in guests_directory().glob("*.s"))
 GUESTS = [name for name in _ALL if int(name[:2]) < FIRST_FOR_VMS]
 CASES = [Case(name, name) for name in GUESTS if name not in _SPECIAL] + [*VARIANTS, *BOARD_CASES]
+
+
+class OfGuest(Protocol):
+    """One run of a guest, here or in VMs."""
+
+    name: str
+    guest: str
+
+
+def one_of_each_guest(cases: Sequence[OfGuest]) -> pytest.MarkDecorator:
+    """Give a test the last case of each guest, and with `LONG=1` the others, too."""
+    last = {case.guest: case for case in cases}
+    marks = [() if last[case.guest] is case else pytest.mark.long for case in cases]
+    return pytest.mark.parametrize(
+        "case", [pytest.param(case, id=case.name, marks=mark) for case, mark in zip(cases, marks, strict=True)]
+    )
 
 
 @cache

@@ -4,7 +4,7 @@ Guests of `guests/checks/`: `hypNNN-wrong.s` and `hypNNN-right.s`, by the code o
 """
 
 import pytest
-from golden_support import BASE, CASES, LIMIT, Case, machine_for
+from golden_support import BASE, CASES, LIMIT, Case, machine_for, one_of_each_guest
 from golden_support import trace as lines_of
 from vm_support import CASES as VM_CASES
 from vm_support import LIMIT as VM_LIMIT
@@ -91,7 +91,7 @@ def test_the_checkers_change_nothing(case: Case):
     assert checked.snapshot() == unchecked.snapshot()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@one_of_each_guest(CASES)
 def test_cut_at_every_instruction_they_hear_and_find_the_same(case: Case):
     heard: list[list[str]] = []
     found: list[list[Finding]] = []

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from golden_support import CASES, LIMIT, Case, machine_for, run, trace
+from golden_support import CASES, LIMIT, Case, machine_for, one_of_each_guest, run, trace
 
 from arm_hyp.arch import sysregs
 from arm_hyp.arch.sysregs import SystemRegister
@@ -49,8 +49,8 @@ def test_cut_at_every_instruction_ends_the_same(case: Case):
     assert state(cut) == state(uncut)
 
 
-@pytest.mark.parametrize("size", [2, 3, 7])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("size", [7, *(pytest.param(size, marks=pytest.mark.long) for size in (2, 3))])
+@one_of_each_guest(CASES)
 def test_slices_of_any_size_end_the_same(case: Case, size: int):
     uncut, _, _ = run(case)
     cut = machine_for(case, NullSink())

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from golden_support import CASES, LIMIT, Case, machine_for
+from golden_support import CASES, LIMIT, Case, machine_for, one_of_each_guest
 
 from arm_hyp.arch.bitfields import Field
 from arm_hyp.arch.registers import REGISTERS
@@ -124,7 +124,7 @@ def alike(first: ExceptionTaken, second: ExceptionTaken) -> bool:
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@one_of_each_guest(CASES)
 def test_with_the_named_bit_the_other_way_the_exception_is_gone(case: Case) -> None:
     outcomes: Counter[str] = Counter()
     done: set[tuple[int, tuple[NamedBit, ...]]] = set()

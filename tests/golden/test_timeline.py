@@ -45,7 +45,7 @@ from arm_hyp.timeline.position import Position
 from arm_hyp.timeline.timeline import Timeline
 
 ALL = [*CASES, *VM_CASES]
-EXAMPLES = int(os.environ.get("CASES") or (8 if os.environ.get("LONG") == "1" else 3))
+EXAMPLES = int(os.environ.get("CASES") or (8 if os.environ.get("LONG") == "1" else 2))
 PATHS = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -14,6 +14,7 @@ from functools import cache, partial
 from typing import Any, Final
 
 import pytest
+from golden_support import one_of_each_guest
 from test_reasons import WITHOUT_A_BIT, field_of, value_of
 from test_reasons import alike as alike_but_for_the_page
 from vm_support import CASES, LIMIT, VmCase, hypervisor_for, restore, saved
@@ -190,7 +191,7 @@ class Trial:
             stage2.update(mapping.ipa, mapping.size_bytes, lambda _: NORMAL_RWX)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@one_of_each_guest(CASES)
 def test_with_its_remedy_the_exception_is_gone(case: VmCase) -> None:
     outcomes: Counter[str] = Counter()
     done: set[tuple[int, tuple[NamedBit, ...]]] = set()

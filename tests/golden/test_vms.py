@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
-from golden_support import FIRST_FOR_VMS, trace
+from golden_support import FIRST_FOR_VMS, one_of_each_guest, trace
 from test_cut import state as machine_state
 from vm_support import CASES, LIMIT, VmCase, hypervisor_for, restore, run, saved
 
@@ -24,6 +24,7 @@ EXPECTED = Path(__file__).parent / "expected" / "vms"
 IN_WORDS = ("25-demand-paging", "28-vm-smp-1cpu-gicv3")
 FORMS = ("text", "kvm")
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+each_guest = one_of_each_guest(CASES)
 
 
 def state(hypervisor: Hypervisor) -> dict[str, object]:
@@ -94,8 +95,8 @@ def test_interrupts_come_in_the_same_order_with_any_number_of_list_registers(gic
 # --- who watches changes nothing --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7])
-@every_case
+@pytest.mark.parametrize("size", [1, 7, *(pytest.param(size, marks=pytest.mark.long) for size in (2, 3))])
+@each_guest
 def test_cut_in_slices_of_any_size_a_run_is_the_same(case: VmCase, size: int):
     _, uncut, _, expected = run(case)
     sink = RecordingSink()
@@ -115,7 +116,7 @@ def test_without_a_sink_the_run_is_the_same(case: VmCase):
 
 
 @pytest.mark.parametrize("size", [1, 7, LIMIT])
-@every_case
+@each_guest
 def test_ways_of_counting_give_the_same_run(case: VmCase, size: int, monkeypatch: pytest.MonkeyPatch):
     runs = []
     for way in ("python", *filter(counting.is_usable, counting.BY_BLOCK)):
@@ -157,7 +158,7 @@ def assert_a_run_goes_on_from_its_states(case: VmCase, count: int) -> None:
         assert state(hypervisor) == last, point
 
 
-@every_case
+@each_guest
 def test_a_run_goes_on_from_a_state_as_it_went_on_before(case: VmCase):
     assert_a_run_goes_on_from_its_states(case, 6)
 
@@ -184,7 +185,7 @@ def assert_new_ones_go_on_from_its_states(case: VmCase, count: int) -> None:
         assert state(second) == last, point
 
 
-@every_case
+@each_guest
 def test_a_new_machine_and_hypervisor_go_on_from_a_state(case: VmCase):
     assert_new_ones_go_on_from_its_states(case, 9)
 

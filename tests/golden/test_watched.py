@@ -2,7 +2,7 @@
 
 import pytest
 import random_guests
-from golden_support import BASE, CASES, LIMIT, Case, machine_for, trace
+from golden_support import BASE, CASES, LIMIT, Case, machine_for, one_of_each_guest, trace
 from test_cut import state
 
 from arm_hyp.cpu import counting
@@ -53,7 +53,7 @@ WAYS = ["c", *(pytest.param(way, marks=pytest.mark.long) for way in ("code", "py
 
 
 @pytest.mark.parametrize("way", ["c", pytest.param("python", marks=pytest.mark.long)])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@one_of_each_guest(CASES)
 def test_a_golden_guest_runs_the_same(case: Case, way: str, monkeypatch: pytest.MonkeyPatch):
     use(way, monkeypatch)
     expected, sink = RecordingSink(), RecordingSink()

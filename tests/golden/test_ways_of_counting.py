@@ -4,7 +4,7 @@ import random
 
 import pytest
 import random_guests
-from golden_support import CASES, Case, machine_for, trace
+from golden_support import CASES, Case, machine_for, one_of_each_guest, trace
 from test_cut import LIMIT, state
 
 from arm_hyp.cpu import counting
@@ -45,7 +45,7 @@ def use(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, LIMIT, *(pytest.param(size, marks=pytest.mark.long) for size in (2, 3, 100))])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@one_of_each_guest(CASES)
 def test_a_golden_guest_runs_the_same(case: Case, size: int, monkeypatch: pytest.MonkeyPatch):
     use(monkeypatch, "python")
     expected = golden(case, [size])

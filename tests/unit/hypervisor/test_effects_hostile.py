@@ -175,7 +175,7 @@ def ends_with_a_name(registrations: Any, effects: list[Any]) -> None:
     ran.state()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CALL, max_size=3))
 def test_any_calls_of_the_table_end_with_a_name(recording: tuple[Any, list[Any]], calls: list[Any]) -> None:
     registrations, effects = deepcopy(recording)

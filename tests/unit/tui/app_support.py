@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from rich.style import Style
+from textual import _wait
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.pilot import Pilot
 
@@ -26,6 +27,9 @@ TRAP = "10.2"
 """Where the WFI of `wfi` traps."""
 LONGEST_S = 60.0
 """A test that hangs ends."""
+_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 1 / 500, 1 / 5000
+"""The pilot takes two milliseconds without work for the end of it, in place of twenty: five times for each key.
+`Driven.settle` knows what it has to wait for."""
 
 
 def configuration(guest: str | Path, *settings: str, hypervisor: str | None = None) -> Configuration:

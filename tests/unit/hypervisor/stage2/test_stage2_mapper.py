@@ -168,7 +168,7 @@ class MapperAgainstModel(RuleBasedStateMachine):
             assert self.allocator.free_bytes == TABLES_BYTES
 
 
-MapperAgainstModel.TestCase.settings = settings(max_examples=50, stateful_step_count=15, deadline=None)
+MapperAgainstModel.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
 TestMapperAgainstModel = MapperAgainstModel.TestCase
 
 
