@@ -188,9 +188,10 @@ class Checker:
         self._cached += self._below(old)
 
     def _check(self, new: Cached) -> None:
+        near = [cached for cached in self._cached if cached.start < new.end and new.start < cached.end]
         for entry in self._below(new):
             self.checked += 1
-            for cached in self._cached:
+            for cached in near:
                 if cached.conflicts(entry):
                     raise BreakBeforeMakeError(f"{entry} is made while {cached} may be cached")
 
