@@ -30,7 +30,7 @@ demo: $(RUN_STAMP)
 test: $(DEV_STAMP)
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=1; \
-	$(BIN)/pytest -n 2 -p no:benchmark $(if $(filter-out 0,$(LONG)),-m '') || failed=1; \
+	$(BIN)/pytest -n 3 -p no:benchmark $(if $(filter-out 0,$(LONG)),-m '') || failed=1; \
 	exit $$failed
 
 lint: $(DEV_STAMP)

@@ -6,7 +6,7 @@ import pytest
 
 from arm_hyp.cli import doctor
 from arm_hyp.cli.main import main
-from arm_hyp.cpu import access_exits, assembler, counting, probe
+from arm_hyp.cpu import access_exits, assembler, counting, probe, scanning
 from arm_hyp.cpu.native import InternalsError
 
 
@@ -28,7 +28,7 @@ def test_a_check_that_fails_is_named_and_gives_status_1(
     monkeypatch.setattr(probe, "self_test", lambda: (probe.Check("water flows uphill", False),))
     assert main(["doctor"]) == 1
     shown = capsys.readouterr().out
-    count = 3 + len(counting.checks()) + len(access_exits.checks())
+    count = 3 + sum(len(part.checks()) for part in (counting, scanning, access_exits))
     assert "FAIL  water flows uphill" in shown and f"1 of {count} checks failed" in shown
 
 
