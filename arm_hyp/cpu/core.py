@@ -40,6 +40,7 @@ from arm_hyp.cpu.system import SystemUnit
 from arm_hyp.cpu.system_registers import SystemRegisters
 from arm_hyp.events import (
     Barrier,
+    CounterRead,
     Event,
     EventSink,
     ExceptionTaken,
@@ -61,7 +62,7 @@ LINE_NAMES: Final = {
 _MIDR_EL1, _VPIDR_EL2, _VMPIDR_EL2 = (3, 0, 0, 0, 0), (3, 4, 0, 0, 0), (3, 4, 0, 0, 5)
 
 
-_DECIDE_SITES: Final = ((asks, Barrier), (asks, TranslationWrite), (hears, Maintenance))
+_DECIDE_SITES: Final = ((asks, Barrier), (asks, TranslationWrite), (hears, CounterRead), (hears, Maintenance))
 """What of a sink decides which instructions are sites."""
 WAITS_FOR_EVENTS: Final = frozenset({"wfe", "wfet"})
 

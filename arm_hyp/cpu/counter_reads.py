@@ -17,7 +17,7 @@ from unicorn import arm64_const as a64
 from unicorn.unicorn_py3.unicorn import uclib
 
 from arm_hyp.cpu.helpers import load_helper
-from arm_hyp.events import RegisterAccess, hears
+from arm_hyp.events import CounterRead, hears
 
 if TYPE_CHECKING:
     from arm_hyp.cpu.core import Core
@@ -63,7 +63,7 @@ class CounterReads:
         if word & ~_RT not in (CNTPCT, CNTVCT) or word & _RT == _RT or not self._is_there or self.now_ns is None:
             return False
         free = el == 2 or (el == 1 and (word & ~_RT == CNTVCT or self._core.start_el == 1))
-        return free and not hears(self._core.sink, RegisterAccess)
+        return free and not hears(self._core.sink, CounterRead)
 
     @property
     def watched(self) -> frozenset[int]:

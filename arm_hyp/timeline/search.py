@@ -18,7 +18,7 @@ from arm_hyp.arch.exceptions import Kind
 from arm_hyp.cpu.watched import RegisterValue
 from arm_hyp.cpu.watches import Hit, Watch
 from arm_hyp.errors import UserError
-from arm_hyp.events import ConsoleOutput, Event, ExceptionReturned, ExceptionTaken
+from arm_hyp.events import ConsoleOutput, Event, ExceptionReturned, ExceptionTaken, with_counter_reads
 from arm_hyp.kvm_events import VcpuRunning
 from arm_hyp.timeline.condition_names import Name, find_name, value_in
 from arm_hyp.timeline.conditions import Condition, Unknown, parse_condition
@@ -271,7 +271,8 @@ class Finder:
 
     def __init__(self, timeline: Timeline, conditions: Sequence[Condition], *, after: Position | None = None) -> None:
         self._timeline, self.conditions, self._after = timeline, conditions, after
-        self.interests = frozenset[type[Event]]().union(*(condition.interests for condition in conditions))
+        wanted = frozenset[type[Event]]().union(*(condition.interests for condition in conditions))
+        self.interests = with_counter_reads(wanted)
         self.found: deque[Found] = deque(maxlen=_FEW)
         self._registers: dict[tuple[int, str], RegisterValue | None] = {}
 

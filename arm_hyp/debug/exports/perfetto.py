@@ -38,6 +38,7 @@ from arm_hyp.events import (
     RegisterAccess,
     Started,
     Waited,
+    with_counter_reads,
 )
 from arm_hyp.explain.trace_lines import is_console_traffic, words
 from arm_hyp.kvm_events import (
@@ -78,7 +79,7 @@ class PerfettoSink:
         self._trapped: dict[int, ExceptionTaken] = {}  # by CPU: the exception that an exit is to tell about
         self._counts: dict[tuple[str, str], tuple[int, int]] = {}  # track, and value
         self._consoles: dict[str, tuple[int, str]] = {}  # track, and what was printed of a line
-        self.interests: Final = frozenset(_DRAW)
+        self.interests: Final = with_counter_reads(frozenset(_DRAW))
 
     def emit(self, event: Event) -> None:
         """Draw an event."""

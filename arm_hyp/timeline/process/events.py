@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from arm_hyp.errors import UserError
-from arm_hyp.events import ConsoleOutput, Event
+from arm_hyp.events import ConsoleOutput, Event, with_counter_reads
 from arm_hyp.kvm_events import AnyEvent
 from arm_hyp.timeline.process.answers import Events
 
@@ -33,7 +33,7 @@ def types_of(kinds: Iterable[str]) -> frozenset[type[Event]]:
     for kind in sorted(wanted - {ALL}):
         if kind not in known:
             raise UserError(f"event {kind!r}", "there is no such type", "see docs/trace-format.md, or say all")
-    return frozenset(known.values()) if ALL in wanted else frozenset(known[kind] for kind in wanted)
+    return with_counter_reads(frozenset(known.values() if ALL in wanted else (known[kind] for kind in wanted)))
 
 
 class Batch:

@@ -4,7 +4,7 @@ import pytest
 from core_support import BASE, POWER_OFF, VECTORS, events, machine, vectors
 
 from arm_hyp.cpu.counting import way
-from arm_hyp.events import ExceptionTaken, NullSink, RecordingSink, RegisterAccess
+from arm_hyp.events import CounterRead, ExceptionTaken, NullSink, RecordingSink, RegisterAccess
 
 READS = """
     mov x10, #0
@@ -98,3 +98,25 @@ def test_who_listens_gets_them_as_events_and_else_they_are_answered_in_c():
     assert len([event for event in events(heard, RegisterAccess) if event.register.startswith("CNT")]) == 12
     assert not heard.core.counters.watched
     assert unheard.core.counters.watched == {BASE + 8, BASE + 20, BASE + 28}  # not the one whose target is xzr
+
+
+class Interested:
+    """A sink that wants some events, and keeps nothing."""
+
+    def __init__(self, *interests):
+        self.interests = frozenset(interests)
+
+    def emit(self, event):
+        pass
+
+
+@pytest.mark.skipif(way() != "c", reason="the C helpers are not built here")
+@pytest.mark.parametrize(
+    ("interests", "are_sites"), [((RegisterAccess,), False), ((RegisterAccess, CounterRead), True), ((), False)]
+)
+def test_who_can_do_without_them_says_so(interests, are_sites):
+    made = machine(READS + POWER_OFF, Interested(*interests))
+    made.run(100_000)
+    assert bool(made.core.counters.watched) is not are_sites
+    made.core.listen(Interested(RegisterAccess) if are_sites else RecordingSink())
+    assert made.core.maintenance._all_stale  # what is translated anew is what the new one wants
