@@ -2,7 +2,9 @@
 
 import pytest
 
+from arm_hyp.cpu import counting
 from arm_hyp.cpu.assembler import assemble
+from arm_hyp.cpu.counting import is_usable
 from arm_hyp.machine.boot import BootRequest, File, plan_boot
 from arm_hyp.machine.device_tree import BoardDescription
 from arm_hyp.machine.flash import BANK_BYTES, READY, SECTOR_BYTES, FlashBank
@@ -149,3 +151,34 @@ def test_code_may_write_to_the_flash_that_it_runs_from():
     outcome = machine.run(100)
     assert (outcome.reason, machine.retired) == ("guest", 9), outcome.text
     assert machine.core.x(6) == 0x1234_5678
+
+
+MAINTAINS_WHAT_IT_RUNS = """
+    mov  x9, #3
+again:
+    adr  x4, next
+    ic   ivau, x4
+    dsb  ish
+    isb
+next:
+    subs x9, x9, #1
+    b.ne again
+    movz x0, #0x8400, lsl #16
+    movk x0, #0x0008
+    smc  #0
+"""
+
+
+@pytest.mark.parametrize("way", [way for way in (*counting.BY_BLOCK, "python") if way == "python" or is_usable(way)])
+def test_code_in_flash_is_maintained_as_any_code(way: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(counting.SWITCH, way)
+    code = assemble(MAINTAINS_WHAT_IT_RUNS, filename="flash.s", base=0).code
+    plan = plan_boot(BootRequest(board=BoardDescription(el=2, has_flash=True), flash=File("flash", code)))
+    machine = Machine(flash=plan.flash)
+    dropped: list[tuple[int, int]] = []
+    drop = machine.core.native.drop_physical
+    monkeypatch.setattr(machine.core.native, "drop_physical", lambda *line: (dropped.append(line), drop(*line)))
+    machine.boot(plan)
+    outcome = machine.run(100)
+    assert (outcome.reason, machine.retired) == ("guest", 22), outcome.text
+    assert dropped.count((0, 64)) == 3
