@@ -128,12 +128,6 @@ class BlockCounter:
         """Address of the counts of the block that runs: instructions started, -, its address, its size in bytes."""
         return ctypes.addressof(self._state)
 
-    @property
-    def leave_addresses(self) -> tuple[int, int]:
-        """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
-        base = ctypes.addressof(self._state)
-        return base + int(State.leave.offset), base + int(State.limit.offset)
-
     def leave(self) -> None:
         """Stop before the next block."""
         self._state.leave, self._state.limit = 1, 0

@@ -46,10 +46,6 @@ class Counting(Protocol):
     def count_address(self) -> int:
         """Address of the counts of the block that runs."""
 
-    @property
-    def leave_addresses(self) -> tuple[int, int]:
-        """Addresses of two 64-bit words: who sets them to 1 and 0 has the core stop before its next block."""
-
     def leave(self) -> None:
         """Stop before the next block."""
 

@@ -17,7 +17,7 @@ struct block { /* Unicorn's uc_tb */
 
 enum { PAGE_SHIFT = 12, LINE_BYTES = 64, FP_BLOCKS = 1024, READ = 1, EXECUTE = 4, SP = 31 };
 
-static const uint64_t ANY = -1;
+static const uint64_t ANY = -1; /* in place of an address: any code may have changed */
 
 struct code_range {
     uint64_t physical, size_bytes;
@@ -28,15 +28,15 @@ struct block_scanner {
     uint8_t *pages;       /* a byte for each page of RAM, set when code of it was translated */
     uint64_t first_page;
     uint64_t page_count;
-    const uint8_t *ram; /* the contents of these pages */
+    const uint8_t *ram;   /* the contents of these pages */
     void (*report)(void *core, struct block *block, struct block *previous, void *data);
     int (*translate)(void *core, uint64_t address, uint32_t access, uint64_t *physical);
-    uint64_t (*place)(void *core, const void *host); /* of memory of the host, as `drop` takes it */
+    uint64_t (*place)(void *core, const void *host);        /* of memory of the host, as `drop` takes it */
     void (*drop)(void *core, uint64_t start, uint64_t end); /* translations of code in a range of places */
-    uint64_t *dropped;       /* how many ranges were dropped */
-    void (*changed)(uint64_t physical); /* tell Python that code elsewhere may have changed, or ANY */
-    uint64_t fp_traps;      /* 1: blocks that use FP have sites, at some level */
-    uint64_t fp_count;      /* how many blocks are in `fp_blocks` */
+    uint64_t *dropped;                                      /* how many ranges were dropped */
+    void (*changed)(uint64_t physical); /* tell Python that code outside RAM may have changed, or ANY */
+    uint64_t fp_traps;                  /* 1: blocks that use FP have sites, at some level */
+    uint64_t fp_count;                  /* how many blocks are in `fp_blocks` */
     struct code_range fp_blocks[FP_BLOCKS]; /* that use FP; when it is full, Python notes the others */
 };
 
@@ -45,7 +45,7 @@ struct system_access { /* Unicorn's uc_arm64_cp_reg */
     uint64_t value;
 };
 
-/* Read by cpu/sites.py, so that a library left over from another version is not used. */
+/* Read by cpu/scanning.py, so that a library left over from another version is not used. */
 const uint64_t block_scanner_bytes = sizeof(struct block_scanner);
 
 static int is_sve(uint32_t word)
