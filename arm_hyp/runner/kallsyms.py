@@ -4,18 +4,20 @@ Read `cpu/symbols.py` before this file. The tables lie side by side in the kerne
 data, in this order: 32-bit offsets of all symbols, their base, how many there are, their names (each a length and that
 many tokens), where every 256th name begins (the markers), perhaps the symbols in the order of their names (3 bytes
 each), the 256 tokens, where each token begins. Only the tokens can be recognized: those of the digits are the digits.
-From there the others follow backwards, and must agree with each other.
+From there the others follow backwards, and must agree with each other. Newer kernels have the offsets and their base
+behind all that; which it is, the tables themselves tell: offsets rise, and the base is an address of a kernel.
 
-Simplified: kernels with CONFIG_KALLSYMS_BASE_RELATIVE, from 4.20 to 6.3; later ones have another order.
+Simplified: kernels with CONFIG_KALLSYMS_BASE_RELATIVE, from 4.20 to 6.12, and after that as long as they have one of these
+two orders. Linux 7.2 keeps distances from the table itself, and no base: nothing is found there.
 
-Ref: Linux 6.1.90, scripts/kallsyms.c (write_src), kernel/kallsyms.c (kallsyms_expand_symbol).
+Ref: Linux 6.1.90 and 6.12, scripts/kallsyms.c (write_src), kernel/kallsyms.c (kallsyms_expand_symbol).
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from operator import lt
+from operator import le, lt
 from typing import Final, NamedTuple
 
 from arm_hyp.cpu.symbols import Symbol, SymbolTable
@@ -28,6 +30,7 @@ _PER_MARKER: Final = 256
 _MOST_SYMBOLS: Final = 1 << 21
 _LONGEST_NAME: Final = 512
 _ORDER_BYTES: Final = 3
+_FIRST_KERNEL_BASE: Final = 0xFFFF << 48
 _LONG: Final = 0x80
 """Set in the length of a name that has two bytes of it."""
 
@@ -40,6 +43,13 @@ class Tables(NamedTuple):
     symbols: int
     names: int
     tokens: tuple[bytes, ...]
+
+
+class _Tokens(NamedTuple):
+    """The tokens, and where the table of their places ends."""
+
+    tokens: tuple[bytes, ...]
+    end: int
 
 
 def find_symbols(memory: bytes | memoryview) -> SymbolTable | None:
@@ -85,7 +95,7 @@ def _token_start(memory: bytes, digits: int) -> int | None:
     return place - place % -_ALIGNMENT if place % _ALIGNMENT else place
 
 
-def _tokens(memory: bytes, start: int) -> tuple[bytes, ...] | None:
+def _tokens(memory: bytes, start: int) -> _Tokens | None:
     """Return the tokens, if the table of their places, which follows, says the same."""
     tokens = memory[start : start + 2 * _LONGEST_TOKENS_BYTES].split(b"\0", _TOKENS)[:_TOKENS]
     places, place = [], 0
@@ -95,7 +105,7 @@ def _tokens(memory: bytes, start: int) -> tuple[bytes, ...] | None:
     index = start + place
     for candidate in range(index, index + _ALIGNMENT + 1):
         if memory[candidate : candidate + 2 * _TOKENS] == struct.pack(f"<{len(places)}H", *places):
-            return tuple(tokens)
+            return _Tokens(tuple(tokens), candidate + 2 * _TOKENS)
     return None
 
 
@@ -130,7 +140,7 @@ def _aligned(size_bytes: int) -> int:
     return -(-size_bytes // _ALIGNMENT) * _ALIGNMENT
 
 
-def _before(memory: bytes, markers: int, places: tuple[int, ...], tokens: tuple[bytes, ...]) -> Tables | None:
+def _before(memory: bytes, markers: int, places: tuple[int, ...], tokens: _Tokens) -> Tables | None:
     """Find the names: behind the last marker are up to 256 of them, and their number is in front of all."""
     fewest = (len(places) - 1) * _PER_MARKER
     last = markers - places[-1]
@@ -141,10 +151,25 @@ def _before(memory: bytes, markers: int, places: tuple[int, ...], tokens: tuple[
         end = _skip(memory, names + places[-1], count - fewest, markers)
         if end is None or end != _skip(memory, names, count, markers):
             continue
-        offsets = names - 16 - _aligned(4 * count)
-        if 0 <= markers - end < _ALIGNMENT and offsets >= 0:
-            return Tables(offsets, names - 16, count, names, tokens)
+        addresses = _addresses(memory, names, count, tokens.end)
+        if 0 <= markers - end < _ALIGNMENT and addresses is not None:
+            return Tables(*addresses, count, names, tokens.tokens)
     return None
+
+
+def _addresses(memory: bytes, names: int, count: int, end: int) -> tuple[int, int] | None:
+    """Return where the offsets and their base are: in front of the number of names, or behind everything."""
+    size_bytes, behind = _aligned(4 * count), _aligned(end)
+    for offsets, base in ((names - 16 - size_bytes, names - 16), (behind, behind + size_bytes)):
+        if offsets >= 0 and base + 8 <= len(memory) and _are_addresses(memory, offsets, count, base):
+            return offsets, base
+    return None
+
+
+def _are_addresses(memory: bytes, offsets: int, count: int, base: int) -> bool:
+    values = struct.unpack_from(f"<{count}I", memory, offsets)
+    (start,) = struct.unpack_from("<Q", memory, base)
+    return start >= _FIRST_KERNEL_BASE and all(map(le, values, values[1:]))
 
 
 def _skip(memory: bytes, place: int, count: int, end: int) -> int | None:
