@@ -7,8 +7,8 @@ each), the 256 tokens, where each token begins. Only the tokens can be recognize
 From there the others follow backwards, and must agree with each other. Newer kernels have the offsets and their base
 behind all that; which it is, the tables themselves tell: offsets rise, and the base is an address of a kernel.
 
-Simplified: kernels with CONFIG_KALLSYMS_BASE_RELATIVE, from 4.20 to 6.12, and after that as long as they have one of these
-two orders. Linux 7.2 keeps distances from the table itself, and no base: nothing is found there.
+Simplified: kernels with CONFIG_KALLSYMS_BASE_RELATIVE, from 4.20 to 6.12, and later ones with one of these two
+orders. Linux 7.2 keeps distances from the table itself, and no base: nothing is found there.
 
 Ref: Linux 6.1.90 and 6.12, scripts/kallsyms.c (write_src), kernel/kallsyms.c (kallsyms_expand_symbol).
 """
