@@ -24,7 +24,7 @@ from arm_hyp.cpu import counting
 from arm_hyp.cpu.block_counter import address_of
 from arm_hyp.cpu.helpers import load_helper
 from arm_hyp.cpu.native import NativeCore
-from arm_hyp.cpu.probe import BASE, SPIN, Bench, Check, internals
+from arm_hyp.cpu.probe import BASE, SPIN, Bench, Check, checked, internals
 
 _SET_DIRTY: Final = "tlb_set_dirty_aarch64"
 _CHECK: Final = "helper_check_exit_request_aarch64"
@@ -208,12 +208,7 @@ _CHECKS: Final[dict[str, Callable[[Bench], bool]]] = {
 def checks() -> tuple[Check, ...]:
     """Check the helper, once a process; empty where there is none."""
     bench = _bench()
-    return () if bench is None else tuple(_check(bench, text) for text in _CHECKS)
-
-
-def _check(bench: Bench, text: str) -> Check:
-    bench.forget()
-    return Check(text, _CHECKS[text](bench))
+    return () if bench is None else checked(bench, bench, _CHECKS)
 
 
 def install(native: NativeCore) -> None:

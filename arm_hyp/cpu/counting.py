@@ -20,7 +20,7 @@ from arm_hyp.cpu import count_code
 from arm_hyp.cpu.block_counter import INSTRUCTION_BYTES, BlockCounter, Callbacks, LibraryCallbacks, State, look_inside
 from arm_hyp.cpu.helpers import load_helper
 from arm_hyp.cpu.native import NativeCore
-from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, encode_hvc, internals
+from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, checked, encode_hvc, internals
 from arm_hyp.errors import UserError
 
 SWITCH: Final = "ARM_HYP_COUNTING"
@@ -99,12 +99,7 @@ _CHECKS: Final[dict[str, Callable[[Bench], bool]]] = {
 def checks(way: str = "c") -> tuple[Check, ...]:
     """Check a way to count by block, once a process; empty where there is none."""
     bench = _bench(way)
-    return () if bench is None else tuple(_check(bench, text) for text in _CHECKS)
-
-
-def _check(bench: Bench, text: str) -> Check:
-    bench.forget()
-    return Check(text, _CHECKS[text](bench))
+    return () if bench is None else checked(bench, bench, _CHECKS)
 
 
 def is_usable(way: str) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import struct
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeVar
 
 from unicorn import arm64_const as a64
 from unicorn import unicorn_const as uc_const
@@ -27,6 +27,10 @@ _LDXP, _STXP = 0xC87F2287, 0xC8262287  # ldxp x7, x8, [x20]; stxp w6, x7, x8, [x
 _WAY_OUT: Final = "install the version that pyproject.toml names (2.1.4)"
 _KNOWN_INTERNALS: Final = Internals(record_offset=3064, counter_offset=1368, monitor_offset=12072)
 """Where the wheels of Unicorn 2.1.4 keep them; tried first, because a search costs time at every start."""
+
+
+Subject = TypeVar("Subject")
+"""What is checked: a bench, or what was put at one."""
 
 
 class Check(NamedTuple):
@@ -66,6 +70,15 @@ class Bench:
         struct.pack_into(f"<{len(words)}I", self.page, 0, *words)
         self.core.drop_translations(BASE, BASE + 4 * len(words))
         return self.core.start(BASE, count)
+
+
+def checked(bench: Bench, subject: Subject, checks: Mapping[str, Callable[[Subject], bool]]) -> tuple[Check, ...]:
+    """Do checks of what is at a bench, each on a bench that has forgotten the one before."""
+    results = []
+    for text, check in checks.items():
+        bench.forget()
+        results.append(Check(text, check(subject)))
+    return tuple(results)
 
 
 def encode_hvc(immediate: int) -> int:
@@ -135,11 +148,8 @@ def _search() -> Internals:
 
 
 def _checks(internals: Internals) -> tuple[Check, ...]:
-    bench, results = Bench(internals), []
-    for text, check in _CHECKS.items():
-        bench.forget()
-        results.append(Check(text, check(bench)))
-    return tuple(results)
+    bench = Bench(internals)
+    return checked(bench, bench, _CHECKS)
 
 
 def _counter_is_exact(bench: Bench) -> bool:

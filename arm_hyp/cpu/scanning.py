@@ -20,7 +20,7 @@ from arm_hyp.cpu import counting
 from arm_hyp.cpu.block_counter import address_of
 from arm_hyp.cpu.helpers import load_helper
 from arm_hyp.cpu.native import NativeCore, translation_callback
-from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, encode_hvc, internals
+from arm_hyp.cpu.probe import BASE, NOP, SPIN, Bench, Check, checked, encode_hvc, internals
 
 PAGE_SHIFT: Final = 12
 _FP_BLOCKS: Final = 1024
@@ -219,9 +219,4 @@ _CHECKS: Final[dict[str, Callable[[_Scanned], bool]]] = {
 def checks() -> tuple[Check, ...]:
     """Check the helper, once a process; empty where there is none."""
     scanned = _scanned()
-    return () if scanned is None else tuple(_check(scanned, text) for text in _CHECKS)
-
-
-def _check(scanned: _Scanned, text: str) -> Check:
-    scanned.bench.forget()
-    return Check(text, _CHECKS[text](scanned))
+    return () if scanned is None else checked(scanned.bench, scanned, _CHECKS)
