@@ -151,7 +151,7 @@ def _symbols(monitor: Monitor, _thread: int, arguments: list[str]) -> str:
         view.found = SymbolTable(tuple(Symbol(*row) for row in found))
     known = view.symbols
     if not known.symbols:
-        return "no symbols are known, and there is no Linux kernel in RAM that has set up its table"
+        return "no symbols are known, and RAM holds no Linux kernel with a table that can be read (4.20 to 6.12)"
     with tempfile.NamedTemporaryFile(prefix="arm-hyp-", suffix=".elf", delete=False) as file:
         file.write(symbols_as_elf(known))
     kernel = f", {len(found):,} of them of the Linux that is in RAM" if found else ""
